@@ -1,0 +1,1 @@
+//! Whose address is this: podCIDRs, nodes, pods, services and VTEPs of a Kubernetes cluster

@@ -1,0 +1,1 @@
+//! Capture files and capture devices: frames with their time, link type and interface

@@ -1,0 +1,1 @@
+//! Inner flows of overlay traffic: a bounded flow table with TCP health

@@ -1,0 +1,1 @@
+//! Rewrite capture files: decapsulate, re-port, annotate, split, merge, and lose nothing
