@@ -1,1 +1,94 @@
-//! Whose address is this: podCIDRs, nodes, pods, services and VTEPs of a Kubernetes cluster
+//! Whose address is this: podCIDRs, nodes, pods, services and VTEPs of a Kubernetes cluster.
+//!
+//! A capture of an overlay network shows addresses; people ask about pods and nodes. This crate
+//! reads what a cluster says of itself and answers, for each packet, who its ends are:
+//!
+//! ```
+//! use std::net::IpAddr;
+//!
+//! use podmap::{Builder, Kind};
+//!
+//! // what `kubectl get nodes -o json` prints, without what the map passes over
+//! let nodes = br#"{"apiVersion": "v1", "kind": "List", "items": [{
+//!     "apiVersion": "v1", "kind": "Node",
+//!     "metadata": {"name": "worker", "annotations": {
+//!         "flannel.alpha.coreos.com/backend-type": "vxlan",
+//!         "flannel.alpha.coreos.com/backend-data": "{\"VNI\":1,\"VtepMAC\":\"4e:1a:7c:33:90:a1\"}",
+//!         "flannel.alpha.coreos.com/public-ip": "172.18.0.3"}},
+//!     "spec": {"podCIDR": "10.244.1.0/24", "podCIDRs": ["10.244.1.0/24", "fd00:10:244:1::/64"]}
+//! }]}"#;
+//! // plain lines do too, and any number of sources go together
+//! let more = b"10.96.0.0/12 svc\n10.244.1.5 shop/web-0\n10.96.0.80 svc:shop/web\n";
+//!
+//! let mut builder = Builder::new();
+//! builder.read_bytes("nodes.json", nodes)?;
+//! builder.read_bytes("more.txt", more)?;
+//! builder.pod_cidr_flag("worker2=10.244.2.0/24")?;
+//! let map = builder.build();
+//! assert!(map.warnings().is_empty());
+//!
+//! let label = |address: &str| map.owner(address.parse().unwrap()).label();
+//! assert_eq!(label("10.244.1.5"), "shop/web-0@worker"); // a pod by name
+//! assert_eq!(label("10.244.1.6"), "worker"); // some pod on that node
+//! assert_eq!(label("fd00:10:244:1::6"), "worker");
+//! assert_eq!(label("10.244.2.7"), "worker2");
+//! assert_eq!(label("10.244.1.0"), "vtep:worker"); // the node itself, through its tunnel
+//! assert_eq!(label("172.18.0.3"), "node:worker");
+//! assert_eq!(label("10.96.0.80"), "svc:shop/web");
+//! assert_eq!(label("10.96.0.10"), "svc");
+//! assert_eq!(label("8.8.8.8"), "external");
+//!
+//! let owner = map.owner("10.244.1.5".parse()?);
+//! assert_eq!(owner.kind(), Kind::Pod);
+//! assert_eq!(owner.cidr(), Some("10.244.1.0/24".parse()?));
+//! assert_eq!((owner.namespace(), owner.pod()), (Some("shop"), Some("web-0")));
+//!
+//! // the carriage: outer addresses, and inner MAC addresses
+//! assert_eq!(map.node_by_vtep(IpAddr::from([172, 18, 0, 3])), Some("worker"));
+//! assert_eq!(map.node_by_vtep_mac([0x4e, 0x1a, 0x7c, 0x33, 0x90, 0xa1]), Some("worker"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Ways in
+//!
+//! | to | see |
+//! |---|---|
+//! | read kubectl's output, subnet.env, plain lines | [`Builder::read_file`] |
+//! | take flags | [`Builder::pod_cidr_flag`], [`Builder::service_cidr_flag`], [`Builder::node_cidr_flag`] |
+//! | add rows from elsewhere (a kernel's tables), and follow their changes | [`Builder::source`], the `add_` methods, [`Builder::forget`] |
+//! | ask who has an address | [`PodMap::owner`], [`Owner::label`] |
+//! | ask who carried a packet | [`PodMap::node_by_vtep`], [`PodMap::node_by_vtep_mac`] |
+//! | select by node or pod | [`PodMap::node_named`], [`PodMap::pods_named`], [`Owner::node_id`], [`Owner::pod_id`] |
+//! | print the map | [`PodMap::rows`], [`PodMap::vteps`], [`PodMap::warnings`] |
+//!
+//! # What it promises
+//!
+//! Reading never panics, whatever the file holds; memory and time grow no faster than the file and
+//! the number of its rows (times their logarithm). A file that makes no sense is refused as a whole,
+//! with its line or JSON path. A built map is immutable and [`Sync`]; [`PodMap::owner`] allocates
+//! nothing: a hash lookup for the address, and a binary search over the ranges where that finds
+//! nothing.
+
+#![forbid(unsafe_code)]
+
+mod assemble;
+mod builder;
+mod calico;
+mod cidr;
+mod error;
+mod map;
+mod naming;
+mod owner;
+mod ranges;
+mod readers;
+mod text;
+mod warning;
+
+pub use builder::{Builder, NodeRef, PodClaim, ServiceClaim, Source, VtepRecord};
+pub use calico::calico_vtep_mac;
+pub use cidr::{Cidr, CidrError};
+pub use error::{MapError, Place};
+pub use map::{NodeId, PodId, PodMap, Row, Vtep};
+pub use owner::{Kind, Owner};
+pub use readers::{MAX_FILE_LEN, Summary};
+pub use warning::Warning;

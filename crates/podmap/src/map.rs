@@ -1,0 +1,252 @@
+//! The map itself: immutable, shared between threads, and asked without allocating.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use foldhash::fast::RandomState;
+
+use crate::builder::VtepRecord;
+use crate::owner::{Kind, Owner};
+use crate::ranges::Ranges;
+use crate::text::{Text, Texts};
+use crate::{Cidr, Warning};
+
+/// A node's number in one [`PodMap`]. Numbers of two maps have nothing to do with each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub(crate) u32);
+
+/// A pod's number in one [`PodMap`]. Numbers of two maps have nothing to do with each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PodId(pub(crate) u32);
+
+/// One owner: of a range, or of a single address.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) kind: Kind,
+    /// What it owns.
+    pub(crate) key: Cidr,
+    /// Whether it was given as an address, not as a range that may be a single address wide.
+    pub(crate) single: bool,
+    /// For a single address, the range around it: an index of [`PodMap::records`], or
+    /// [`NONE`](crate::ranges::NONE).
+    pub(crate) within: u32,
+    pub(crate) node: u32,
+    pub(crate) pod: u32,
+    pub(crate) namespace: Text,
+    pub(crate) name: Text,
+    pub(crate) label: Text,
+    pub(crate) source: u32,
+}
+
+/// A node's tunnel endpoint as the map keeps it.
+#[derive(Debug)]
+pub(crate) struct VtepEntry {
+    pub(crate) node: u32,
+    pub(crate) vtep: VtepRecord,
+    pub(crate) source: u32,
+}
+
+/// Whose address is this: made by a [`Builder`](crate::Builder), never changed after.
+///
+/// # Which owner counts
+///
+/// A single address is looked up first; among several that claim one, the first of this list has
+/// it: a pod (by its status), a service (by its cluster IP), a tunnel device, a node, a pod by an
+/// endpointslice, a service (by an external or load-balancer address), a pod that has ended.
+/// Else the longest range counts, of equal ones a podCIDR before a service CIDR before a node CIDR.
+/// Within one rank, the later source counts, and a [`Warning`] says so.
+///
+/// Addresses are taken as they stand: `::ffff:10.244.1.5` is an IPv6 address.
+#[derive(Debug)]
+pub struct PodMap {
+    pub(crate) texts: Texts,
+    /// Who has an address that no row has: external, or unknown in an empty map.
+    pub(crate) nobody: Record,
+    pub(crate) records: Vec<Record>,
+    pub(crate) addresses4: HashMap<u32, u32, RandomState>,
+    pub(crate) addresses6: HashMap<u128, u32, RandomState>,
+    pub(crate) ranges4: Ranges<u32>,
+    pub(crate) ranges6: Ranges<u128>,
+    pub(crate) nodes: Vec<Text>,
+    pub(crate) node_ids: HashMap<String, u32>,
+    pub(crate) underlays: HashMap<IpAddr, u32, RandomState>,
+    pub(crate) macs: HashMap<[u8; 6], u32, RandomState>,
+    pub(crate) vteps: Vec<VtepEntry>,
+    pub(crate) sources: Vec<String>,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// One row of the map, for printing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row<'m> {
+    /// The range; a single address has a prefix of 32 or 128 bits.
+    pub cidr: Cidr,
+    /// What its owner is.
+    pub kind: Kind,
+    /// The node.
+    pub node: Option<&'m str>,
+    /// The namespace of the pod or service.
+    pub namespace: Option<&'m str>,
+    /// The name of the pod or service.
+    pub name: Option<&'m str>,
+    /// The owner as text, see [`Owner::label`].
+    pub label: &'m str,
+    /// Where the row came from.
+    pub source: &'m str,
+}
+
+/// One tunnel endpoint of the map, for printing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vtep<'m> {
+    /// Its node.
+    pub node: &'m str,
+    /// What is known of it.
+    pub record: VtepRecord,
+    /// Where it was read first.
+    pub source: &'m str,
+}
+
+impl PodMap {
+    /// Who has `address`. Never fails: an address outside the map is external, and in an empty map
+    /// every address is unknown.
+    #[inline]
+    pub fn owner(&self, address: IpAddr) -> Owner<'_> {
+        let id = match address {
+            IpAddr::V4(a) => {
+                let a = a.to_bits();
+                match self.addresses4.get(&a) {
+                    Some(id) => *id,
+                    None => self.ranges4.find(a),
+                }
+            }
+            IpAddr::V6(a) => {
+                let a = a.to_bits();
+                match self.addresses6.get(&a) {
+                    Some(id) => *id,
+                    None => self.ranges6.find(a),
+                }
+            }
+        };
+        let record = self.records.get(id as usize).unwrap_or(&self.nobody);
+        Owner { map: self, record }
+    }
+
+    /// The node with this outer address: one that flannel announced, or any address of the node.
+    #[inline]
+    pub fn node_by_vtep(&self, outer: IpAddr) -> Option<&str> {
+        self.underlays.get(&outer).and_then(|&id| self.node_name(id))
+    }
+
+    /// The node with this outer address, by number.
+    #[inline]
+    pub fn node_id_by_vtep(&self, outer: IpAddr) -> Option<NodeId> {
+        self.underlays.get(&outer).map(|&id| NodeId(id))
+    }
+
+    /// The node whose tunnel device has this MAC address.
+    #[inline]
+    pub fn node_by_vtep_mac(&self, mac: [u8; 6]) -> Option<&str> {
+        self.vtep_by_mac(mac).map(|vtep| vtep.node)
+    }
+
+    /// The tunnel endpoint whose device has this MAC address.
+    pub fn vtep_by_mac(&self, mac: [u8; 6]) -> Option<Vtep<'_>> {
+        let entry = self.vteps.get(*self.macs.get(&mac)? as usize)?;
+        Some(self.vtep(entry))
+    }
+
+    /// The node of this name, for selecting by [`Owner::node_id`].
+    pub fn node_named(&self, name: &str) -> Option<NodeId> {
+        self.node_ids.get(name).map(|&id| NodeId(id))
+    }
+
+    /// The pods that `NAME` (in any namespace) or `NS/NAME` means, for selecting by
+    /// [`Owner::pod_id`]; sorted, and empty where the map has none.
+    pub fn pods_named(&self, name: &str) -> Vec<PodId> {
+        let (namespace, name) = match name.split_once('/') {
+            Some((namespace, name)) => (Some(namespace), name),
+            None => (None, name),
+        };
+        let mut pods: Vec<PodId> = self
+            .records
+            .iter()
+            .map(|record| Owner { map: self, record })
+            .filter(|owner| owner.pod() == Some(name))
+            .filter(|owner| namespace.is_none() || owner.namespace() == namespace)
+            .filter_map(Owner::pod_id)
+            .collect();
+        pods.sort_unstable();
+        pods.dedup();
+        pods
+    }
+
+    /// The names of all nodes, in the order in which the sources named them first.
+    pub fn nodes(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().map(|name| self.texts.text(*name))
+    }
+
+    /// All rows that count: ranges and single addresses, IPv4 first, each range before what it
+    /// contains.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        let mut records: Vec<&Record> = self.records.iter().collect();
+        records.sort_by_key(|record| (record.key, record.single));
+        records.into_iter().map(|record| {
+            let owner = Owner { map: self, record };
+            Row {
+                cidr: record.key,
+                kind: record.kind,
+                node: owner.node(),
+                namespace: owner.namespace(),
+                name: owner.name(),
+                label: owner.label(),
+                source: self.source_label(record.source),
+            }
+        })
+    }
+
+    /// All tunnel endpoints, in the order of their first mention.
+    pub fn vteps(&self) -> impl Iterator<Item = Vtep<'_>> {
+        self.vteps.iter().map(|entry| self.vtep(entry))
+    }
+
+    /// Whether the map knows nothing, so that every address is [`Kind::Unknown`].
+    pub fn is_empty(&self) -> bool {
+        self.nobody.kind == Kind::Unknown
+    }
+
+    /// What the sources say that cannot all be true.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// The range that a record's owner is known by: its own, or, of a single address, the range of
+    /// the same kind around it.
+    pub(crate) fn range_of(&self, record: &Record) -> Option<Cidr> {
+        if matches!(record.kind, Kind::External | Kind::Unknown) {
+            return None;
+        }
+        if !record.single {
+            return Some(record.key);
+        }
+        let around = self.records.get(record.within as usize)?;
+        let of_kind = if record.kind == Kind::Vtep { Kind::Pod } else { record.kind };
+        (around.kind == of_kind).then_some(around.key)
+    }
+
+    #[inline]
+    pub(crate) fn node_name(&self, id: u32) -> Option<&str> {
+        self.nodes.get(id as usize).map(|name| self.texts.text(*name))
+    }
+
+    fn source_label(&self, source: u32) -> &str {
+        self.sources.get(source as usize).map_or("", String::as_str)
+    }
+
+    fn vtep<'m>(&'m self, entry: &'m VtepEntry) -> Vtep<'m> {
+        Vtep {
+            node: self.node_name(entry.node).unwrap_or(""),
+            record: entry.vtep,
+            source: self.source_label(entry.source),
+        }
+    }
+}

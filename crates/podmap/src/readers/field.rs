@@ -1,0 +1,49 @@
+//! Fields that several kinds of object have, read and checked.
+
+use std::net::IpAddr;
+
+use super::tree::Spot;
+use crate::error::Fault;
+use crate::text::{fault_of_name, parse_mac};
+use crate::{Cidr, CidrError};
+
+/// The text here as a name of Kubernetes.
+pub(super) fn name<'s>(spot: &'s Spot<'_>) -> Result<&'s str, Fault> {
+    let name = spot.text()?;
+    match fault_of_name(name) {
+        None => Ok(name),
+        Some(reason) => Err(spot.is_no("a name", reason)),
+    }
+}
+
+/// The text here as an address.
+pub(super) fn address(spot: &Spot<'_>) -> Result<IpAddr, Fault> {
+    match spot.text()?.parse::<IpAddr>() {
+        Ok(address) => Ok(address.to_canonical()),
+        Err(_) => Err(spot.is_no("an IP address", "10.244.1.5 or fd00::5 would be one")),
+    }
+}
+
+/// The text here as a range.
+pub(super) fn cidr(spot: &Spot<'_>) -> Result<Cidr, Fault> {
+    spot.text()?.parse().map_err(|reason: CidrError| spot.is_no("a CIDR", reason))
+}
+
+/// The text here as a MAC address.
+pub(super) fn mac(spot: &Spot<'_>) -> Result<[u8; 6], Fault> {
+    let text = spot.text()?;
+    parse_mac(text).ok_or_else(|| spot.is_no("a MAC address", "4e:1a:7c:33:90:a1 would be one"))
+}
+
+/// What `read` makes of the value at `key`; `None` where nothing, null or an empty text stands.
+pub(super) fn optional<T>(
+    spot: &Spot<'_>,
+    key: &'static str,
+    read: impl FnOnce(&Spot<'_>) -> Result<T, Fault>,
+) -> Result<Option<T>, Fault> {
+    match spot.key(key)? {
+        Some(value) if matches!(value.text(), Ok("")) => Ok(None),
+        Some(value) => read(&value).map(Some),
+        None => Ok(None),
+    }
+}
