@@ -1,7 +1,102 @@
-//! Zero-copy decoding of VXLAN, Geneve and other overlay packets.
+//! Zero-copy decoding of overlay packets: outer headers, tunnel, inner headers.
+//!
+//! Kubernetes networks (flannel, Calico, Cilium, k3s, RKE2 …) carry pod-to-pod packets between nodes inside VXLAN or
+//! Geneve. This crate takes a captured frame and gives views into it: nothing is copied, nothing is allocated, and
+//! bytes from outside can do no harm.
+//!
+//! ```
+//! use vxlan::{LinkType, Protocol};
+//!
+//! let frame = vxlan::example::SYN; // Ethernet, IPv4, UDP to 8472, VXLAN, Ethernet, IPv4, TCP
+//! let packet = vxlan::decode(frame, LinkType::ETHERNET);
+//!
+//! let tunnel = packet.tunnel.expect("a tunnel packet");
+//! assert_eq!(tunnel.protocol(), Protocol::Vxlan);
+//! assert_eq!(tunnel.vni().map(u32::from), Some(1));
+//! assert_eq!(packet.outer.source().unwrap().to_string(), "172.18.0.3");
+//! assert_eq!(packet.inner.source().unwrap().to_string(), "10.244.1.5");
+//! assert_eq!(packet.inner.destination().unwrap().to_string(), "10.244.2.7");
+//! let tcp = packet.inner.tcp().unwrap();
+//! assert_eq!((tcp.source_port(), tcp.destination_port(), tcp.sequence()), (43210, 80, 1000));
+//! assert!(packet.stop().is_none());
+//! ```
+//!
+//! # Ways in, by task
+//!
+//! | you have | you want | use |
+//! |---|---|---|
+//! | a captured frame | everything in it | [`decode`], or [`Decoder::decode`] with its own ports, depth and original length |
+//! | a [`Packet`] | the innermost packet | [`Packet::inner`], a [`Headers`] |
+//! | a [`Packet`] | every level of a tunnel in a tunnel | [`Decoder::encapsulations`] |
+//! | a UDP payload | the tunnel header in it | [`Tunnel::parse`] |
+//! | an IP packet without link layer | its headers | [`decode`] with [`LinkType::RAW`] |
+//! | an ICMP error | the packet that it quotes | [`Decoder::decode_quote`] |
+//! | a `Packet` | is that bad checksum real, or offload? | [`Packet::outer_checksum`], [`Packet::inner_checksum`] |
+//! | outer fragments | the whole frame | [`Reassembler`] (feature `alloc`) |
+//!
+//! # What it promises
+//!
+//! - `no_std`, no allocation (except the [`Reassembler`]), no `unsafe`, no dependency, and no panic on any input.
+//! - Lengths are honoured: a payload is what the length fields of the headers around it say, never padding.
+//! - What could be decoded is kept: [`Packet::stop`] tells at which layer and offset decoding ended and why, how many
+//!   bytes were needed, how many there were, and who limited them.
+//! - No type of another crate is in the public interface.
+//!
+//! # Standards
+//!
+//! VXLAN: RFC 7348; group policy: draft-smith-vxlan-group-policy; GPE: draft-ietf-nvo3-vxlan-gpe; Geneve: RFC 8926;
+//! NSH: RFC 8300; flannel's UDP back end: raw IP in UDP.
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(any(test, feature = "alloc"))]
+extern crate alloc;
+
+mod arp;
+mod bytes;
+mod checksum;
+mod ether_type;
+pub mod example;
+mod geneve;
+mod headers;
+mod icmp;
+mod igmp;
+mod ip_protocol;
+mod ipv4;
+mod ipv6;
+mod link;
 mod link_type;
+mod packet;
+mod ports;
+mod sctp;
+mod stop;
+mod tcp;
+mod tunnel;
+mod udp;
+mod vni;
 
+pub use arp::ArpPacket;
+pub use checksum::Checksum;
+pub use ether_type::EtherType;
+pub use geneve::{GeneveOption, GeneveOptions};
+pub use headers::{Fragment, Headers};
+pub use icmp::{IcmpHeader, Icmpv6Header};
+pub use igmp::IgmpHeader;
+pub use ip_protocol::IpProtocol;
+pub use ipv4::Ipv4Header;
+pub use ipv6::{Ipv6ExtensionHeader, Ipv6ExtensionHeaders, Ipv6Header};
+pub use link::{EthernetHeader, MacAddr, SllHeader, VlanTag, VlanTags};
 pub use link_type::LinkType;
+pub use packet::{Decoder, Encapsulation, Encapsulations, Packet, decode};
+pub use ports::{FLANNEL_UDP_PORT, GENEVE_PORT, GPE_PORT, IANA_PORT, LINUX_PORT, PortFull, Ports};
+pub use sctp::SctpHeader;
+pub use stop::{Cause, Layer, Limit, Stop};
+pub use tcp::{TcpFlags, TcpHeader, TcpOption, TcpOptions};
+pub use tunnel::{GroupPolicy, Protocol, Tunnel, TunnelKind};
+pub use udp::UdpHeader;
+pub use vni::Vni;

@@ -1,0 +1,198 @@
+//! Checksum states: is a checksum that does not add up an error, or left to hardware that never came?
+//!
+//! On virtual links the kernel leaves checksums to a network card: a capture sees the sum of the pseudo header where the
+//! checksum goes (Linux: `CHECKSUM_PARTIAL`), and around it an outer checksum that is already right for the filled-in
+//! packet (local checksum offload, Linux: Documentation/networking/checksum-offloads.rst).
+
+use crate::headers::Headers;
+use crate::ip_protocol::IpProtocol;
+
+/// State of a transport checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Checksum {
+    /// It adds up.
+    Ok,
+    /// UDP without a checksum.
+    Zero,
+    /// The field holds the sum of the pseudo header: to be filled in by hardware. For SCTP: the field is 0.
+    Partial,
+    /// Local checksum offload: the outer checksum becomes right once the inner one, which is partial, is filled in.
+    Lco,
+    /// It does not add up, and none of the other states explains why.
+    Bad,
+    /// It cannot be told: the packet is cut, or a fragment, or its protocol has no checksum.
+    Unverified,
+}
+
+impl Checksum {
+    /// The name in lower case, as in JSON output: `partial`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Zero => "zero",
+            Self::Partial => "partial",
+            Self::Lco => "lco",
+            Self::Bad => "bad",
+            Self::Unverified => "unverified",
+        }
+    }
+}
+
+/// State of the checksum of headers that carry no tunnel, or of the innermost ones.
+pub(crate) fn of(headers: &Headers<'_>) -> Checksum {
+    let Some(seen) = Seen::of(headers) else {
+        return Checksum::Unverified;
+    };
+    seen.state()
+}
+
+/// State of the UDP checksum of headers that carry a tunnel with `inner` in it.
+pub(crate) fn outer(headers: &Headers<'_>, inner: &Headers<'_>) -> Checksum {
+    let Some(seen) = Seen::of(headers) else {
+        return Checksum::Unverified;
+    };
+    let state = seen.state();
+    if state != Checksum::Bad {
+        return state;
+    }
+    // Linux, lco_csum(): the outer checksum counts the inner packet from its checksum's start as the complement of what
+    // stands in the inner field, for that is what it will add up to.
+    match (of(inner), field(inner)) {
+        (Checksum::Partial, Some((inner_field, _))) => {
+            let start = headers.offset() as usize + headers.transport_offset();
+            let inner_start = inner.offset() as usize + inner.transport_offset();
+            let before = inner_start.checked_sub(start).and_then(|len| seen.bytes.get(..len));
+            match before {
+                Some(before)
+                    if fold(seen.pseudo + sum(before) + u64::from(!inner_field)) == 0xffff =>
+                {
+                    Checksum::Lco
+                }
+                _ => Checksum::Bad,
+            }
+        }
+        _ => Checksum::Bad,
+    }
+}
+
+/// A transport packet of which every byte is there.
+struct Seen<'a> {
+    protocol: IpProtocol,
+    /// from the transport header to the end
+    bytes: &'a [u8],
+    field: u16,
+    /// sum of the pseudo header; 0 for protocols without
+    pseudo: u64,
+}
+
+impl<'a> Seen<'a> {
+    fn of(headers: &Headers<'a>) -> Option<Self> {
+        if headers.fragment().is_some() || headers.missing() > 0 || headers.stop().is_some() {
+            return None;
+        }
+        let protocol = headers.protocol()?;
+        let (field, has_pseudo_header) = field(headers)?;
+        let start = headers.transport_offset().checked_sub(headers.network_offset())?;
+        let bytes = headers.network_packet().get(start..)?;
+        // a packet that its length fields make longer than it is on the wire was cut on its way
+        if bytes.len() != headers.transport_wire_len() as usize {
+            return None;
+        }
+        let pseudo =
+            if has_pseudo_header { pseudo(headers, protocol, bytes.len() as u64)? } else { 0 };
+        Some(Self { protocol, bytes, field, pseudo })
+    }
+
+    fn state(&self) -> Checksum {
+        if self.protocol == IpProtocol::SCTP {
+            return sctp(self.bytes);
+        }
+        if self.protocol == IpProtocol::UDP && self.field == 0 {
+            return Checksum::Zero;
+        }
+        if fold(self.pseudo + sum(self.bytes)) == 0xffff {
+            return Checksum::Ok;
+        }
+        if self.pseudo != 0 && self.field == fold(self.pseudo) {
+            return Checksum::Partial;
+        }
+        Checksum::Bad
+    }
+}
+
+/// The checksum field, and whether a pseudo header counts; `None` where the protocol has no checksum, or it is cut.
+fn field(headers: &Headers<'_>) -> Option<(u16, bool)> {
+    Some(match headers.protocol()? {
+        IpProtocol::TCP => (headers.tcp()?.checksum(), true),
+        IpProtocol::UDP => (headers.udp()?.checksum(), true),
+        IpProtocol::ICMPV6 => (headers.icmpv6()?.checksum(), true),
+        IpProtocol::ICMP => (headers.icmp()?.checksum(), false),
+        IpProtocol::IGMP => (headers.igmp()?.checksum(), false),
+        IpProtocol::SCTP => headers.sctp().map(|_| (0, false))?,
+        _ => return None,
+    })
+}
+
+/// The sum of the pseudo header (RFC 9293 section 3.1, RFC 8200 section 8.1).
+fn pseudo(headers: &Headers<'_>, protocol: IpProtocol, len: u64) -> Option<u64> {
+    let addresses = match (headers.ipv4(), headers.ipv6()) {
+        (Some(ip), _) => sum(ip.fixed.get(12..20)?),
+        (_, Some(ip)) => sum(ip.0.get(8..40)?),
+        _ => return None,
+    };
+    // lengths above 16 bits (BIG TCP) fold in like any other number
+    Some(addresses + u64::from(protocol.0) + (len & 0xffff) + (len >> 16))
+}
+
+/// The sum of 16-bit words in network byte order, not folded. Below 2^47 for any frame.
+fn sum(bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut total: u64 = 0;
+    for word in words {
+        let word = u64::from_be_bytes(*word);
+        // two halves of 32 bits: the ones' complement sum does not mind where its words stand
+        total += (word >> 32) + (word & 0xffff_ffff);
+    }
+    total = (total & 0xffff_ffff) + (total >> 32);
+    let (pairs, last) = rest.as_chunks::<2>();
+    for pair in pairs {
+        total += u64::from(u16::from_be_bytes(*pair));
+    }
+    if let [byte] = last {
+        total += u64::from(*byte) << 8;
+    }
+    total
+}
+
+/// Folds a sum into 16 bits (RFC 1071).
+fn fold(mut sum: u64) -> u16 {
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    sum as u16
+}
+
+/// SCTP's CRC-32C (RFC 9260 section 6.8), with the field itself counted as 0.
+fn sctp(bytes: &[u8]) -> Checksum {
+    let Some((header, chunks)) = bytes.split_first_chunk::<12>() else {
+        return Checksum::Unverified;
+    };
+    let field = u32::from_le_bytes([header[8], header[9], header[10], header[11]]);
+    if field == 0 {
+        return Checksum::Partial;
+    }
+    let (before, _) = header.split_at(8);
+    let crc = [before, &[0; 4], chunks].iter().fold(u32::MAX, |crc, part| crc32c(crc, part));
+    if !crc == field { Checksum::Ok } else { Checksum::Bad }
+}
+
+/// CRC-32C (Castagnoli, reflected) bit by bit: SCTP is rare, and a table would be the crate's largest item.
+fn crc32c(crc: u32, bytes: &[u8]) -> u32 {
+    /// RFC 9260 appendix A, reflected.
+    const POLYNOMIAL: u32 = 0x82f6_3b78;
+    bytes.iter().fold(crc, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            (crc >> 1) ^ (POLYNOMIAL & (crc & 1).wrapping_neg())
+        })
+    })
+}

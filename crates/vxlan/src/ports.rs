@@ -1,0 +1,127 @@
+//! Which UDP ports carry tunnels.
+
+use core::fmt;
+
+use crate::tunnel::TunnelKind;
+
+/// VXLAN's port at IANA (RFC 7348 section 8).
+pub const IANA_PORT: u16 = 4789;
+/// VXLAN's port in Linux (drivers/net/vxlan: `vxlan_port`), and so flannel's, k3s's and Cilium's.
+pub const LINUX_PORT: u16 = 8472;
+/// VXLAN-GPE's port at IANA.
+pub const GPE_PORT: u16 = 4790;
+/// Geneve's port at IANA (RFC 8926 section 3.3).
+pub const GENEVE_PORT: u16 = 6081;
+/// Port of flannel's UDP back end.
+pub const FLANNEL_UDP_PORT: u16 = 8285;
+
+const MOST: usize = 16;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    port: u16,
+    kind: TunnelKind,
+    also_source: bool,
+}
+
+/// The UDP ports that carry tunnels, at most 16 of them; an earlier entry for a port goes before a later one.
+///
+/// A packet is looked at as a tunnel packet by its destination port. By its source port it is only where the port
+/// was added with [`Ports::with_either_direction`]: servers send from port 8472 too, and that is no VXLAN.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Ports {
+    entries: [Entry; MOST],
+    len: u8,
+    any_source: bool,
+}
+
+/// More than 16 tunnel ports were asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortFull;
+
+impl fmt::Display for PortFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "more than {MOST} tunnel ports")
+    }
+}
+
+impl core::error::Error for PortFull {}
+
+impl Default for Ports {
+    /// [`Ports::DEFAULT`].
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl Ports {
+    /// 8472 and 4789 VXLAN, 4790 GPE, 6081 Geneve, 8285 flannel's UDP back end.
+    pub const DEFAULT: Self = {
+        let mut ports = Self::none();
+        ports.entries[0] = Entry { port: LINUX_PORT, kind: TunnelKind::Vxlan, also_source: false };
+        ports.entries[1] = Entry { port: IANA_PORT, kind: TunnelKind::Vxlan, also_source: false };
+        ports.entries[2] = Entry { port: GPE_PORT, kind: TunnelKind::Gpe, also_source: false };
+        ports.entries[3] =
+            Entry { port: GENEVE_PORT, kind: TunnelKind::Geneve, also_source: false };
+        ports.entries[4] =
+            Entry { port: FLANNEL_UDP_PORT, kind: TunnelKind::Udp, also_source: false };
+        ports.len = 5;
+        ports
+    };
+
+    /// No port at all: nothing is decoded as a tunnel.
+    pub const fn none() -> Self {
+        let entry = Entry { port: 0, kind: TunnelKind::Vxlan, also_source: false };
+        Self { entries: [entry; MOST], len: 0, any_source: false }
+    }
+
+    /// Adds a destination port.
+    ///
+    /// # Errors
+    ///
+    /// [`PortFull`] where 16 ports are there already.
+    pub fn with(mut self, port: u16, kind: TunnelKind) -> Result<Self, PortFull> {
+        self.push(Entry { port, kind, also_source: false })?;
+        Ok(self)
+    }
+
+    /// Adds a port that is looked for as source port too.
+    ///
+    /// # Errors
+    ///
+    /// [`PortFull`] where 16 ports are there already.
+    pub fn with_either_direction(mut self, port: u16, kind: TunnelKind) -> Result<Self, PortFull> {
+        self.push(Entry { port, kind, also_source: true })?;
+        Ok(self)
+    }
+
+    fn push(&mut self, entry: Entry) -> Result<(), PortFull> {
+        let place = self.entries.get_mut(usize::from(self.len)).ok_or(PortFull)?;
+        *place = entry;
+        self.len += 1;
+        self.any_source |= entry.also_source;
+        Ok(())
+    }
+
+    /// The ports and what they carry, in the order in which they were added.
+    pub fn iter(&self) -> impl Iterator<Item = (u16, TunnelKind)> + '_ {
+        self.entries.iter().take(usize::from(self.len)).map(|e| (e.port, e.kind))
+    }
+
+    /// What a UDP packet with these ports may carry.
+    #[inline]
+    pub fn kind(&self, source: u16, destination: u16) -> Option<TunnelKind> {
+        let entries = self.entries.iter().take(usize::from(self.len));
+        let by_destination = entries.clone().find(|e| e.port == destination);
+        if by_destination.is_none() && self.any_source {
+            return entries.clone().find(|e| e.also_source && e.port == source).map(|e| e.kind);
+        }
+        by_destination.map(|e| e.kind)
+    }
+}
+
+impl fmt::Debug for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}

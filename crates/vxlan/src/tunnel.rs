@@ -1,0 +1,456 @@
+//! Tunnel headers in a UDP payload: VXLAN, its group policy and generic protocol extensions, Geneve, raw IP.
+
+use crate::bytes::{array, be16};
+use crate::ether_type::EtherType;
+use crate::geneve::GeneveOptions;
+use crate::stop::{Cause, Layer, Limit, Stop};
+use crate::vni::Vni;
+
+/// What kind of tunnel a port carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TunnelKind {
+    /// VXLAN (RFC 7348), with or without group policy.
+    Vxlan,
+    /// VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe).
+    Gpe,
+    /// Geneve (RFC 8926).
+    Geneve,
+    /// Raw IP, as flannel's UDP back end sends it.
+    Udp,
+}
+
+/// What a tunnel turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// VXLAN (RFC 7348).
+    Vxlan,
+    /// VXLAN with group policy: the G bit is set (draft-smith-vxlan-group-policy).
+    VxlanGbp,
+    /// VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe).
+    VxlanGpe,
+    /// Geneve (RFC 8926).
+    Geneve,
+    /// Raw IP in UDP (flannel's UDP back end).
+    Udp,
+}
+
+impl Protocol {
+    /// The name in lower case, as in JSON output: `vxlan-gbp`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Vxlan => "vxlan",
+            Self::VxlanGbp => "vxlan-gbp",
+            Self::VxlanGpe => "vxlan-gpe",
+            Self::Geneve => "geneve",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+/// The group policy fields of a VXLAN header (draft-smith-vxlan-group-policy section 2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupPolicy {
+    /// Group policy identifier of the source.
+    pub id: u16,
+    /// D bit: the receiver must not learn the source's address.
+    pub dont_learn: bool,
+    /// A bit: the policy was applied already.
+    pub applied: bool,
+}
+
+/// VXLAN's I bit: the VNI is valid (RFC 7348 section 5).
+const FLAG_VNI: u8 = 0x08;
+/// VXLAN-GBP's G bit: the group policy identifier is valid.
+const FLAG_GROUP_POLICY: u8 = 0x80;
+/// VXLAN-GPE's P bit: the next-protocol field is valid.
+const FLAG_NEXT_PROTOCOL: u8 = 0x04;
+/// VXLAN-GPE's version bits.
+const GPE_VERSION: u8 = 0x30;
+/// How many network service headers may stand one behind the other.
+const MOST_NSH: u32 = 4;
+
+/// A tunnel header, and the bytes that it carries.
+#[derive(Clone, Copy, Debug)]
+pub struct Tunnel<'a> {
+    /// from the tunnel header on, as far as the UDP length says and the capture holds
+    bytes: &'a [u8],
+    header_len: u16,
+    inner_type: EtherType,
+    protocol: Protocol,
+    /// bytes before the tunnel header in its frame
+    base: u32,
+    /// bytes on the wire from the tunnel header on
+    wire_len: u32,
+    limit: Limit,
+}
+
+/// Where the bytes of a tunnel lie in the frame, and who limits them.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) base: u32,
+    pub(crate) wire_len: u32,
+    pub(crate) limit: Limit,
+}
+
+/// What stands in a UDP payload.
+pub(crate) enum Found<'a> {
+    /// Something else: the port deceived.
+    Nothing,
+    /// A tunnel whose header could not be decoded wholly.
+    Broken(Stop),
+    Tunnel(Tunnel<'a>),
+}
+
+impl<'a> Tunnel<'a> {
+    /// Reads a tunnel header at the start of a UDP payload, which is taken to be whole.
+    ///
+    /// `None` where the bytes are no such tunnel: the header is cut, VXLAN's I bit is not set, Geneve's version is not
+    /// 0, reserved bits are set and what follows makes no sense as an inner packet.
+    ///
+    /// ```
+    /// use vxlan::{Tunnel, TunnelKind};
+    /// let tunnel = Tunnel::parse(&vxlan::example::SYN[42..], TunnelKind::Vxlan).unwrap();
+    /// assert_eq!(tunnel.vni().unwrap().number(), 1);
+    /// assert_eq!(tunnel.payload().len(), 74);
+    /// ```
+    pub fn parse(payload: &'a [u8], kind: TunnelKind) -> Option<Self> {
+        let place = Place { base: 0, wire_len: payload.len() as u32, limit: Limit::UdpLength };
+        match Self::find(payload, kind, place) {
+            Found::Tunnel(tunnel) => Some(tunnel),
+            Found::Nothing | Found::Broken(_) => None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn find(bytes: &'a [u8], kind: TunnelKind, place: Place) -> Found<'a> {
+        match kind {
+            TunnelKind::Vxlan => Self::vxlan(bytes, place),
+            TunnelKind::Gpe => Self::gpe(bytes, place),
+            TunnelKind::Geneve => Self::geneve(bytes, place),
+            TunnelKind::Udp => Self::raw_ip(bytes, place),
+        }
+    }
+
+    fn new(
+        bytes: &'a [u8],
+        header_len: u16,
+        inner_type: EtherType,
+        protocol: Protocol,
+        place: Place,
+    ) -> Self {
+        let Place { base, wire_len, limit } = place;
+        Self { bytes, header_len, inner_type, protocol, base, wire_len, limit }
+    }
+
+    #[inline]
+    fn vxlan(bytes: &'a [u8], place: Place) -> Found<'a> {
+        let Some(header) = bytes.first_chunk::<8>() else {
+            return cut(bytes, Layer::Vxlan, 8, place);
+        };
+        if header[0] & FLAG_VNI == 0 {
+            return Found::Nothing;
+        }
+        let group_policy = header[0] & FLAG_GROUP_POLICY != 0;
+        let protocol = if group_policy { Protocol::VxlanGbp } else { Protocol::Vxlan };
+        let tunnel = Self::new(bytes, 8, EtherType::ETHERNET, protocol, place);
+        // Reserved bits must be ignored (RFC 7348 section 5), but a datagram of something else that happens to have
+        // the I bit set has others set too, and then what follows decides.
+        if (tunnel.reserved_bits() != 0 || group_policy || tunnel.is_short())
+            && !tunnel.looks_like_ethernet()
+        {
+            return Found::Nothing;
+        }
+        Found::Tunnel(tunnel)
+    }
+
+    fn gpe(bytes: &'a [u8], place: Place) -> Found<'a> {
+        let Some(header) = bytes.first_chunk::<8>() else {
+            return cut(bytes, Layer::VxlanGpe, 8, place);
+        };
+        if header[0] & FLAG_VNI == 0 || header[0] & GPE_VERSION != 0 {
+            return Found::Nothing;
+        }
+        // without the P bit the header is that of RFC 7348: Ethernet
+        let next = if header[0] & FLAG_NEXT_PROTOCOL == 0 { 3 } else { header[3] };
+        let mut inner_type = next_protocol_type(next);
+        let mut header_len: u16 = 8;
+        let mut count = 0;
+        while inner_type == EtherType::NSH {
+            // RFC 8300 section 2.2: 6 bits of length in units of 4 bytes, 8 bits of next protocol
+            let at = usize::from(header_len);
+            let Some(nsh) = array::<4>(bytes, at) else {
+                return cut(bytes, Layer::Nsh, at + 4, place);
+            };
+            let nsh_len = u16::from(nsh[1] & 0x3f) * 4;
+            count += 1;
+            if nsh_len < 8 || count > MOST_NSH {
+                let (cause, needed, available) = if nsh_len < 8 {
+                    (Cause::HeaderLength, 8, u32::from(nsh_len))
+                } else {
+                    (Cause::TooMany, MOST_NSH, count)
+                };
+                let offset = place.base + at as u32;
+                return Found::Broken(Stop {
+                    layer: Layer::Nsh,
+                    cause,
+                    limit: place.limit,
+                    offset,
+                    needed,
+                    available,
+                });
+            }
+            header_len += nsh_len;
+            if bytes.len() < usize::from(header_len) {
+                return cut(bytes, Layer::Nsh, usize::from(header_len), place);
+            }
+            inner_type = nsh_type(nsh[3]);
+        }
+        let tunnel = Self::new(bytes, header_len, inner_type, Protocol::VxlanGpe, place);
+        if tunnel.reserved_bits() != 0 && !tunnel.looks_right() {
+            return Found::Nothing;
+        }
+        Found::Tunnel(tunnel)
+    }
+
+    fn geneve(bytes: &'a [u8], place: Place) -> Found<'a> {
+        let Some(header) = bytes.first_chunk::<8>() else {
+            return cut(bytes, Layer::Geneve, 8, place);
+        };
+        if header[0] >> 6 != 0 {
+            return Found::Nothing; // version (RFC 8926 section 3.4): unknown ones are dropped
+        }
+        let header_len = 8 + u16::from(header[0] & 0x3f) * 4;
+        let inner_type = EtherType(u16::from_be_bytes([header[2], header[3]]));
+        let tunnel = Self::new(bytes, header_len, inner_type, Protocol::Geneve, place);
+        // the O bit (0x80) and the C bit (0x40) are no oddity; reserved bits are, and then what follows decides
+        if tunnel.reserved_bits() != 0 && !tunnel.looks_right() {
+            return Found::Nothing;
+        }
+        if bytes.len() < usize::from(header_len) {
+            return cut(bytes, Layer::Geneve, usize::from(header_len), place);
+        }
+        Found::Tunnel(tunnel)
+    }
+
+    fn raw_ip(bytes: &'a [u8], place: Place) -> Found<'a> {
+        let inner_type = match bytes.first().map(|b| b >> 4) {
+            Some(4) => EtherType::IPV4,
+            Some(6) => EtherType::IPV6,
+            _ => return Found::Nothing,
+        };
+        let tunnel = Self::new(bytes, 0, inner_type, Protocol::Udp, place);
+        if tunnel.looks_right() { Found::Tunnel(tunnel) } else { Found::Nothing }
+    }
+
+    /// What kind of tunnel it is.
+    #[inline]
+    pub const fn protocol(self) -> Protocol {
+        self.protocol
+    }
+
+    /// The network identifier; `None` for raw IP, which has none.
+    #[inline]
+    pub fn vni(self) -> Option<Vni> {
+        if self.protocol == Protocol::Udp {
+            return None;
+        }
+        array::<3>(self.bytes, 4).map(|b| Vni::from_be_bytes(*b))
+    }
+
+    /// The flags byte as it stands: VXLAN's first byte (0x08: the VNI is valid); for Geneve the second byte (0x80: a
+    /// control packet, 0x40: critical options). `None` for raw IP.
+    #[inline]
+    pub fn flags(self) -> Option<u8> {
+        match self.protocol {
+            Protocol::Udp => None,
+            Protocol::Geneve => self.bytes.get(1).copied(),
+            _ => self.bytes.first().copied(),
+        }
+    }
+
+    /// The bits of the header that its standard reserves, and that are set all the same: the first and second 32-bit
+    /// word of the header, masked, in one number. 0 for a header as it should be.
+    #[inline]
+    pub fn reserved_bits(self) -> u64 {
+        let mask = match self.protocol {
+            Protocol::Vxlan => 0xf7ff_ffff_0000_00ff,
+            // G and I; D (0x40) and A (0x08) in the second byte; group policy ID
+            Protocol::VxlanGbp => 0x77b7_0000_0000_00ff,
+            // version, I, P, B, O; next protocol
+            Protocol::VxlanGpe => 0xc0ff_ff00_0000_00ff,
+            Protocol::Geneve => 0x003f_0000_0000_00ff,
+            Protocol::Udp => 0,
+        };
+        array::<8>(self.bytes, 0).map_or(0, |b| u64::from_be_bytes(*b) & mask)
+    }
+
+    /// Group policy, where the G bit is set.
+    pub fn group_policy(self) -> Option<GroupPolicy> {
+        if self.protocol != Protocol::VxlanGbp {
+            return None;
+        }
+        let flags = self.bytes.get(1)?;
+        Some(GroupPolicy {
+            id: be16(self.bytes, 2)?,
+            dont_learn: flags & 0x40 != 0,
+            applied: flags & 0x08 != 0,
+        })
+    }
+
+    /// VXLAN-GPE's next-protocol field, where the P bit is set: 1 IPv4, 2 IPv6, 3 Ethernet, 4 NSH, 5 MPLS.
+    pub fn next_protocol(self) -> Option<u8> {
+        let first = self.bytes.first()?;
+        (self.protocol == Protocol::VxlanGpe && first & FLAG_NEXT_PROTOCOL != 0)
+            .then(|| self.bytes.get(3).copied())?
+    }
+
+    /// Geneve's options; none for other tunnels.
+    pub fn options(self) -> GeneveOptions<'a> {
+        let bytes = if self.protocol == Protocol::Geneve {
+            self.header().get(8..).unwrap_or(&[])
+        } else {
+            &[]
+        };
+        GeneveOptions { bytes }
+    }
+
+    /// What the tunnel carries: [`EtherType::ETHERNET`], IPv4, IPv6, MPLS, or what Geneve's protocol type says.
+    #[inline]
+    pub const fn inner_type(self) -> EtherType {
+        self.inner_type
+    }
+
+    /// The bytes of the tunnel header, with options, and with the network service headers behind it.
+    #[inline]
+    pub fn header(self) -> &'a [u8] {
+        self.bytes.get(..usize::from(self.header_len)).unwrap_or(self.bytes)
+    }
+
+    /// What the tunnel carries, as far as it was captured: from the first byte of the inner packet on.
+    #[inline]
+    pub fn payload(self) -> &'a [u8] {
+        self.bytes.get(usize::from(self.header_len)..).unwrap_or(&[])
+    }
+
+    /// Length of the inner packet on the wire, in bytes.
+    #[inline]
+    pub fn payload_wire_len(self) -> u32 {
+        self.wire_len.saturating_sub(u32::from(self.header_len))
+    }
+
+    /// Where the tunnel header begins, in bytes from the start of the frame.
+    #[inline]
+    pub const fn offset(self) -> u32 {
+        self.base
+    }
+
+    /// Where the inner packet begins, in bytes from the start of the frame.
+    #[inline]
+    pub const fn payload_offset(self) -> u32 {
+        self.base + self.header_len as u32
+    }
+
+    #[inline]
+    pub(crate) const fn limit(self) -> Limit {
+        self.limit
+    }
+
+    /// Is the inner packet, as it was on the wire, too short for an Ethernet header?
+    fn is_short(self) -> bool {
+        self.payload_wire_len() < 14
+    }
+
+    fn looks_right(self) -> bool {
+        match self.inner_type {
+            EtherType::ETHERNET => self.looks_like_ethernet(),
+            EtherType::IPV4 => looks_like_ip(self.payload(), self.payload_wire_len(), 4),
+            EtherType::IPV6 => looks_like_ip(self.payload(), self.payload_wire_len(), 6),
+            EtherType::ARP | EtherType::MPLS => true,
+            _ => false,
+        }
+    }
+
+    /// Is what follows an Ethernet frame with a type that pods send, and with a header behind it that fits?
+    fn looks_like_ethernet(self) -> bool {
+        let frame = self.payload();
+        if self.is_short() {
+            return false;
+        }
+        let mut at = 12;
+        for _ in 0..4 {
+            let Some(ether_type) = be16(frame, at).map(EtherType) else {
+                // cut before the type: nothing speaks against it
+                return self.payload_wire_len() as usize > frame.len();
+            };
+            at += 2;
+            if ether_type.is_vlan() {
+                at += 2;
+                continue;
+            }
+            let rest = frame.get(at..).unwrap_or(&[]);
+            let wire = self.payload_wire_len().saturating_sub(at as u32);
+            return match ether_type {
+                EtherType::IPV4 => looks_like_ip(rest, wire, 4),
+                EtherType::IPV6 => looks_like_ip(rest, wire, 6),
+                EtherType::ARP => rest.first().is_none_or(|&b| b == 0),
+                EtherType::MPLS | EtherType::MPLS_UPSTREAM | EtherType::NSH => true,
+                // 802.3 length, LLDP, EAPOL, loop detection of switches
+                EtherType(number) => {
+                    matches!(number, 0x88cc | 0x888e | 0x9003) || usize::from(number) == rest.len()
+                }
+            };
+        }
+        false
+    }
+}
+
+/// Could an IP packet of `version` stand at the start of `bytes`, with `wire` bytes on the wire?
+fn looks_like_ip(bytes: &[u8], wire: u32, version: u8) -> bool {
+    let Some(&first) = bytes.first() else { return wire > 0 };
+    if first >> 4 != version {
+        return false;
+    }
+    if version == 4 {
+        let total = be16(bytes, 2).map_or(0, u32::from);
+        let header = u32::from(first & 0x0f) * 4;
+        // 0: not known yet; beyond the wire: a first fragment, so only a header length that cannot be is wrong
+        header >= 20 && header <= wire && (total == 0 || total >= header)
+    } else {
+        wire >= 40
+    }
+}
+
+/// VXLAN-GPE's next protocols (draft-ietf-nvo3-vxlan-gpe section 3.2).
+const fn next_protocol_type(next: u8) -> EtherType {
+    match next {
+        1 => EtherType::IPV4,
+        2 => EtherType::IPV6,
+        3 => EtherType::ETHERNET,
+        4 => EtherType::NSH,
+        5 => EtherType::MPLS,
+        _ => EtherType(0),
+    }
+}
+
+/// NSH's next protocols (RFC 8300 section 2.2).
+const fn nsh_type(next: u8) -> EtherType {
+    next_protocol_type(next)
+}
+
+/// A tunnel header of `needed` bytes that is not all there: broken where the capture cut it, and nothing at all where
+/// so short a datagram was sent.
+fn cut(bytes: &[u8], layer: Layer, needed: usize, place: Place) -> Found<'_> {
+    let Place { base, wire_len, limit } = place;
+    let available = bytes.len() as u32;
+    if (wire_len as usize) < needed && layer != Layer::Nsh {
+        return Found::Nothing;
+    }
+    Found::Broken(Stop {
+        layer,
+        cause: Cause::Truncated,
+        limit,
+        offset: base,
+        needed: needed as u32,
+        available,
+    })
+}
