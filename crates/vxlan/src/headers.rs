@@ -6,6 +6,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::arp::ArpPacket;
 use crate::bytes::{array, be16, be32, clamped};
+use crate::checksum::{self, Checksum};
 use crate::ether_type::EtherType;
 use crate::icmp::{IcmpHeader, Icmpv6Header};
 use crate::igmp::IgmpHeader;
@@ -366,6 +367,12 @@ impl<'a> Headers<'a> {
     #[inline]
     pub fn transport_wire_len(&self) -> u32 {
         self.payload.saturating_sub(self.transport) + self.payload_wire_len
+    }
+
+    /// State of the transport checksum, taken alone; that of headers that carry a tunnel is better asked of the
+    /// [`Encapsulation`](crate::Encapsulation).
+    pub fn checksum(&self) -> Checksum {
+        checksum::of(self)
     }
 
     /// Bytes behind the end of the packet that its length fields do not count: padding, or a frame check sequence.

@@ -152,6 +152,15 @@ impl Decoder {
         Encapsulations { decoder: self, next, left: packet.depth }
     }
 
+    /// The tunnel that carries the innermost headers of a packet that this decoder decoded.
+    #[inline]
+    pub fn innermost_tunnel<'a>(&self, packet: &Packet<'a>) -> Option<Tunnel<'a>> {
+        if packet.depth <= 1 {
+            return packet.tunnel;
+        }
+        self.encapsulations(packet).last().map(|encapsulation| encapsulation.tunnel)
+    }
+
     /// Follows tunnels from the outer headers to the innermost ones.
     #[inline]
     fn follow<'a>(&self, outer: Headers<'a>) -> Packet<'a> {
