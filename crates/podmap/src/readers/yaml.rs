@@ -26,7 +26,7 @@ pub(super) fn read(
     text: &str,
     mut each: impl FnMut(Spot<'_>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let mut events = Events(Parser::new_from_str(text));
+    let mut events = Events { parser: Parser::new_from_str(text), text };
     let mut number = 0;
     loop {
         match events.next()? {
@@ -42,12 +42,15 @@ pub(super) fn read(
     }
 }
 
-struct Events<'a>(Parser<'a, StrInput<'a>>);
+struct Events<'a> {
+    parser: Parser<'a, StrInput<'a>>,
+    text: &'a str,
+}
 
 impl<'a> Events<'a> {
     fn next(&mut self) -> Result<(Event<'a>, Span), Fault> {
-        match self.0.next_event() {
-            Some(event) => event.map_err(|error| syntax(&error)),
+        match self.parser.next_event() {
+            Some(event) => event.map_err(|error| syntax(&error, self.text)),
             None => Ok((Event::StreamEnd, Span::default())),
         }
     }
@@ -132,8 +135,14 @@ fn alias(line: usize) -> Fault {
     Fault::line(line, "YAML aliases (*name, <<) are not read: write the value in their place")
 }
 
-fn syntax(error: &ScanError) -> Fault {
+fn syntax(error: &ScanError, text: &str) -> Fault {
     let (line, column) = (error.marker().line(), error.marker().col() + 1);
-    let place = Place { line, column, path: String::new() };
+    // where the text ends too early, the parser names the line after the last
+    let last = text.lines().count().max(1);
+    let place = if line > last {
+        Place { line: last, column: 0, path: String::new() }
+    } else {
+        Place { line, column, path: String::new() }
+    };
     Fault { place, message: format!("this is not YAML: {}", error.info()) }
 }
