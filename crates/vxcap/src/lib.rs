@@ -1,1 +1,3 @@
 //! Capture files and capture devices: frames with their time, link type and interface
+
+pub mod filter;

@@ -1,0 +1,69 @@
+//! The reference captures, read by libpcap itself.
+
+use std::{
+    env,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use pcap::Capture;
+use vxlan::LinkType;
+
+/// A captured frame.
+#[derive(Clone)]
+pub(crate) struct Captured {
+    pub(crate) link_type: LinkType,
+    pub(crate) data: Vec<u8>,
+    pub(crate) orig_len: u32,
+}
+
+/// All capture files below one folder of the reference captures, in the order of their paths;
+/// `None`, with a message, where the folder is absent.
+pub(crate) fn files(folder: &str) -> Option<Vec<PathBuf>> {
+    let root = env::var_os("VXDUMP_CAPTURES").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/captures"),
+        PathBuf::from,
+    );
+    let root = root.join(folder);
+    if !root.is_dir() {
+        eprintln!(
+            "skipped: there are no reference captures in {} (VXDUMP_CAPTURES)",
+            root.display()
+        );
+        return None;
+    }
+    let mut files = Vec::new();
+    let mut folders = vec![root];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder that can be read") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Some("pcap" | "pcapng" | "cap") = path.extension().and_then(OsStr::to_str)
+            {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    assert!(!files.is_empty(), "no captures in {folder}");
+    Some(files)
+}
+
+/// The frames of a file up to `most`, or up to where libpcap cannot read it any more.
+pub(crate) fn frames(path: &Path, most: usize) -> Vec<Captured> {
+    let mut frames = Vec::new();
+    let Ok(mut capture) = Capture::from_file(path) else { return frames };
+    let dlt = capture.get_datalink().0;
+    // DLT_RAW is LINKTYPE_RAW in files; what is no link type at all is in damaged files
+    let Ok(link_type) = u16::try_from(if dlt == 12 { 101 } else { dlt }).map(LinkType) else {
+        return frames;
+    };
+    while frames.len() < most {
+        let Ok(packet) = capture.next_packet() else { break };
+        let data = packet.data.to_vec();
+        frames.push(Captured { link_type, data, orig_len: packet.header.len });
+    }
+    frames
+}
