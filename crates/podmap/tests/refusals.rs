@@ -1,6 +1,8 @@
 //! What makes no sense is refused, with the place and what to do, to the letter; what is odd but
 //! possible is read.
 
+use std::fmt::Write;
+
 use podmap::{Builder, PodMap};
 
 fn read(text: &str) -> Result<PodMap, String> {
@@ -153,7 +155,8 @@ fn yaml_alias_bombs_do_nothing() {
     let mut bomb = "a0: &a0 lol\n".to_owned();
     for level in 1..=30 {
         let before = format!("*a{}, ", level - 1).repeat(10);
-        bomb += &format!("a{level}: &a{level} [{}]\n", before.trim_end_matches(", "));
+        let before = before.trim_end_matches(", ");
+        writeln!(bomb, "a{level}: &a{level} [{before}]").unwrap();
     }
     let error = refused(&format!("{bomb}kind: List\nitems: *a30\n"));
     assert!(error.contains("YAML aliases"), "{error}");

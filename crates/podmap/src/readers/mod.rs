@@ -15,7 +15,7 @@ mod workload;
 mod yaml;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::net::IpAddr;
@@ -23,7 +23,7 @@ use std::path::Path;
 
 use crate::error::{Fault, quoted};
 use crate::text::fault_of_name;
-use crate::{Builder, Cidr, MapError, Source};
+use crate::{Builder, Cidr, MapError, NodeRef, Source};
 
 /// The longest map file that is read, in bytes: 2 GiB. All pods of the largest cluster that
 /// Kubernetes supports (150,000 pods; kubernetes.io, "Considerations for large clusters") are
@@ -49,6 +49,8 @@ struct Sink<'b> {
     builder: &'b mut Builder,
     source: Source,
     summary: Summary,
+    /// The nodes' addresses that pods told: thirty pods tell the same.
+    hosts: HashSet<(NodeRef, IpAddr)>,
 }
 
 impl Sink<'_> {
@@ -141,7 +143,8 @@ impl Builder {
 
         let (rows_before, sources_before) = (self.rows.len(), self.sources.len());
         let source = self.source(name);
-        let mut sink = Sink { builder: self, source, summary: Summary::default() };
+        let mut sink =
+            Sink { builder: self, source, summary: Summary::default(), hosts: HashSet::new() };
         let result = match format {
             Format::Json => json::read(&text, |top| kubectl::document(&mut sink, top)),
             Format::Yaml => yaml::read(&text, |top| kubectl::document(&mut sink, top)),

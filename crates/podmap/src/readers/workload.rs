@@ -52,7 +52,9 @@ pub(super) fn pod(sink: &mut Sink<'_>, object: &Spot<'_>) -> Result<(), Fault> {
     hosts.dedup();
     if let Some(node) = &node {
         for address in &hosts {
-            sink.builder.add_node_address(source, node.clone(), *address);
+            if sink.hosts.insert((node.clone(), *address)) {
+                sink.builder.add_node_address(source, node.clone(), *address);
+            }
         }
     }
     if host_network {
