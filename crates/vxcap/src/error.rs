@@ -1,0 +1,159 @@
+//! What can go wrong with a capture, and where.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a capture could not be read or written (further).
+///
+/// Offsets count the bytes of the capture format itself: in a compressed file they are offsets
+/// into the decompressed bytes.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Another error, with the file in which it happened.
+    #[error("{}: {error}", path.display())]
+    InFile {
+        /// The file, as it was named when it was opened.
+        path: PathBuf,
+        /// What happened.
+        #[source]
+        error: Box<Error>,
+    },
+    /// The operating system or a decompressor failed.
+    #[error("{source} (at byte {offset})")]
+    Io {
+        /// How many bytes had been read or written.
+        offset: u64,
+        /// The failure itself.
+        source: io::Error,
+    },
+    /// A file or device could not be opened or created.
+    #[error("{0}")]
+    Open(#[source] io::Error),
+    /// There was not a single byte.
+    #[error("empty: a capture file has at least a header of 24 bytes")]
+    Empty,
+    /// The first bytes are those of no capture format that can be read here.
+    #[error("not a pcap or pcapng file: it {looks} (starts with {})", Hex(*magic))]
+    BadMagic {
+        /// The first four bytes.
+        magic: [u8; 4],
+        /// What the bytes look like, and what could be done; completes the sentence “it …”.
+        looks: &'static str,
+    },
+    /// The file ends inside a part of it.
+    #[error("cut off inside {part} at byte {offset}: {needed} bytes needed, {available} there")]
+    Truncated {
+        /// Where the part begins.
+        offset: u64,
+        /// What was cut.
+        part: Part,
+        /// How many bytes the part has, as far as that is known.
+        needed: u64,
+        /// How many of them are there.
+        available: u64,
+    },
+    /// What stands there cannot be.
+    #[error("damaged at byte {offset}: {what}")]
+    Damaged {
+        /// Where the record or block begins.
+        offset: u64,
+        /// What is wrong.
+        what: Box<str>,
+    },
+    /// A version or variant of the format that cannot be read here.
+    #[error("not supported: {what} (at byte {offset})")]
+    Unsupported {
+        /// Where the header begins.
+        offset: u64,
+        /// What it asks for.
+        what: Box<str>,
+    },
+    /// Something that the output format cannot hold.
+    #[error("cannot be written: {what}")]
+    Unwritable {
+        /// What it is, and what to do.
+        what: Box<str>,
+    },
+}
+
+impl Error {
+    /// The byte offset of the error, where there is one.
+    pub fn offset(&self) -> Option<u64> {
+        match self.cause() {
+            Self::Io { offset, .. }
+            | Self::Truncated { offset, .. }
+            | Self::Damaged { offset, .. }
+            | Self::Unsupported { offset, .. } => Some(*offset),
+            _ => None,
+        }
+    }
+
+    /// The file in which it happened, where it was opened by name.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::InFile { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The error without the file's name.
+    pub fn cause(&self) -> &Error {
+        match self {
+            Self::InFile { error, .. } => error.cause(),
+            other => other,
+        }
+    }
+
+    /// The same error with the name of the file in which it happened; a name that is there stays.
+    #[must_use]
+    pub fn in_file(self, path: &Path) -> Self {
+        match self {
+            Self::InFile { .. } => self,
+            error => Self::InFile { path: path.to_owned(), error: Box::new(error) },
+        }
+    }
+
+    /// Damage at an offset.
+    #[cold]
+    pub(crate) fn damaged(offset: u64, what: impl Into<Box<str>>) -> Self {
+        Self::Damaged { offset, what: what.into() }
+    }
+}
+
+/// A part of a capture file that can be cut off.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Part {
+    /// The header of a pcap file.
+    FileHeader,
+    /// The header of a packet record of a pcap file.
+    RecordHeader,
+    /// The captured bytes of a packet of a pcap file.
+    PacketData,
+    /// A block of a pcapng file.
+    Block,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FileHeader => "the file header",
+            Self::RecordHeader => "a packet's header",
+            Self::PacketData => "a packet",
+            Self::Block => "a block",
+        })
+    }
+}
+
+/// Bytes in hexadecimal with spaces between.
+struct Hex([u8; 4]);
+
+impl fmt::Display for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [first, rest @ ..] = self.0;
+        write!(f, "{first:02x}")?;
+        rest.iter().try_for_each(|byte| write!(f, " {byte:02x}"))
+    }
+}

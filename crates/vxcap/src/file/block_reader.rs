@@ -1,0 +1,467 @@
+//! Cuts the bytes of a capture file into blocks.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use vxlan::LinkType;
+
+use super::buffer::ReadBlock;
+use super::pcap::{FILE_HEADER_LEN, RECORD_HEADER_LEN, Records};
+use super::pcapng::{BYTE_ORDER_MAGIC, Located, MIN_BLOCK_LEN, MIN_SECTION_LEN, Sections};
+use super::{
+    Block, Body, ByteOrder, Format, Input, MAX_LEN, Packet, PcapHeader, PcapRecord, Progress,
+    block_type,
+};
+use crate::frame::{FrameFlags, Timestamp};
+use crate::{Error, Frame, Interface, Part};
+
+/// A block's header: its type, its length, and the byte-order magic or the first field.
+const BLOCK_START_LEN: usize = 12;
+
+/// Reads a capture file block by block.
+///
+/// ```
+/// use vxcap::file::{BlockReader, Body};
+///
+/// # let file = [0x0a, 0x0d, 0x0d, 0x0a, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 28, 0, 0, 0];
+/// let mut copy = Vec::new();
+/// let mut reader = BlockReader::new(&file[..])?;
+/// while let Some(block) = reader.next_block()? {
+///     assert!(matches!(block.body, Body::Section(_)));
+///     copy.extend_from_slice(block.raw);
+/// }
+/// assert_eq!(copy, file);
+/// # Ok::<(), vxcap::Error>(())
+/// ```
+pub struct BlockReader<R = Input> {
+    buffer: ReadBlock<R>,
+    stage: Stage,
+    format: Format,
+    sections: Sections,
+    path: Option<PathBuf>,
+    progress: Option<Progress>,
+}
+
+/// What comes next.
+#[derive(Copy, Clone, Debug)]
+enum Stage {
+    PcapHeader(PcapHeader),
+    PcapRecords(Records),
+    Pcapng,
+    Finished,
+}
+
+/// A whole block in the buffer.
+#[derive(Copy, Clone, Debug)]
+struct Span {
+    kind: Kind,
+    offset: u64,
+    /// Position in the buffer, valid until it is filled again.
+    start: usize,
+    end: usize,
+}
+
+#[derive(Copy, Clone, Debug)]
+enum Kind {
+    PcapHeader(PcapHeader),
+    PcapRecord(Records),
+    /// A pcapng block of this type.
+    Pcapng(u32),
+}
+
+impl BlockReader<Input> {
+    /// Opens a file, or the standard input for `-`, compressed or not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Open`] where it cannot be opened, and the errors of [`BlockReader::new`]; all with the
+    /// file's name.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        Self::from_input(Input::open(path)?)
+    }
+
+    /// Reads an opened file.
+    ///
+    /// # Errors
+    ///
+    /// As [`BlockReader::new`], with the file's name.
+    pub fn from_input(input: Input) -> Result<Self, Error> {
+        let path = input.path().map(Path::to_owned);
+        let progress = input.progress();
+        let named = |error: Error| match &path {
+            Some(path) => error.in_file(path),
+            None => error,
+        };
+        let mut reader = Self::new(input).map_err(named)?;
+        reader.path = path;
+        reader.progress = Some(progress);
+        Ok(reader)
+    }
+}
+
+impl<R: Read> BlockReader<R> {
+    /// Reads uncompressed bytes. The beginning of the file is read to tell its format.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Empty`], [`Error::BadMagic`], [`Error::Truncated`] in the file header,
+    /// [`Error::Unsupported`] for an unknown version, [`Error::Io`].
+    pub fn new(source: R) -> Result<Self, Error> {
+        let mut buffer = ReadBlock::new(source);
+        // the longest header that is looked at; a shorter file may still be a capture
+        buffer.fill(FILE_HEADER_LEN);
+        let Some((magic, rest)) = buffer.available().split_first_chunk() else {
+            return Err(match (buffer.take_failure(), buffer.available().len()) {
+                (Some(source), len) => Error::Io { offset: len as u64, source },
+                (None, 0) => Error::Empty,
+                (None, _) => cut(&buffer, Part::FileHeader, FILE_HEADER_LEN),
+            });
+        };
+        let format = Format::detect(*magic, rest)?;
+        let mut sections = Sections::new();
+        let stage = match format {
+            Format::Pcapng { .. } => Stage::Pcapng,
+            Format::Pcap { .. } => {
+                let Some(header) = buffer.available().first_chunk() else {
+                    return Err(failure_or_cut(&mut buffer, Part::FileHeader, FILE_HEADER_LEN));
+                };
+                let header = PcapHeader::parse(format, *header)?;
+                sections.add_pcap_interface(header.interface());
+                Stage::PcapHeader(header)
+            }
+        };
+        Ok(Self { buffer, stage, format, sections, path: None, progress: None })
+    }
+
+    /// Lets the read block grow to this many bytes only instead of 1 MiB (single larger blocks
+    /// apart), where many files are open at once. At least 64 KiB.
+    pub fn limit_read_block(&mut self, len: usize) {
+        self.buffer.limit_len(len);
+    }
+
+    /// The file's format; the byte order of pcapng is that of the section that was read last.
+    pub fn format(&self) -> Format {
+        match self.format {
+            Format::Pcapng { .. } => Format::Pcapng { order: self.sections.order },
+            pcap @ Format::Pcap { .. } => pcap,
+        }
+    }
+
+    /// The interfaces that were described so far, over all sections. A pcap file has one.
+    pub fn interfaces(&self) -> &[Interface] {
+        self.sections.interfaces()
+    }
+
+    /// Offset in the (decompressed) file of the next block.
+    pub fn position(&self) -> u64 {
+        self.buffer.offset()
+    }
+
+    /// How much of the file has been read, where it was opened as [`Input`].
+    pub fn progress(&self) -> Option<&Progress> {
+        self.progress.as_ref()
+    }
+
+    /// The file's name, where it was opened by name.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// The next block; `None` at a clean end.
+    ///
+    /// # Errors
+    ///
+    /// What is damaged or cut, and where. The reader is finished then: the next call gives `None`.
+    pub fn next_block(&mut self) -> Result<Option<Block<'_>>, Error> {
+        let Some(span) = self.next_span()? else { return Ok(None) };
+        let order = match (span.kind, self.format) {
+            (Kind::Pcapng(_), _) | (_, Format::Pcapng { .. }) => self.sections.order,
+            (_, Format::Pcap { order, .. }) => order,
+        };
+        let packet = match self.locate(&span) {
+            Ok(packet) => packet,
+            Err(error) => return Err(self.fail(error)),
+        };
+        let raw = self.buffer.slice(span.start, span.end);
+        let body = match (span.kind, packet) {
+            (Kind::PcapHeader(header), _) => Body::PcapHeader(header),
+            (Kind::PcapRecord(records), Some(packet)) => Body::PcapRecord(PcapRecord {
+                frame: self.frame(&packet),
+                header_len: records.header_len,
+            }),
+            (Kind::Pcapng(kind), Some(packet)) => {
+                self.packet_body(kind, raw, &packet, packet.start - span.start)
+            }
+            (Kind::Pcapng(kind), None) => {
+                Body::parse(kind, raw, order, self.sections.last_interface())
+            }
+            (Kind::PcapRecord(_), None) => Body::Unknown(0),
+        };
+        let section = self.sections.section();
+        Ok(Some(Block { raw, offset: span.offset, order, section, body }))
+    }
+
+    /// The next packet, whatever stands before it; `None` at a clean end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::next_block`].
+    #[inline]
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Error> {
+        // the usual record, whole in the buffer; everything else below
+        if let Stage::PcapRecords(records) = &self.stage {
+            let available = self.buffer.available();
+            if let Some(header) = available.first_chunk() {
+                let record = records.parse(header);
+                let whole = records.header_len + record.captured as usize;
+                if record.captured <= records.max_len && whole <= available.len() {
+                    let (link_type, header_len) = (records.link_type, records.header_len);
+                    let start = self.buffer.start();
+                    self.buffer.consume(whole);
+                    return Ok(Some(Frame {
+                        time: Timestamp::from_nanos(record.nanos),
+                        link_type,
+                        interface: 0,
+                        orig_len: record.orig_len,
+                        data: self.buffer.slice(start + header_len, start + whole),
+                        flags: FrameFlags::default(),
+                    }));
+                }
+            }
+        }
+        match self.next_located()? {
+            Some(packet) => Ok(Some(self.frame(&packet))),
+            None => Ok(None),
+        }
+    }
+
+    /// The next packet by its place in the buffer, which holds until the next one is asked for.
+    pub(crate) fn next_located(&mut self) -> Result<Option<Located>, Error> {
+        loop {
+            let Some(span) = self.next_span()? else { return Ok(None) };
+            match self.locate(&span) {
+                Ok(None) => {}
+                Ok(packet) => return Ok(packet),
+                Err(error) => return Err(self.fail(error)),
+            }
+        }
+    }
+
+    /// The packet at its place in the buffer.
+    #[inline]
+    pub(crate) fn frame(&self, packet: &Located) -> Frame<'_> {
+        Frame {
+            time: packet.time,
+            link_type: packet.link_type,
+            interface: packet.interface,
+            orig_len: packet.orig_len,
+            data: self.buffer.slice(packet.start, packet.end),
+            flags: packet.flags,
+        }
+    }
+
+    /// The packet of a span, with its place in the buffer.
+    #[inline]
+    fn locate(&self, span: &Span) -> Result<Option<Located>, Error> {
+        let raw = self.buffer.slice(span.start, span.end);
+        match span.kind {
+            Kind::Pcapng(kind) => {
+                let packet = self.sections.packet(kind, raw, span.offset)?;
+                Ok(packet.map(|packet| Located {
+                    start: span.start + packet.start,
+                    end: span.start + packet.end,
+                    ..packet
+                }))
+            }
+            Kind::PcapRecord(records) => Ok(raw.first_chunk().map(|header| {
+                let record = records.parse(header);
+                Located {
+                    time: Timestamp::from_nanos(record.nanos),
+                    link_type: records.link_type,
+                    interface: 0,
+                    orig_len: record.orig_len,
+                    flags: FrameFlags::default(),
+                    start: span.start + records.header_len,
+                    end: span.end,
+                }
+            })),
+            Kind::PcapHeader(_) => Ok(None),
+        }
+    }
+
+    fn packet_body<'a>(
+        &'a self,
+        kind: u32,
+        raw: &'a [u8],
+        packet: &Located,
+        data_at: usize,
+    ) -> Body<'a> {
+        let order = self.sections.order;
+        let short = |at| order.u16_at(raw, at).unwrap_or_default();
+        let view = |section_interface, drops| Packet {
+            frame: self.frame(packet),
+            section_interface,
+            data_at,
+            drops,
+        };
+        match kind {
+            block_type::SIMPLE_PACKET => Body::SimplePacket(view(0, None)),
+            block_type::OBSOLETE_PACKET => {
+                // appendix A: 0xffff means that the drops were not counted
+                let drops = Some(short(10)).filter(|&drops| drops != u16::MAX);
+                Body::ObsoletePacket(view(short(8).into(), drops))
+            }
+            _ => Body::EnhancedPacket(view(order.u32_at(raw, 8).unwrap_or_default(), None)),
+        }
+    }
+
+    /// The next whole block, which is consumed.
+    fn next_span(&mut self) -> Result<Option<Span>, Error> {
+        let span = match self.stage {
+            Stage::Pcapng => self.pcapng_block(),
+            Stage::PcapRecords(records) => self.pcap_record(records),
+            Stage::PcapHeader(header) => self.pcap_header(header),
+            Stage::Finished => return Ok(None),
+        };
+        match span {
+            Ok(Some(span)) => Ok(Some(span)),
+            Ok(None) => {
+                self.stage = Stage::Finished;
+                Ok(None)
+            }
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    fn pcap_header(&mut self, header: PcapHeader) -> Result<Option<Span>, Error> {
+        let len = PcapHeader::file_header_len(header.format);
+        if !self.buffer.fill(len) {
+            return Err(failure_or_cut(&mut self.buffer, Part::FileHeader, len));
+        }
+        self.stage = Stage::PcapRecords(header.records());
+        Ok(Some(self.take(Kind::PcapHeader(header), len)))
+    }
+
+    fn pcap_record(&mut self, records: Records) -> Result<Option<Span>, Error> {
+        if !self.buffer.fill(records.header_len) {
+            return self.clean_end_or(Part::RecordHeader, records.header_len);
+        }
+        let header: &[u8; RECORD_HEADER_LEN] =
+            self.buffer.available().first_chunk().unwrap_or(&[0; RECORD_HEADER_LEN]);
+        let record = records.parse(header);
+        if record.captured > records.max_len {
+            let what = format!(
+                "a packet of {} bytes; at most {} make sense here",
+                record.captured, records.max_len
+            );
+            return Err(Error::damaged(self.buffer.offset(), what));
+        }
+        let whole = records.header_len + record.captured as usize;
+        if !self.buffer.fill(whole) {
+            return Err(failure_or_cut(&mut self.buffer, Part::PacketData, whole));
+        }
+        Ok(Some(self.take(Kind::PcapRecord(records), whole)))
+    }
+
+    fn pcapng_block(&mut self) -> Result<Option<Span>, Error> {
+        if !self.buffer.fill(BLOCK_START_LEN) {
+            return self.clean_end_or(Part::Block, BLOCK_START_LEN);
+        }
+        let offset = self.buffer.offset();
+        let start = self.buffer.available();
+        let order = self.sections.order;
+        let kind = order.u32_at(start, 0).unwrap_or_default();
+        let is_section = kind == block_type::SECTION;
+        if is_section {
+            self.sections.order = byte_order(start, offset)?;
+        }
+        let start = self.buffer.available();
+        let order = self.sections.order;
+        let told = order.u32_at(start, 4).unwrap_or_default();
+        if told < if is_section { MIN_SECTION_LEN } else { MIN_BLOCK_LEN } || told > MAX_LEN {
+            let what = format!("a block of type {kind:#010x} with the length {told}");
+            return Err(Error::damaged(offset, what));
+        }
+        // some programs leave the padding out of the length
+        let len = told.next_multiple_of(4) as usize;
+        if !self.buffer.fill(len) {
+            return Err(failure_or_cut(&mut self.buffer, Part::Block, len));
+        }
+        let raw = self.buffer.available().get(..len).unwrap_or_default();
+        let again = order.u32_at(raw, len - 4).unwrap_or_default();
+        if again != told && again as usize != len {
+            let what = format!(
+                "a block of type {kind:#010x} with the length {told}, which ends with the length {again}"
+            );
+            return Err(Error::damaged(offset, what));
+        }
+        match kind {
+            block_type::SECTION => self.sections.begin(raw, offset)?,
+            block_type::INTERFACE => self.sections.add_interface(raw, offset)?,
+            _ => {}
+        }
+        Ok(Some(self.take(Kind::Pcapng(kind), len)))
+    }
+
+    #[inline]
+    fn take(&mut self, kind: Kind, len: usize) -> Span {
+        let (offset, start) = (self.buffer.offset(), self.buffer.start());
+        self.buffer.consume(len);
+        Span { kind, offset, start, end: start + len }
+    }
+
+    /// The input has ended: cleanly if nothing is left.
+    #[cold]
+    fn clean_end_or(&mut self, part: Part, needed: usize) -> Result<Option<Span>, Error> {
+        let left = self.buffer.available().len();
+        match self.buffer.take_failure() {
+            None if left == 0 => Ok(None),
+            None => Err(cut(&self.buffer, part, needed)),
+            Some(source) => Err(Error::Io { offset: self.buffer.offset() + left as u64, source }),
+        }
+    }
+
+    /// Finishes the reader; the error with the file's name.
+    #[cold]
+    fn fail(&mut self, error: Error) -> Error {
+        self.stage = Stage::Finished;
+        match &self.path {
+            Some(path) => error.in_file(path),
+            None => error,
+        }
+    }
+
+    /// The link type of a pcap file, or of the first interface of a pcapng file that was described so far.
+    pub fn link_type(&self) -> Option<LinkType> {
+        self.interfaces().first().map(|interface| interface.link_type)
+    }
+}
+
+/// The byte order of a section header block.
+fn byte_order(start: &[u8], offset: u64) -> Result<ByteOrder, Error> {
+    [ByteOrder::Little, ByteOrder::Big]
+        .into_iter()
+        .find(|order| order.u32_at(start, 8) == Some(BYTE_ORDER_MAGIC))
+        .ok_or_else(|| Error::damaged(offset, "a section header without the byte-order magic"))
+}
+
+/// The failure that ended the input inside a part, or that the part is cut.
+#[cold]
+fn failure_or_cut<R: Read>(buffer: &mut ReadBlock<R>, part: Part, needed: usize) -> Error {
+    let end = buffer.offset() + buffer.available().len() as u64;
+    match buffer.take_failure() {
+        Some(source) => Error::Io { offset: end, source },
+        None => cut(buffer, part, needed),
+    }
+}
+
+#[cold]
+fn cut<R: Read>(buffer: &ReadBlock<R>, part: Part, needed: usize) -> Error {
+    Error::Truncated {
+        offset: buffer.offset(),
+        part,
+        needed: needed as u64,
+        available: buffer.available().len() as u64,
+    }
+}

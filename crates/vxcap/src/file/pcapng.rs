@@ -1,0 +1,253 @@
+//! Packet blocks of pcapng, and the sections and interfaces they need (draft-ietf-opsawg-pcapng).
+
+use vxlan::LinkType;
+
+use super::{ByteOrder, Options, block_type, interface_block, option};
+use crate::frame::{FrameFlags, Timestamp};
+use crate::interface::Scale;
+use crate::{Error, Interface};
+
+/// Length of the smallest block: type and twice the length (section 3.1).
+pub(crate) const MIN_BLOCK_LEN: u32 = 12;
+/// Length of the smallest section header block (section 4.1).
+pub(crate) const MIN_SECTION_LEN: u32 = 28;
+/// The byte-order magic of a section header block (section 4.1).
+pub(crate) const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
+/// Offset of the packet in enhanced (section 4.3) and obsolete packet blocks (appendix A).
+const PACKET_AT: usize = 28;
+/// Offset of the packet in a simple packet block (section 4.4).
+const SIMPLE_PACKET_AT: usize = 12;
+/// A file with more interfaces is taken as damaged: each costs memory for as long as the file is
+/// read. Own choice; Wireshark and libpcap have no limit.
+const MAX_INTERFACES: usize = 1 << 18;
+
+/// The sections and interfaces that were read so far.
+#[derive(Debug)]
+pub(crate) struct Sections {
+    pub(crate) order: ByteOrder,
+    /// How many sections have begun.
+    count: u32,
+    /// Index of the section's first interface.
+    base: usize,
+    interfaces: Vec<Interface>,
+    clocks: Vec<Clock>,
+}
+
+/// What a packet needs of its interface.
+#[derive(Copy, Clone, Debug)]
+struct Clock {
+    scale: Scale,
+    offset: i64,
+    link_type: LinkType,
+    snaplen: u32,
+}
+
+/// A packet in a block (or record), by the position of its bytes.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Located {
+    pub(crate) time: Timestamp,
+    pub(crate) link_type: LinkType,
+    pub(crate) interface: u32,
+    pub(crate) orig_len: u32,
+    pub(crate) flags: FrameFlags,
+    /// Where the captured bytes begin and end.
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+impl Sections {
+    pub(crate) fn new() -> Self {
+        Self {
+            order: ByteOrder::Little,
+            count: 0,
+            base: 0,
+            interfaces: Vec::new(),
+            clocks: Vec::new(),
+        }
+    }
+
+    pub(crate) fn interfaces(&self) -> &[Interface] {
+        &self.interfaces
+    }
+
+    /// Index of the section that was read last.
+    pub(crate) fn section(&self) -> u32 {
+        self.count.saturating_sub(1)
+    }
+
+    /// Index of the interface that was read last.
+    pub(crate) fn last_interface(&self) -> u32 {
+        self.interfaces.len().saturating_sub(1) as u32
+    }
+
+    /// The interface of a pcap file.
+    pub(crate) fn add_pcap_interface(&mut self, interface: Interface) {
+        self.interfaces.push(interface);
+    }
+
+    /// Begins a section with its header block, which is whole.
+    pub(crate) fn begin(&mut self, raw: &[u8], offset: u64) -> Result<(), Error> {
+        let version = (
+            self.order.u16_at(raw, 12).unwrap_or_default(),
+            self.order.u16_at(raw, 14).unwrap_or_default(),
+        );
+        // section 4.1: readers take 1.2, which some programs wrote, as 1.0
+        if !matches!(version, (1, 0 | 2)) {
+            let what = format!("pcapng version {}.{}", version.0, version.1);
+            return Err(Error::Unsupported { offset, what: what.into() });
+        }
+        self.count = self.count.saturating_add(1);
+        self.base = self.interfaces.len();
+        Ok(())
+    }
+
+    /// Adds the interface of a description block.
+    pub(crate) fn add_interface(&mut self, raw: &[u8], offset: u64) -> Result<(), Error> {
+        let Some(interface) = interface_block::parse(raw, self.order, self.section()) else {
+            let what = format!("an interface description block of only {} bytes", raw.len());
+            return Err(Error::damaged(offset, what));
+        };
+        if self.interfaces.len() >= MAX_INTERFACES {
+            let what = format!("more than {MAX_INTERFACES} interfaces");
+            return Err(Error::damaged(offset, what));
+        }
+        self.clocks.push(Clock {
+            scale: interface.resolution.scale(),
+            offset: interface.ts_offset,
+            link_type: interface.link_type,
+            snaplen: interface.snaplen,
+        });
+        self.interfaces.push(interface);
+        Ok(())
+    }
+
+    /// The packet of a block; `None` where the block is of another kind.
+    #[inline]
+    pub(crate) fn packet(
+        &self,
+        kind: u32,
+        raw: &[u8],
+        offset: u64,
+    ) -> Result<Option<Located>, Error> {
+        let located = match kind {
+            block_type::ENHANCED_PACKET => self.enhanced(raw),
+            block_type::SIMPLE_PACKET => self.simple(raw),
+            block_type::OBSOLETE_PACKET => self.obsolete(raw),
+            _ => return Ok(None),
+        };
+        match located {
+            Some(located) => Ok(Some(located)),
+            None => Err(self.reason(kind, raw, offset)),
+        }
+    }
+
+    #[inline]
+    fn clock(&self, interface: u32) -> Option<(usize, &Clock)> {
+        let index = self.base + interface as usize;
+        Some((index, self.clocks.get(index)?))
+    }
+
+    /// Section 4.3: interface, time, captured and original length, packet, options.
+    #[inline]
+    fn enhanced(&self, raw: &[u8]) -> Option<Located> {
+        let header: &[u8; PACKET_AT] = raw.first_chunk()?;
+        let [_, _, _, _, _, _, _, _, numbers @ ..] = header;
+        let number = |at: usize| self.order.u32_at(numbers, at).unwrap_or_default();
+        let mut located = self.timed(raw, number(0), numbers)?;
+        if located.end.next_multiple_of(4) + 4 < raw.len() {
+            located.flags = self.packet_flags(raw, located.end, option::EPB_FLAGS);
+        }
+        Some(located)
+    }
+
+    /// Appendix A: as the enhanced packet block, with a short interface and a count of drops.
+    fn obsolete(&self, raw: &[u8]) -> Option<Located> {
+        let numbers: &[u8; 20] = raw.get(8..)?.first_chunk()?;
+        let interface = self.order.u16_at(numbers, 0)?;
+        let mut located = self.timed(raw, u32::from(interface), numbers)?;
+        // appendix A: `pack_flags` has the code and the meaning of `epb_flags`
+        located.flags = self.packet_flags(raw, located.end, option::EPB_FLAGS);
+        Some(located)
+    }
+
+    /// The common part of enhanced and obsolete packet blocks; `numbers` are the 20 bytes behind the
+    /// block's type and length.
+    #[inline]
+    fn timed(&self, raw: &[u8], interface: u32, numbers: &[u8; 20]) -> Option<Located> {
+        let number = |at: usize| self.order.u32_at(numbers, at).unwrap_or_default();
+        let (index, clock) = self.clock(interface)?;
+        let ticks = u64::from(number(4)) << 32 | u64::from(number(8));
+        let end = PACKET_AT + number(12) as usize;
+        if end > raw.len().checked_sub(4)? {
+            return None;
+        }
+        Some(Located {
+            time: clock.scale.timestamp(ticks, clock.offset),
+            link_type: clock.link_type,
+            interface: index as u32,
+            orig_len: number(16),
+            flags: FrameFlags::default(),
+            start: PACKET_AT,
+            end,
+        })
+    }
+
+    /// Section 4.4: of interface 0, without time, as long as the interface's snapshot length allows.
+    fn simple(&self, raw: &[u8]) -> Option<Located> {
+        let orig_len = self.order.u32_at(raw, 8)?;
+        let (index, clock) = self.clock(0)?;
+        let captured = if clock.snaplen == 0 { orig_len } else { orig_len.min(clock.snaplen) };
+        let end = SIMPLE_PACKET_AT + captured as usize;
+        if end > raw.len().checked_sub(4)? {
+            return None;
+        }
+        Some(Located {
+            time: Timestamp::default(),
+            link_type: clock.link_type,
+            interface: index as u32,
+            orig_len,
+            flags: FrameFlags::default(),
+            start: SIMPLE_PACKET_AT,
+            end,
+        })
+    }
+
+    /// The flags in a packet's options.
+    #[inline(never)]
+    fn packet_flags(&self, raw: &[u8], packet_end: usize, code: u16) -> FrameFlags {
+        let start = packet_end.next_multiple_of(4);
+        let options = raw.get(start..raw.len().saturating_sub(4)).unwrap_or_default();
+        Options::new(options, start, self.order)
+            .find(code)
+            .and_then(|field| field.u32())
+            .map_or_else(FrameFlags::default, FrameFlags::from_epb_flags)
+    }
+
+    /// Why a packet block gave no packet.
+    #[cold]
+    fn reason(&self, kind: u32, raw: &[u8], offset: u64) -> Error {
+        let interface = match kind {
+            block_type::ENHANCED_PACKET => self.order.u32_at(raw, 8).unwrap_or_default(),
+            block_type::OBSOLETE_PACKET => self.order.u16_at(raw, 8).unwrap_or_default().into(),
+            _ => 0,
+        };
+        let here = self.interfaces.len() - self.base;
+        let what = if interface as usize >= here {
+            format!(
+                "a packet of interface {interface}, but its section has described {here} so far"
+            )
+        } else {
+            let captured = match kind {
+                block_type::SIMPLE_PACKET => self.order.u32_at(raw, 8),
+                _ => self.order.u32_at(raw, 20),
+            };
+            match captured {
+                Some(captured) => {
+                    format!("a packet of {captured} bytes in a block of {} bytes", raw.len())
+                }
+                None => format!("a packet block of only {} bytes", raw.len()),
+            }
+        };
+        Error::damaged(offset, what)
+    }
+}

@@ -1,0 +1,109 @@
+//! The frames of a capture file.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::pcapng::Located;
+use super::{BlockReader, Format, Input, Progress};
+use crate::{Error, Frame, Interface};
+
+/// Reads the packets of a capture file, borrowed from its read block.
+///
+/// A packet can be used until the next one is asked for. Every whole packet before a damage is
+/// given, then the error; `None` means a clean end, or that the error was given.
+///
+/// ```no_run
+/// let mut reader = vxcap::file::Reader::open("node.pcapng.zst")?;
+/// while let Some(frame) = reader.next_frame()? {
+///     println!("{} bytes on interface {}", frame.orig_len, frame.interface);
+/// }
+/// # Ok::<(), vxcap::Error>(())
+/// ```
+pub struct Reader<R = Input> {
+    blocks: BlockReader<R>,
+}
+
+impl Reader<Input> {
+    /// Opens a file, or the standard input for `-`, compressed or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`BlockReader::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        BlockReader::open(path).map(Self::from)
+    }
+
+    /// Reads an opened file.
+    ///
+    /// # Errors
+    ///
+    /// As [`BlockReader::from_input`].
+    pub fn from_input(input: Input) -> Result<Self, Error> {
+        BlockReader::from_input(input).map(Self::from)
+    }
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads uncompressed bytes. The beginning of the file is read to tell its format.
+    ///
+    /// # Errors
+    ///
+    /// As [`BlockReader::new`].
+    pub fn new(source: R) -> Result<Self, Error> {
+        BlockReader::new(source).map(Self::from)
+    }
+
+    /// The next packet; `None` at a clean end.
+    ///
+    /// # Errors
+    ///
+    /// What is damaged or cut, and where. The reader is finished then: the next call gives `None`.
+    #[inline]
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Error> {
+        self.blocks.next_frame()
+    }
+
+    /// The interfaces that were described so far, over all sections. A pcap file has one.
+    pub fn interfaces(&self) -> &[Interface] {
+        self.blocks.interfaces()
+    }
+
+    /// The file's format; the byte order of pcapng is that of the section that was read last.
+    pub fn format(&self) -> Format {
+        self.blocks.format()
+    }
+
+    /// Offset in the (decompressed) file of what follows the packet that was given last.
+    pub fn position(&self) -> u64 {
+        self.blocks.position()
+    }
+
+    /// How much of the file has been read, where it was opened as [`Input`].
+    pub fn progress(&self) -> Option<&Progress> {
+        self.blocks.progress()
+    }
+
+    /// The file's name, where it was opened by name.
+    pub fn path(&self) -> Option<&Path> {
+        self.blocks.path()
+    }
+
+    /// The reader of blocks below; what it reads is not given as packets here.
+    pub fn blocks(&mut self) -> &mut BlockReader<R> {
+        &mut self.blocks
+    }
+
+    pub(crate) fn next_located(&mut self) -> Result<Option<Located>, Error> {
+        self.blocks.next_located()
+    }
+
+    pub(crate) fn frame(&self, packet: &Located) -> Frame<'_> {
+        self.blocks.frame(packet)
+    }
+}
+
+impl<R> From<BlockReader<R>> for Reader<R> {
+    fn from(blocks: BlockReader<R>) -> Self {
+        Self { blocks }
+    }
+}

@@ -1,0 +1,238 @@
+//! What a capture says about the interface it was taken on.
+
+use vxlan::LinkType;
+
+use crate::frame::{NANOS_PER_SECOND, Timestamp};
+
+/// An interface of a capture: a pcap file has one, a pcapng file one for each interface description block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// The link type of its frames.
+    pub link_type: LinkType,
+    /// At most this many bytes of a frame were captured; 0 means no limit.
+    pub snaplen: u32,
+    /// The unit of its times.
+    pub resolution: Resolution,
+    /// Seconds to add to its times (`if_tsoffset`).
+    pub ts_offset: i64,
+    /// The section of the file it stands in, counted from 0.
+    pub section: u32,
+    /// Length in bytes of the frame check sequence at the end of each frame, where it is told.
+    pub fcs_len: Option<u8>,
+    /// The device's name (`if_name`).
+    pub name: Option<String>,
+    /// What the user calls it (`if_description`).
+    pub description: Option<String>,
+    /// The capture filter, as text (`if_filter` of kind 0).
+    pub filter: Option<String>,
+    /// The operating system of the capturing host (`if_os`).
+    pub os: Option<String>,
+    /// The device's hardware (`if_hardware`).
+    pub hardware: Option<String>,
+    /// The device's speed in bits a second (`if_speed`).
+    pub speed: Option<u64>,
+    /// The device's MAC address (`if_MACaddr`).
+    pub mac: Option<[u8; 6]>,
+}
+
+impl Interface {
+    /// An interface of which only this is known; microseconds, no offset.
+    pub const fn new(link_type: LinkType, snaplen: u32) -> Self {
+        Self {
+            link_type,
+            snaplen,
+            resolution: Resolution::MICROS,
+            ts_offset: 0,
+            section: 0,
+            fcs_len: None,
+            name: None,
+            description: None,
+            filter: None,
+            os: None,
+            hardware: None,
+            speed: None,
+            mac: None,
+        }
+    }
+}
+
+/// The unit of an interface's times, as the byte of `if_tsresol` (draft-ietf-opsawg-pcapng, section
+/// 4.2): with the highest bit clear 10 to the power of minus the byte, with it set 2 to the power of minus
+/// the other seven bits, in seconds.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Resolution(pub u8);
+
+impl Resolution {
+    /// Microseconds: what holds where a file says nothing.
+    pub const MICROS: Self = Self(6);
+    /// Nanoseconds.
+    pub const NANOS: Self = Self(9);
+
+    /// The power of ten or of two, without its sign.
+    pub const fn exponent(self) -> u32 {
+        (self.0 & 0x7f) as u32
+    }
+
+    /// Whether the unit is a power of two.
+    pub const fn is_binary(self) -> bool {
+        self.0 & 0x80 != 0
+    }
+
+    /// How ticks of this unit become nanoseconds.
+    pub(crate) const fn scale(self) -> Scale {
+        let exponent = self.exponent();
+        if self.is_binary() {
+            Scale::Shift(exponent)
+        } else if exponent <= 9 {
+            Scale::Multiply(10_u64.pow(9 - exponent))
+        } else {
+            match 10_u64.checked_pow(exponent - 9) {
+                Some(divisor) => Scale::Divide(divisor),
+                // one nanosecond is more ticks than 64 bits count
+                None => Scale::Zero,
+            }
+        }
+    }
+
+    /// The time of a count of ticks since the epoch plus `offset` seconds, rounded down to
+    /// nanoseconds and saturated.
+    pub const fn timestamp(self, ticks: u64, offset: i64) -> Timestamp {
+        self.scale().timestamp(ticks, offset)
+    }
+
+    /// The ticks since the epoch plus `offset` seconds, rounded down; what lies before or beyond
+    /// what 64 bits count is saturated.
+    pub const fn ticks(self, time: Timestamp, offset: i64) -> u64 {
+        let nanos = time.nanos() as i128 - offset as i128 * NANOS_PER_SECOND as i128;
+        if nanos <= 0 {
+            return 0;
+        }
+        // at most 94 bits: 63 of the time and 63 + 30 of the offset
+        let nanos = nanos.unsigned_abs();
+        let ticks = match self.scale() {
+            Scale::Multiply(factor) => Some(nanos / factor as u128),
+            Scale::Divide(divisor) => nanos.checked_mul(divisor as u128),
+            Scale::Shift(bits) => {
+                let second = NANOS_PER_SECOND as u128;
+                let (whole, rest) = (nanos / second, nanos % second);
+                // where the whole seconds alone exceed 64 bits the answer is saturated anyway
+                match (1_u128.checked_shl(bits), bits) {
+                    (Some(unit), 0..=64) => match whole.checked_mul(unit) {
+                        Some(ticks) => Some(ticks + rest * unit / second),
+                        None => None,
+                    },
+                    _ => None,
+                }
+            }
+            Scale::Zero => None,
+        };
+        match ticks {
+            Some(ticks) if ticks <= u64::MAX as u128 => ticks as u64,
+            _ => u64::MAX,
+        }
+    }
+}
+
+/// How ticks become nanoseconds.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Scale {
+    /// A tick is this many nanoseconds.
+    Multiply(u64),
+    /// A nanosecond is this many ticks.
+    Divide(u64),
+    /// A second is 2 to the power of this many ticks.
+    Shift(u32),
+    /// A tick is so small that any count of them is below a nanosecond.
+    Zero,
+}
+
+impl Scale {
+    /// The time of this many ticks since the epoch plus `offset` seconds.
+    #[inline]
+    pub(crate) const fn timestamp(self, ticks: u64, offset: i64) -> Timestamp {
+        let nanos = match self {
+            Self::Multiply(factor) => match ticks.checked_mul(factor) {
+                Some(nanos) if nanos <= i64::MAX as u64 => {
+                    if offset == 0 {
+                        return Timestamp::from_nanos(nanos.cast_signed());
+                    }
+                    nanos as i128
+                }
+                _ => ticks as i128 * factor as i128,
+            },
+            Self::Divide(divisor) => (ticks / divisor) as i128,
+            // 64 bits of ticks and 30 of the factor: below 2^94
+            Self::Shift(bits) => ((ticks as u128 * NANOS_PER_SECOND as u128) >> bits).cast_signed(),
+            Self::Zero => 0,
+        };
+        let nanos = nanos + offset as i128 * NANOS_PER_SECOND as i128;
+        Timestamp::from_nanos(if nanos > i64::MAX as i128 {
+            i64::MAX
+        } else if nanos < i64::MIN as i128 {
+            i64::MIN
+        } else {
+            nanos as i64
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_become_nanoseconds() {
+        let nanos = |resolution: u8, ticks| Resolution(resolution).timestamp(ticks, 0).nanos();
+        assert_eq!(nanos(6, 1_700_000_000_123_456), 1_700_000_000_123_456_000);
+        assert_eq!(nanos(9, 1_700_000_000_123_456_789), 1_700_000_000_123_456_789);
+        assert_eq!(nanos(0, 17), 17_000_000_000);
+        assert_eq!(nanos(0, u64::MAX), i64::MAX);
+        assert_eq!(nanos(12, 1_999), 1);
+        assert_eq!(nanos(28, u64::MAX), 1);
+        assert_eq!(nanos(29, u64::MAX), 0);
+        assert_eq!(nanos(127, u64::MAX), 0);
+        assert_eq!(nanos(0x80, 3), 3_000_000_000);
+        assert_eq!(nanos(0x81, 3), 1_500_000_000);
+        assert_eq!(nanos(0x9e, (5 << 30) + 1), 5_000_000_000);
+        assert_eq!(nanos(0xff, u64::MAX), 0);
+        assert_eq!(nanos(0x80, u64::MAX), i64::MAX);
+    }
+
+    #[test]
+    fn offsets_are_added_and_saturate() {
+        let nanos = |ticks, offset| Resolution::NANOS.timestamp(ticks, offset).nanos();
+        assert_eq!(nanos(5, 2), 2_000_000_005);
+        assert_eq!(nanos(5, -2), -1_999_999_995);
+        assert_eq!(nanos(5, i64::MAX), i64::MAX);
+        assert_eq!(nanos(5, i64::MIN), i64::MIN);
+        assert_eq!(nanos(u64::MAX, -18_000_000_000), 446_744_073_709_551_615);
+    }
+
+    #[test]
+    fn nanoseconds_become_ticks() {
+        for resolution in 0..=255 {
+            let resolution = Resolution(resolution);
+            for ticks in [0_u64, 1, 7, 1_700_000_000, 1_700_000_000_123_456] {
+                for offset in [0, -3, 5] {
+                    let time = resolution.timestamp(ticks, offset);
+                    let back = resolution.ticks(time, offset);
+                    // rounded down twice at most; never later than it was, unless saturated
+                    if time.nanos() < i64::MAX && back < u64::MAX {
+                        assert!(back <= ticks, "{resolution:?} {ticks}");
+                        assert_eq!(
+                            resolution.timestamp(back + 1, offset).nanos().max(time.nanos()),
+                            resolution.timestamp(back + 1, offset).nanos()
+                        );
+                    }
+                    if !resolution.is_binary()
+                        && resolution.exponent() <= 9
+                        && time.nanos() < i64::MAX
+                    {
+                        assert_eq!(back, ticks, "{resolution:?}");
+                    }
+                }
+            }
+        }
+        assert_eq!(Resolution::MICROS.ticks(Timestamp::from_nanos(-5), 0), 0);
+    }
+}
