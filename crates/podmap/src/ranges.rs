@@ -83,3 +83,24 @@ impl<T: Number> Ranges<T> {
         after.checked_sub(1).and_then(|piece| self.owners.get(piece)).copied().unwrap_or(NONE)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_that_end_together_and_at_the_last_address() {
+        let top = u32::MAX;
+        let table = Ranges::new(&[
+            (4, 7, 0),
+            (6, 7, 1),
+            (7, 7, 2),
+            (8, 8, 3),
+            (top - 1, top, 4),
+            (top, top, 5),
+        ]);
+        let found = [3, 4, 5, 6, 7, 8, 9, top - 2, top - 1, top].map(|address| table.find(address));
+        assert_eq!(found, [NONE, 0, 0, 1, 2, 3, NONE, NONE, 4, 5]);
+        assert_eq!(Ranges::<u32>::new(&[]).find(0), NONE);
+    }
+}

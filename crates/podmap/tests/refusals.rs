@@ -318,6 +318,10 @@ fn odd_forms_of_kubectls_output_are_read() {
     // another API's Service is none of ours
     let knative = r#"{"apiVersion":"serving.knative.dev/v1","kind":"Service","metadata":7}"#;
     assert!(read(knative).unwrap().is_empty());
+    // a pod with its node's network has the node's address, and no name
+    let host = r#"{"kind":"Pod","metadata":{"name":"p","namespace":"d"},"spec":{"hostNetwork":true,"nodeName":"n1"},
+        "status":{"podIP":"172.18.0.2"}}"#;
+    assert_eq!(label(host, "172.18.0.2"), "node:n1");
     // a node without anything yet; a pod without an address yet
     assert!(read(&node(r#""spec":{"podCIDR":null},"status":null"#)).unwrap().is_empty());
     let pending = r#"{"kind":"Pod","metadata":{"name":"p","namespace":"d"},"spec":{},"status":{"phase":"Pending"}}"#;
