@@ -46,6 +46,8 @@ pub struct Merged<'a> {
     pub frame: Frame<'a>,
     /// The file, as an index into the files in their order.
     pub file: usize,
+    /// The interface that it was captured on.
+    pub interface: Option<&'a Interface>,
 }
 
 impl Merge<Input> {
@@ -110,7 +112,8 @@ impl<R: Read> Merge<R> {
         };
         let mut frame = reader.frame(packet);
         frame.interface = interfaces.get(frame.interface as usize).copied().unwrap_or(u32::MAX);
-        Ok(Some(Merged { frame, file }))
+        let interface = self.interfaces.get(frame.interface as usize);
+        Ok(Some(Merged { frame, file, interface }))
     }
 
     /// The interfaces of all files that were described so far.

@@ -63,6 +63,20 @@ impl<R: Read> Reader<R> {
         self.blocks.next_frame()
     }
 
+    /// The next packet, with the interface that it was captured on; `None` at a clean end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::next_frame`].
+    #[inline]
+    pub fn next_with_interface(&mut self) -> Result<Option<(Frame<'_>, Option<&Interface>)>, Error> {
+        let Some(packet) = self.blocks.next_located()? else {
+            return Ok(None);
+        };
+        let frame = self.blocks.frame(&packet);
+        Ok(Some((frame, self.blocks.interfaces().get(frame.interface as usize))))
+    }
+
     /// The interfaces that were described so far, over all sections. A pcap file has one.
     pub fn interfaces(&self) -> &[Interface] {
         self.blocks.interfaces()
