@@ -153,6 +153,13 @@ pub mod option {
     pub const ISB_USRDELIV: u16 = 8;
 }
 
+/// What the writers need of the formats.
+pub(crate) mod magic {
+    pub(crate) use super::format::{PCAP_MICROS, PCAP_NANOS};
+    pub(crate) use super::interface_block::parse as parse_interface;
+    pub(crate) use super::pcapng::BYTE_ORDER_MAGIC;
+}
+
 /// The longest packet or block that makes sense, 256 MiB: twice the largest limit of libpcap and Wireshark
 /// (`MAXIMUM_DBUS_SNAPLEN`, 128 MiB). A length beyond it is damage.
 pub(crate) const MAX_LEN: u32 = 256 << 20;

@@ -1,1 +1,39 @@
 //! Writing capture files.
+//!
+//! [`BlockWriter`] collects whole blocks in one large buffer and writes it in large pieces; [`PcapWriter`] and
+//! [`PcapngWriter`] make the blocks. The formats are described at [`file`](crate::file).
+//!
+//! ```
+//! use vxcap::write::{PcapngWriter, Section};
+//! use vxcap::{Frame, FrameFlags, Interface, LinkType, Resolution, Timestamp};
+//!
+//! let mut writer = PcapngWriter::new(Vec::new());
+//! writer.section(&Section { user_application: Some("example"), ..Section::default() })?;
+//! let mut eth0 = Interface::new(LinkType::ETHERNET, 262_144);
+//! eth0.name = Some("eth0".into());
+//! eth0.resolution = Resolution::NANOS;
+//! let interface = writer.interface(&eth0, &[])?;
+//! let frame = Frame {
+//!     time: Timestamp::from_nanos(1_700_000_000_000_000_001),
+//!     link_type: LinkType::ETHERNET,
+//!     interface,
+//!     orig_len: 60,
+//!     data: &[0; 60],
+//!     flags: FrameFlags::default(),
+//! };
+//! writer.packet(&frame, &Default::default())?;
+//! let bytes = writer.finish()?;
+//!
+//! let mut reader = vxcap::file::Reader::new(bytes.as_slice())?;
+//! assert_eq!(reader.next_frame()?, Some(frame));
+//! assert_eq!(reader.interfaces()[0].name.as_deref(), Some("eth0"));
+//! # Ok::<(), vxcap::Error>(())
+//! ```
+
+mod block_writer;
+mod pcap_writer;
+mod pcapng_writer;
+
+pub use block_writer::BlockWriter;
+pub use pcap_writer::{PcapFormat, PcapWriter};
+pub use pcapng_writer::{Counts, PacketOptions, PcapngWriter, Section};

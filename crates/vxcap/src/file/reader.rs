@@ -69,7 +69,9 @@ impl<R: Read> Reader<R> {
     ///
     /// As [`Reader::next_frame`].
     #[inline]
-    pub fn next_with_interface(&mut self) -> Result<Option<(Frame<'_>, Option<&Interface>)>, Error> {
+    pub fn next_with_interface(
+        &mut self,
+    ) -> Result<Option<(Frame<'_>, Option<&Interface>)>, Error> {
         let Some(packet) = self.blocks.next_located()? else {
             return Ok(None);
         };

@@ -1,0 +1,236 @@
+//! Collects whole blocks and writes them in large pieces.
+
+use std::io::{self, Write};
+
+use crate::Error;
+
+/// So many bytes are collected before they are written: large enough that system calls cost little,
+/// small enough to stay in the second-level cache.
+const BUFFER_LEN: usize = 512 << 10;
+
+/// Writes whole blocks (or records) as they are, in large pieces.
+///
+/// Where writing fails, what was not written stays in the buffer: the next call tries again. What
+/// was written by then may end inside a block; [`Self::whole_len`] tells where the last whole one ends.
+///
+/// Call [`Self::finish`] at the end. A writer that is dropped without it writes what it has, but cannot tell
+/// of a failure.
+#[derive(Debug)]
+pub struct BlockWriter<W: Write> {
+    /// Is there until the writer is finished.
+    sink: Option<W>,
+    buffer: Vec<u8>,
+    /// Where in the buffer each block ends.
+    ends: Vec<u32>,
+    /// Bytes given to the sink.
+    written: u64,
+    /// Of these, the bytes of whole blocks.
+    whole: u64,
+}
+
+impl<W: Write> BlockWriter<W> {
+    /// Writes to this sink, which needs no buffer of its own.
+    pub fn new(sink: W) -> Self {
+        Self { sink: Some(sink), buffer: Vec::new(), ends: Vec::new(), written: 0, whole: 0 }
+    }
+
+    /// Writes a block.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where the sink fails; the block is not taken then.
+    #[inline]
+    pub fn raw(&mut self, block: &[u8]) -> Result<(), Error> {
+        self.begin(block.len())?;
+        self.buffer.extend_from_slice(block);
+        self.end()
+    }
+
+    /// Makes room for a block of this length.
+    #[inline]
+    pub(crate) fn begin(&mut self, len: usize) -> Result<(), Error> {
+        if self.buffer.len() + len > BUFFER_LEN {
+            self.write_out()?;
+        }
+        Ok(())
+    }
+
+    /// The buffer, to put a block into, between `begin` and `end`.
+    #[inline]
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// Ends a block.
+    #[inline]
+    pub(crate) fn end(&mut self) -> Result<(), Error> {
+        if self.buffer.len() > BUFFER_LEN {
+            self.write_large()
+        } else {
+            self.ends.push(self.buffer.len() as u32);
+            Ok(())
+        }
+    }
+
+    /// A single block longer than the buffer, which is alone in it: written at once, and the buffer
+    /// is small again. Where that fails the block counts as taken.
+    #[cold]
+    fn write_large(&mut self) -> Result<(), Error> {
+        self.ends.push(self.buffer.len() as u32);
+        self.write_out()?;
+        self.buffer = Vec::with_capacity(BUFFER_LEN);
+        Ok(())
+    }
+
+    /// Writes the buffer to the sink.
+    fn write_out(&mut self) -> Result<(), Error> {
+        if self.buffer.capacity() < BUFFER_LEN {
+            self.buffer.reserve(BUFFER_LEN - self.buffer.len());
+        }
+        let Some(sink) = &mut self.sink else { return Ok(()) };
+        let mut done = 0;
+        let failure = loop {
+            let rest = self.buffer.get(done..).unwrap_or_default();
+            if rest.is_empty() {
+                break None;
+            }
+            match sink.write(rest) {
+                Ok(0) => break Some(io::Error::from(io::ErrorKind::WriteZero)),
+                Ok(len) => done += len.min(rest.len()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Some(error),
+            }
+        };
+        let Some(source) = failure else {
+            self.written += done as u64;
+            self.whole = self.written;
+            self.buffer.clear();
+            self.ends.clear();
+            return Ok(());
+        };
+        let whole_blocks = self.ends.partition_point(|&end| end as usize <= done);
+        if let Some(&end) = whole_blocks.checked_sub(1).and_then(|last| self.ends.get(last)) {
+            self.whole = self.written + u64::from(end);
+        }
+        self.written += done as u64;
+        self.buffer.drain(..done);
+        self.ends.drain(..whole_blocks);
+        for end in &mut self.ends {
+            *end -= done as u32;
+        }
+        Err(Error::Io { offset: self.written, source })
+    }
+
+    /// Writes what is buffered, and flushes the sink.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where the sink fails.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        self.write_out()?;
+        match &mut self.sink {
+            Some(sink) => sink.flush().map_err(|source| Error::Io { offset: self.written, source }),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes what is buffered, flushes, and gives the sink back.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where the sink fails.
+    pub fn finish(mut self) -> Result<W, Error> {
+        self.flush()?;
+        self.sink.take().ok_or_else(|| Error::Unwritable { what: "the writer is finished".into() })
+    }
+
+    /// Bytes of all blocks, those in the buffer included.
+    pub fn position(&self) -> u64 {
+        self.written + self.buffer.len() as u64
+    }
+
+    /// Bytes that the sink has taken of whole blocks: after a failure, the length to which the
+    /// file can be cut so that it ends with a whole block.
+    pub fn whole_len(&self) -> u64 {
+        self.whole
+    }
+
+    /// The sink; what is still buffered has not come there.
+    pub fn sink(&self) -> Option<&W> {
+        self.sink.as_ref()
+    }
+}
+
+impl<W: Write> Drop for BlockWriter<W> {
+    fn drop(&mut self) {
+        // a failure cannot be told here; who wants to know calls `finish`
+        let _ = self.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes so many bytes and then is full.
+    struct Full {
+        taken: Vec<u8>,
+        room: usize,
+    }
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let len = bytes.len().min(self.room).min(1000);
+            if len == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.room -= len;
+            self.taken.extend_from_slice(&bytes[..len]);
+            Ok(len)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_full_disk_loses_nothing() {
+        let mut writer = BlockWriter::new(Full { taken: Vec::new(), room: 1_234_567 });
+        let mut failed_at = None;
+        for number in 0..20_000_u32 {
+            let block = [number.to_le_bytes().as_slice(), &[7; 96]].concat();
+            if writer.raw(&block).is_err() {
+                failed_at = Some(number);
+                break;
+            }
+        }
+        let failed_at = failed_at.expect("the sink is full");
+        assert_eq!(writer.whole_len(), 1_234_500);
+        writer.sink.as_mut().unwrap().room = usize::MAX;
+        let sink = writer.finish().unwrap();
+        assert_eq!(sink.taken.len(), failed_at as usize * 100);
+        for (number, block) in sink.taken.chunks(100).enumerate() {
+            assert_eq!(block[..4], (number as u32).to_le_bytes());
+        }
+    }
+
+    #[test]
+    fn large_blocks_go_through() {
+        let mut writer = BlockWriter::new(Vec::new());
+        writer.raw(&[1; 10]).unwrap();
+        writer.raw(&vec![2; 3 * BUFFER_LEN]).unwrap();
+        assert!(writer.buffer.capacity() <= BUFFER_LEN);
+        writer.raw(&[3; 10]).unwrap();
+        assert_eq!(writer.position(), 3 * BUFFER_LEN as u64 + 20);
+        let all = writer.finish().unwrap();
+        assert_eq!(all, [vec![1; 10], vec![2; 3 * BUFFER_LEN], vec![3; 10]].concat());
+    }
+
+    #[test]
+    fn dropped_writers_write() {
+        let mut bytes = Vec::new();
+        BlockWriter::new(&mut bytes).raw(b"block").unwrap();
+        assert_eq!(bytes, b"block");
+    }
+}
