@@ -46,6 +46,19 @@ impl<W: Write> BlockWriter<W> {
         self.end()
     }
 
+    /// Writes a block that `fill` puts behind what is in the buffer; it will be about `len` bytes long. `fill` may only
+    /// append, and change what it appended.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where the sink fails; the block is not taken then, unless it is longer than the buffer.
+    #[inline]
+    pub fn append(&mut self, len: usize, fill: impl FnOnce(&mut Vec<u8>)) -> Result<(), Error> {
+        self.begin(len)?;
+        fill(&mut self.buffer);
+        self.end()
+    }
+
     /// Makes room for a block of this length.
     #[inline]
     pub(crate) fn begin(&mut self, len: usize) -> Result<(), Error> {
