@@ -1,0 +1,58 @@
+//! Dumps of bytes below a packet's line: `-x`, `-xx`, `-X`, `-XX`, `-A`, `-AA`.
+//!
+//! Which bytes are dumped is the caller's choice: the network packet for the single letters, the whole frame for the
+//! doubled ones.
+
+use super::put;
+
+/// Bytes on a line.
+const LINE: usize = 16;
+
+/// In hexadecimal (`-x`). Each line begins with a line feed.
+pub fn hexadecimal(out: &mut Vec<u8>, bytes: &[u8]) {
+    plain(out, bytes, 0);
+}
+
+pub(super) fn plain(out: &mut Vec<u8>, bytes: &[u8], start: usize) {
+    for (at, line) in bytes.chunks(LINE).enumerate() {
+        put::text(out, "\n\t0x");
+        put::hexadecimal(out, (start + at * LINE) as u32, 4);
+        put::text(out, ": ");
+        for pair in line.chunks(2) {
+            out.push(b' ');
+            put::hex_bytes(out, pair);
+        }
+    }
+}
+
+/// In hexadecimal and ASCII (`-X`). Each line begins with a line feed.
+pub fn hexadecimal_and_ascii(out: &mut Vec<u8>, bytes: &[u8]) {
+    for (at, line) in bytes.chunks(LINE).enumerate() {
+        put::text(out, "\n\t0x");
+        put::hexadecimal(out, (at * LINE) as u32, 4);
+        put::text(out, ": ");
+        let start = out.len();
+        for pair in line.chunks(2) {
+            out.push(b' ');
+            put::hex_bytes(out, pair);
+        }
+        // 8 pairs of 4 digits with a blank before each
+        out.resize(start + 40, b' ');
+        put::text(out, "  ");
+        out.extend(line.iter().map(|&byte| if byte.is_ascii_graphic() { byte } else { b'.' }));
+    }
+}
+
+/// As text (`-A`): what is no printable character or line end becomes a point. Begins with a line feed.
+pub fn ascii(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'\n');
+    for (at, &byte) in bytes.iter().enumerate() {
+        match byte {
+            // a carriage return would let the text overwrite itself, except before a line feed
+            b'\r' if bytes.get(at + 1) != Some(&b'\n') => out.push(b'.'),
+            b'\r' => {}
+            b'\n' | b'\t' | b' '..=b'~' => out.push(byte),
+            _ => out.push(b'.'),
+        }
+    }
+}

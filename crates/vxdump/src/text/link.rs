@@ -1,0 +1,449 @@
+//! Link-layer headers: Ethernet with its tags, Linux cooked, BSD loopback, and none.
+
+use vxlan::{Headers, LinkType};
+
+use super::field::{self, Printed};
+use super::{Line, put};
+
+/// `EtherTypes` and the names that tcpdump gives them.
+pub(super) fn ether_type_name(ether_type: u16) -> Option<&'static str> {
+    Some(match ether_type {
+        0x0800 => "IPv4",
+        0x0806 => "ARP",
+        0x8035 => "Reverse ARP",
+        0x86dd => "IPv6",
+        0x8100 => "802.1Q",
+        0x88a8 => "802.1Q-QinQ",
+        0x9100 => "802.1Q-9100",
+        0x9200 => "802.1Q-9200",
+        0x8847 => "MPLS unicast",
+        0x8848 => "MPLS multicast",
+        0x0200 => "PUP",
+        0x0600 => "NS",
+        0x0500 => "Sprite",
+        0x1000 => "Trail",
+        0x6001 => "MOP DL",
+        0x6002 => "MOP RC",
+        0x6003 => "DN",
+        0x6004 => "LAT",
+        0x6007 => "SCA",
+        0x6558 => "TEB",
+        0x8038 => "Lanbridge",
+        0x803c => "DEC DNS",
+        0x803e => "DEC DTS",
+        0x805b => "VEXP",
+        0x805c => "VPROD",
+        0x809b => "Appletalk",
+        0x80f3 => "Appletalk ARP",
+        0x8137 => "IPX",
+        0x880b => "PPP",
+        0x8808 => "MPCP",
+        0x8809 => "Slow Protocols",
+        0x8863 => "PPPoE D",
+        0x8864 => "PPPoE S",
+        0x888e => "EAPOL",
+        0x8899 => "RRCP",
+        0x886f => "MS NLB heartbeat",
+        0x8870 => "Jumbo",
+        0x894f => "NSH",
+        0x9000 => "Loopback",
+        0x00fe => "OSI",
+        0x8902 => "CFM",
+        0x8903 => "CFM (old)",
+        0x893a => "IEEE1905.1",
+        0x88cc => "LLDP",
+        0x88ca => "TIPC",
+        0x0707 => "GeoNet (old)",
+        0x8947 => "GeoNet",
+        0x04e0 => "CALM FAST",
+        0x88a2 => "AoE",
+        0xdada => "MEDSA",
+        _ => return None,
+    })
+}
+
+/// Type fields up to this are lengths (IEEE 802.3 clause 3.2.6).
+const MAX_LENGTH: u16 = 1500;
+
+impl Line<'_> {
+    /// Prints a level from its link-layer header on. `length`: on the wire.
+    pub(super) fn level(&mut self, headers: &Headers<'_>, bytes: &[u8], length: usize) -> Printed {
+        match headers.link_type() {
+            LinkType::ETHERNET => self.ethernet(bytes, length),
+            LinkType::LINUX_SLL => self.cooked_v1(bytes, length),
+            LinkType::LINUX_SLL2 => self.cooked_v2(bytes, length),
+            LinkType::RAW
+            | LinkType::RAW_BSD
+            | LinkType::RAW_OPENBSD
+            | LinkType::IPV4
+            | LinkType::IPV6 => self.bare(headers, bytes, length),
+            LinkType::NULL | LinkType::LOOP => self.loopback(bytes, length),
+            _ => Ok(()),
+        }
+    }
+
+    /// No link-layer header: IP, or what a tunnel header named.
+    fn bare(&mut self, headers: &Headers<'_>, bytes: &[u8], length: usize) -> Printed {
+        let named = headers.ether_type().map(|ether_type| ether_type.0);
+        if self.options.link_header {
+            self.text("ip: ");
+        }
+        match named {
+            None | Some(0x0800 | 0x86dd) => self.ip_of_any_version(bytes, length),
+            Some(ether_type) => {
+                if !self.by_ether_type(ether_type, bytes, length)? {
+                    self.ether_type_and_length(ether_type, length);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// An Ethernet frame. `length`: on the wire.
+    pub(super) fn ethernet(&mut self, bytes: &[u8], length: usize) -> Printed {
+        self.layer = "Ethernet";
+        let header: [u8; 14] = field::array(bytes, 0)?;
+        if self.options.link_header {
+            self.ethernet_header(&header, length);
+        }
+        let [.., high, low] = header;
+        let mut ether_type = u16::from_be_bytes([high, low]);
+        let mut at = 14;
+        loop {
+            let (rest, rest_len) = (field::rest(bytes, at), length.saturating_sub(at));
+            match ether_type {
+                0..=MAX_LENGTH | 0x8870 => return self.llc(rest, rest_len),
+                0x8100 | 0x88a8 | 0x9100 | 0x9200 => {
+                    self.layer = "a VLAN tag";
+                    let control = field::u16(rest, 0)?;
+                    let next = field::u16(rest, 2)?;
+                    if self.options.link_header {
+                        self.vlan(control, next);
+                    }
+                    ether_type = next;
+                    at += 4;
+                }
+                _ => {
+                    if !self.by_ether_type(ether_type, rest, rest_len)? && !self.options.link_header
+                    {
+                        self.ethernet_header(&header, length);
+                    }
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn ethernet_header(&mut self, header: &[u8; 14], length: usize) {
+        let &[a, b, c, d, e, f, g, h, i, j, k, l, high, low] = header;
+        put::mac(self.out, [g, h, i, j, k, l]);
+        self.text(" > ");
+        put::mac(self.out, [a, b, c, d, e, f]);
+        let ether_type = u16::from_be_bytes([high, low]);
+        if ether_type <= MAX_LENGTH {
+            self.text(", 802.3");
+            self.labelled(", length ", ether_type);
+            self.text(": ");
+        } else {
+            self.text(", ");
+            self.ether_type_and_length(ether_type, length);
+        }
+    }
+
+    fn ether_type_and_length(&mut self, ether_type: u16, length: usize) {
+        if self.options.quiet {
+            match ether_type_name(ether_type) {
+                Some(name) => self.text(name),
+                None => {
+                    self.hex("Unknown Ethertype (0x", ether_type, 4);
+                    self.byte(b')');
+                }
+            }
+        } else {
+            self.text("ethertype ");
+            self.ether_type(ether_type);
+        }
+        self.sized(", length ", length);
+        self.text(": ");
+    }
+
+    fn ether_type(&mut self, ether_type: u16) {
+        self.text(ether_type_name(ether_type).unwrap_or("Unknown"));
+        self.hex(" (0x", ether_type, 4);
+        self.byte(b')');
+    }
+
+    fn vlan(&mut self, control: u16, next: u16) {
+        self.labelled("vlan ", control & 0x0fff);
+        self.labelled(", p ", control >> 13);
+        if control & 0x1000 != 0 {
+            self.text(", DEI");
+        }
+        self.text(", ");
+        if next > MAX_LENGTH {
+            self.text("ethertype ");
+            self.ether_type(next);
+            self.text(", ");
+        }
+    }
+
+    /// Prints what an `EtherType` names; `false` where nothing is known of it.
+    pub(super) fn by_ether_type(
+        &mut self,
+        ether_type: u16,
+        bytes: &[u8],
+        length: usize,
+    ) -> Result<bool, field::Cut> {
+        match ether_type {
+            0x0800 => self.ipv4(bytes, length)?,
+            0x86dd => self.ipv6(bytes, length)?,
+            0x0806 | 0x8035 => self.arp(bytes, length)?,
+            0x8847 | 0x8848 => self.mpls(bytes, length)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn mpls(&mut self, bytes: &[u8], length: usize) -> Printed {
+        self.layer = "MPLS";
+        self.text("MPLS");
+        let mut at = 0;
+        loop {
+            let entry = field::u32(bytes, at)?;
+            self.text(if self.verbose() && at > 0 { "\n\t" } else { " " });
+            self.labelled("(label ", entry >> 12);
+            let reserved = match entry >> 12 {
+                0 => Some(" (IPv4 explicit NULL)"),
+                1 => Some(" (router alert)"),
+                2 => Some(" (IPv6 explicit NULL)"),
+                3 => Some(" (implicit NULL)"),
+                4..16 => Some(" (rsvd)"),
+                _ => None,
+            };
+            if let Some(reserved) = reserved.filter(|_| self.verbose()) {
+                self.text(reserved);
+            }
+            self.labelled(", tc ", entry >> 9 & 7);
+            let is_last = entry & 0x100 != 0;
+            if is_last {
+                self.text(", [S]");
+            }
+            self.labelled(", ttl ", entry & 0xff);
+            self.byte(b')');
+            at += 4;
+            if is_last {
+                break;
+            }
+        }
+        let (rest, rest_len) = (field::rest(bytes, at), length.saturating_sub(at));
+        self.text(if self.verbose() { "\n\t" } else { " " });
+        match rest.first().map(|byte| byte >> 4) {
+            Some(4) => self.deeper(|line| line.ipv4(rest, rest_len)),
+            Some(6) => self.deeper(|line| line.ipv6(rest, rest_len)),
+            _ => Ok(()),
+        }
+    }
+
+    /// BSD loopback.
+    fn loopback(&mut self, bytes: &[u8], length: usize) -> Printed {
+        self.layer = "the loopback header";
+        let family = field::u32(bytes, 0)?;
+        let family = if family > 0xffff { family.swap_bytes() } else { family };
+        let name = match family {
+            2 => Some("IPv4"),
+            10 | 24 | 28 | 30 => Some("IPv6"),
+            _ => None,
+        };
+        if self.options.link_header {
+            if self.options.quiet {
+                self.named_or(name, "Unknown AF ", family);
+            } else {
+                self.text("AF ");
+                self.text(name.unwrap_or("Unknown"));
+                self.labelled(" (", family);
+                self.byte(b')');
+            }
+            self.sized(", length ", length);
+            self.text(": ");
+        }
+        let (rest, rest_len) = (field::rest(bytes, 4), length.saturating_sub(4));
+        match name {
+            Some("IPv4") => self.ipv4(rest, rest_len),
+            Some(_) => self.ipv6(rest, rest_len),
+            None => Ok(()),
+        }
+    }
+
+    /// Linux cooked header, version 1.
+    fn cooked_v1(&mut self, bytes: &[u8], length: usize) -> Printed {
+        self.layer = "the Linux cooked header";
+        let header: [u8; 16] = field::array(bytes, 0)?;
+        let ether_type = u16::from_be_bytes([header[14], header[15]]);
+        if self.options.link_header {
+            let packet_type = cooked_type(u16::from_be_bytes([header[0], header[1]]));
+            for _ in packet_type.len()..3 {
+                self.byte(b' ');
+            }
+            self.text(packet_type);
+            self.byte(b' ');
+            let address_len = usize::from(u16::from_be_bytes([header[4], header[5]]));
+            self.cooked_address(field::at_most(field::rest(&header, 6), 8), address_len);
+            self.cooked_protocol(ether_type, length);
+        }
+        self.cooked_rest(ether_type, bytes, 16, length)
+    }
+
+    /// Linux cooked header, version 2: the interface and the direction are printed even without the link header.
+    fn cooked_v2(&mut self, bytes: &[u8], length: usize) -> Printed {
+        self.layer = "the Linux cooked header";
+        let header: [u8; 20] = field::array(bytes, 0)?;
+        let ether_type = u16::from_be_bytes([header[0], header[1]]);
+        let interface = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
+        let name = self.interfaces.iter().find(|(index, _)| *index == interface);
+        let name = name.map_or("?", |(_, name)| name.as_str());
+        self.left_aligned(name, 5);
+        self.byte(b' ');
+        self.left_aligned(cooked_type(u16::from(header[10])), 3);
+        self.byte(b' ');
+        if self.options.link_header {
+            self.labelled("ifindex ", interface);
+            self.byte(b' ');
+            let [.., a, b, c, d, e, f, g, h] = header;
+            self.cooked_address(&[a, b, c, d, e, f, g, h], usize::from(header[11]));
+            self.cooked_protocol(ether_type, length);
+        }
+        self.cooked_rest(ether_type, bytes, 20, length)
+    }
+
+    fn left_aligned(&mut self, text: &str, width: usize) {
+        self.text(text);
+        for _ in text.len()..width {
+            self.byte(b' ');
+        }
+    }
+
+    fn cooked_address(&mut self, address: &[u8], len: usize) {
+        if let Some(address) = address.get(..len).filter(|address| !address.is_empty()) {
+            put::hardware_address(self.out, address);
+            self.byte(b' ');
+        }
+    }
+
+    fn cooked_protocol(&mut self, ether_type: u16, length: usize) {
+        if ether_type > MAX_LENGTH {
+            self.ether_type_and_length(ether_type, length);
+            return;
+        }
+        match ether_type {
+            1 | 4 => self.text("802.3"),
+            _ => {
+                self.hex("ethertype Unknown (0x", ether_type, 4);
+                self.byte(b')');
+            }
+        }
+        self.sized(", length ", length);
+        self.text(": ");
+    }
+
+    fn cooked_rest(
+        &mut self,
+        ether_type: u16,
+        bytes: &[u8],
+        header_len: usize,
+        length: usize,
+    ) -> Printed {
+        let mut at = header_len;
+        let mut ether_type = ether_type;
+        loop {
+            let (rest, rest_len) = (field::rest(bytes, at), length.saturating_sub(at));
+            match ether_type {
+                4 => return self.llc(rest, rest_len),
+                0x8100 | 0x88a8 | 0x9100 => {
+                    self.layer = "a VLAN tag";
+                    let control = field::u16(rest, 0)?;
+                    let next = field::u16(rest, 2)?;
+                    if self.options.link_header {
+                        self.vlan(control, next);
+                    }
+                    if next <= MAX_LENGTH {
+                        return self.llc(field::rest(rest, 4), rest_len.saturating_sub(4));
+                    }
+                    ether_type = next;
+                    at += 4;
+                }
+                _ => {
+                    if ether_type <= MAX_LENGTH
+                        || !self.by_ether_type(ether_type, rest, rest_len)?
+                    {
+                        if !self.options.link_header {
+                            self.cooked_protocol(ether_type, length);
+                        }
+                    }
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// IEEE 802.2 LLC: SNAP is followed, of other frames the access points are printed.
+    fn llc(&mut self, bytes: &[u8], length: usize) -> Printed {
+        self.layer = "LLC";
+        let [destination, source, control] = field::array(bytes, 0)?;
+        if (destination, source, control) == (0xaa, 0xaa, 3) {
+            let [a, b, c] = field::array::<3>(bytes, 3)?;
+            let ether_type = field::u16(bytes, 6)?;
+            let rest = (field::rest(bytes, 8), length.saturating_sub(8));
+            if self.options.link_header {
+                self.hex(
+                    "LLC, dsap SNAP (0xaa) Individual, ssap SNAP (0xaa) Command, ctrl 0x03: oui 0x",
+                    u32::from_be_bytes([0, a, b, c]),
+                    6,
+                );
+                self.text(", ethertype ");
+                self.ether_type(ether_type);
+                self.sized(", length ", rest.1);
+                self.text(": ");
+            }
+            if [a, b, c] == [0; 3] && self.by_ether_type(ether_type, rest.0, rest.1)? {
+                return Ok(());
+            }
+            return Ok(());
+        }
+        self.access_point("LLC, dsap ", destination & 0xfe);
+        self.text(if destination & 1 == 0 { " Individual" } else { " Group" });
+        self.access_point(", ssap ", source & 0xfe);
+        self.text(if source & 1 == 0 { " Command" } else { " Response" });
+        self.hex(", ctrl 0x", control, 2);
+        self.sized(", length ", length);
+        Ok(())
+    }
+
+    fn access_point(&mut self, label: &str, point: u8) {
+        self.text(label);
+        self.text(match point {
+            0x00 => "Null",
+            0x06 => "IP",
+            0x42 => "STP",
+            0xaa => "SNAP",
+            0xe0 => "NetWare",
+            0xf0 => "NetBeui",
+            0xfe => "OSI",
+            0xff => "Global",
+            _ => "Unknown",
+        });
+        self.hex(" (0x", point, 2);
+        self.byte(b')');
+    }
+}
+
+/// Names of the packet types of Linux cooked headers (linux/if_packet.h).
+fn cooked_type(packet_type: u16) -> &'static str {
+    match packet_type {
+        0 => "In",
+        1 => "B",
+        2 => "M",
+        3 => "P",
+        4 => "Out",
+        _ => "?",
+    }
+}

@@ -1,0 +1,68 @@
+//! UDP datagrams.
+
+use super::Line;
+use super::checksum;
+use super::field::{self, Printed};
+use super::ip::Ip;
+
+impl Line<'_> {
+    /// A UDP datagram. `length`: header and payload on the wire.
+    pub(super) fn udp(&mut self, ip: &Ip<'_>, bytes: &[u8], length: usize) -> Printed {
+        self.layer = "UDP";
+        let (Ok(source_port), Ok(destination_port)) = (field::u16(bytes, 0), field::u16(bytes, 2))
+        else {
+            if ip.next == 17 {
+                self.addresses(ip);
+            }
+            return Err(field::Cut { needed: 8, available: bytes.len() });
+        };
+        self.ends(ip, 17, source_port, destination_port);
+        if length < 8 {
+            self.sized("truncated-udp ", length);
+            self.explained = true;
+            return Ok(());
+        }
+        let Some(header) = bytes.first_chunk::<8>() else {
+            return Err(field::Cut { needed: 8, available: bytes.len() });
+        };
+        let mut said = usize::from(u16::from_be_bytes([header[4], header[5]]));
+        if said == 0 && length > 0xffff {
+            said = length;
+        }
+        if said < 8 {
+            self.sized("truncated-udplength ", said);
+            self.explained = true;
+            return Ok(());
+        }
+        let payload_said = said - 8;
+        let payload_len = payload_said.min(length - 8);
+        let payload = field::at_most(field::rest(bytes, 8), payload_len);
+        if self.options.verbose > 1 && !ip.fragmented {
+            self.udp_checksum(ip, bytes, payload_len + 8);
+        }
+        let _ = payload;
+        if payload_said > payload_len && !ip.fragmented {
+            self.sized("UDP, bad length ", payload_said);
+            self.sized(" > ", payload_len);
+        } else {
+            self.sized("UDP, length ", payload_said);
+        }
+        Ok(())
+    }
+
+    fn udp_checksum(&mut self, ip: &Ip<'_>, bytes: &[u8], length: usize) {
+        let Ok(field) = field::u16(bytes, 6) else { return };
+        if field == 0 {
+            return self.text("[no cksum] ");
+        }
+        let Some(datagram) = bytes.get(..length) else { return };
+        let left_over = checksum::left_over_with_pseudo_header(ip, 17, datagram);
+        if left_over == 0 {
+            self.text("[udp sum ok] ");
+        } else {
+            self.hex("[bad udp cksum 0x", field, 4);
+            self.hex(" -> 0x", checksum::expected(field, left_over), 4);
+            self.text("!] ");
+        }
+    }
+}
