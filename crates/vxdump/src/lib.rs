@@ -1,1 +1,80 @@
-//! Capture and read Kubernetes overlay traffic: pod-to-pod packets with their nodes, pods and tunnels
+//! The vxdump program as a library: everything but the process's own streams and exit, so that it is tested in-process.
+
+#![forbid(unsafe_code)]
+
+mod cli;
+mod csv;
+mod failure;
+mod json;
+mod map_command;
+mod names;
+mod output;
+mod packets;
+mod progress;
+mod select;
+mod setup;
+mod source;
+mod terminal;
+pub mod text;
+mod time_utc;
+
+use std::ffi::OsString;
+use std::io::Write;
+
+use clap::CommandFactory;
+
+use cli::{Cli, Command};
+use failure::Failure;
+
+pub use terminal::Terminal;
+
+/// Runs the program; `args` begin with its name. Returns the exit status: 0, 1 for an error on the way, 2 for a command
+/// line that cannot be carried out.
+pub fn run(args: impl IntoIterator<Item = OsString>, terminal: &mut Terminal) -> u8 {
+    let cli = match cli::parse(args) {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error, terminal),
+    };
+    let result = dispatch(cli, terminal);
+    match result {
+        Ok(()) => 0,
+        Err(failure) => {
+            if !matches!(failure, Failure::Closed) {
+                terminal.tell(&failure);
+            }
+            failure.status()
+        }
+    }
+}
+
+fn dispatch(cli: Cli, terminal: &mut Terminal) -> Result<(), Failure> {
+    if let Some(shell) = cli.completions {
+        clap_complete::generate(shell, &mut Cli::command(), "vxdump", &mut terminal.out);
+        return Ok(());
+    }
+    if cli.man {
+        return clap_mangen::Man::new(Cli::command())
+            .render(&mut terminal.out)
+            .map_err(|e| Failure::error(format_args!("cannot write to stdout: {e}")));
+    }
+    match cli.command {
+        Some(Command::Map(command)) => map_command::run(&command, terminal),
+        None => packets::run(&cli.packets, terminal),
+    }
+}
+
+/// Help and version go to stdout with status 0, mistakes to stderr with status 2.
+fn refuse(error: &clap::Error, terminal: &mut Terminal) -> u8 {
+    let (stream, styled) = if error.use_stderr() {
+        (&mut terminal.err, terminal.err_is_terminal)
+    } else {
+        (&mut terminal.out, terminal.out_is_terminal)
+    };
+    let text = error.render();
+    let _ = if styled && !terminal.no_color {
+        write!(stream, "{}", text.ansi())
+    } else {
+        write!(stream, "{text}")
+    };
+    if error.use_stderr() { 2 } else { 0 }
+}

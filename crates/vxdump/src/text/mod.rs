@@ -13,7 +13,7 @@ mod ip;
 mod ipv4;
 mod ipv6;
 mod link;
-mod put;
+pub(crate) mod put;
 mod sequence;
 mod tcp;
 pub mod time;

@@ -1,5 +1,7 @@
 //! Appends numbers and addresses to a byte buffer by hand: std's formatting costs several times as much a packet.
 
+use std::net::IpAddr;
+
 /// Digits of hexadecimal numbers.
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -25,13 +27,13 @@ const DECIMAL_BYTES: [[u8; 4]; 256] = {
 
 /// Appends text.
 #[inline]
-pub(super) fn text(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
 /// Appends a number in decimal.
 #[inline]
-pub(super) fn decimal(out: &mut Vec<u8>, number: u64) {
+pub(crate) fn decimal(out: &mut Vec<u8>, number: u64) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     let mut rest = number;
@@ -47,7 +49,7 @@ pub(super) fn decimal(out: &mut Vec<u8>, number: u64) {
 }
 
 /// Appends a number in decimal, with leading zeros up to `width` digits.
-pub(super) fn zero_padded(out: &mut Vec<u8>, number: u64, width: usize) {
+pub(crate) fn zero_padded(out: &mut Vec<u8>, number: u64, width: usize) {
     let start = out.len();
     decimal(out, number);
     let digits = out.len() - start;
@@ -57,7 +59,7 @@ pub(super) fn zero_padded(out: &mut Vec<u8>, number: u64, width: usize) {
 }
 
 /// Appends a number in hexadecimal, without prefix, with leading zeros up to `width` digits.
-pub(super) fn hexadecimal(out: &mut Vec<u8>, number: u32, width: u32) {
+pub(crate) fn hexadecimal(out: &mut Vec<u8>, number: u32, width: u32) {
     let needed = (32 - number.leading_zeros()).div_ceil(4).max(1);
     for digit in (0..needed.max(width)).rev() {
         let shift = digit * 4;
@@ -67,7 +69,7 @@ pub(super) fn hexadecimal(out: &mut Vec<u8>, number: u32, width: u32) {
 }
 
 /// Appends bytes, two digits each.
-pub(super) fn hex_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn hex_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     for byte in bytes {
         out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
     }
@@ -75,7 +77,7 @@ pub(super) fn hex_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Appends an IPv4 address.
 #[inline]
-pub(super) fn ipv4(out: &mut Vec<u8>, address: [u8; 4]) {
+pub(crate) fn ipv4(out: &mut Vec<u8>, address: [u8; 4]) {
     let mut text = [0; 16];
     let mut at = 0;
     for byte in address {
@@ -92,7 +94,7 @@ pub(super) fn ipv4(out: &mut Vec<u8>, address: [u8; 4]) {
 }
 
 /// Appends an IPv6 address as RFC 5952 has it.
-pub(super) fn ipv6(out: &mut Vec<u8>, address: [u8; 16]) {
+pub(crate) fn ipv6(out: &mut Vec<u8>, address: [u8; 16]) {
     let group = |at: usize| u16::from_be_bytes([address[2 * at], address[2 * at + 1]]);
     // the first of the longest runs of at least two zero groups becomes `::`
     let (mut run_start, mut run_len) = (8, 1);
@@ -129,9 +131,18 @@ pub(super) fn ipv6(out: &mut Vec<u8>, address: [u8; 16]) {
     }
 }
 
+/// Appends an address of either kind.
+#[inline]
+pub(crate) fn address(out: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => ipv4(out, address.octets()),
+        IpAddr::V6(address) => ipv6(out, address.octets()),
+    }
+}
+
 /// Appends a MAC address.
 #[inline]
-pub(super) fn mac(out: &mut Vec<u8>, address: [u8; 6]) {
+pub(crate) fn mac(out: &mut Vec<u8>, address: [u8; 6]) {
     let mut text = [b':'; 17];
     for (place, byte) in text.chunks_mut(3).zip(address) {
         place[0] = HEX[usize::from(byte >> 4)];
@@ -141,7 +152,7 @@ pub(super) fn mac(out: &mut Vec<u8>, address: [u8; 6]) {
 }
 
 /// Appends a hardware address of any length.
-pub(super) fn hardware_address(out: &mut Vec<u8>, address: &[u8]) {
+pub(crate) fn hardware_address(out: &mut Vec<u8>, address: &[u8]) {
     for (at, byte) in address.iter().enumerate() {
         if at > 0 {
             out.push(b':');
@@ -152,7 +163,7 @@ pub(super) fn hardware_address(out: &mut Vec<u8>, address: &[u8]) {
 
 /// Appends one byte of text from the network so that it can do no harm to a terminal: `^A` for control characters,
 /// `M-x` for what is not ASCII.
-pub(super) fn harmless(out: &mut Vec<u8>, byte: u8) {
+pub(crate) fn harmless(out: &mut Vec<u8>, byte: u8) {
     let mut byte = byte;
     if !byte.is_ascii() {
         text(out, "M-");
@@ -163,6 +174,27 @@ pub(super) fn harmless(out: &mut Vec<u8>, byte: u8) {
         byte ^= 0x40;
     }
     out.push(byte);
+}
+
+/// Appends TCP flags as tcpdump writes them: `S`, `P.`, `F.`; `none` where none is set.
+pub(crate) fn tcp_flags(out: &mut Vec<u8>, flags: vxlan::TcpFlags) {
+    use vxlan::TcpFlags as F;
+    const LETTERS: [(u16, u8); 9] = [
+        (F::FIN, b'F'),
+        (F::SYN, b'S'),
+        (F::RST, b'R'),
+        (F::PSH, b'P'),
+        (F::ACK, b'.'),
+        (F::URG, b'U'),
+        (F::ECE, b'E'),
+        (F::CWR, b'W'),
+        (F::AE, b'e'),
+    ];
+    let start = out.len();
+    out.extend(LETTERS.iter().filter(|(flag, _)| flags.has(*flag)).map(|(_, letter)| letter));
+    if out.len() == start {
+        text(out, "none");
+    }
 }
 
 #[cfg(test)]

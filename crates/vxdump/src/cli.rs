@@ -1,0 +1,299 @@
+//! The command line, as it is typed. Nothing is opened or checked against anything outside here.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Capture and read Kubernetes overlay traffic: pod-to-pod packets with their nodes, pods and tunnels.
+///
+/// Prints one line (or one JSON object) a packet: the innermost packet in tcpdump's form, then where it goes in the
+/// cluster, then how it was carried.
+#[derive(Parser, Debug)]
+#[command(
+    name = "vxdump",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  vxdump -r node1.pcapng --map nodes.json             what pods said to each other
+  vxdump -r node1.pcap --map nodes.json --pod shop/web-0 --inner 'tcp port 80'
+  vxdump -r node1.pcap.zst --format json | jq .inner
+  vxdump map --map nodes.json 10.244.1.7              who owns an address
+
+Exit status: 0; 1 for an error on the way (a damaged file), after printing what could be read; 2 for a command line
+that cannot be carried out."
+)]
+pub(crate) struct Cli {
+    /// What to do instead of printing packets.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    /// Reading and printing packets.
+    #[command(flatten)]
+    pub(crate) packets: PacketArgs,
+
+    /// Print a completion script for SHELL, and end.
+    #[arg(long, value_name = "SHELL", help_heading = "Other")]
+    pub(crate) completions: Option<clap_complete::Shell>,
+
+    /// Print the manual page, in roff, and end.
+    #[arg(long, help_heading = "Other")]
+    pub(crate) man: bool,
+}
+
+/// What to do instead of printing packets.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Print the address map, or who owns each ADDRESS.
+    Map(MapCommand),
+}
+
+/// `vxdump map`.
+#[derive(Args, Debug)]
+pub(crate) struct MapCommand {
+    #[command(flatten)]
+    pub(crate) map: MapArgs,
+
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+
+    /// Addresses to look up; without any, the whole map is printed.
+    #[arg(value_name = "ADDRESS")]
+    pub(crate) addresses: Vec<String>,
+}
+
+/// Reading and printing packets.
+#[derive(Args, Debug)]
+pub(crate) struct PacketArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+
+    #[command(flatten)]
+    pub(crate) map: MapArgs,
+
+    #[command(flatten)]
+    pub(crate) print: PrintArgs,
+
+    #[command(flatten)]
+    pub(crate) write: WriteArgs,
+}
+
+/// Where packets come from.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Input")]
+pub(crate) struct InputArgs {
+    /// Read packets from FILE: pcap or pcapng, also compressed (.gz .zst .lz4); `-` is stdin. May be repeated: the
+    /// files are merged in time order.
+    #[arg(short = 'r', value_name = "FILE")]
+    pub(crate) read: Vec<PathBuf>,
+
+    /// Take at most N bytes of each frame into account.
+    #[arg(short = 's', long = "snapshot-length", value_name = "N")]
+    pub(crate) snaplen: Option<u32>,
+
+    /// Replaces the default tunnel ports 8472=vxlan, 4789=vxlan, 4790=gpe, 6081=geneve, 8285=udp (flannel's udp
+    /// backend). May be repeated. A port that is named here is looked for as source port too.
+    #[arg(long, value_name = "P[=KIND]")]
+    pub(crate) tunnel_port: Vec<String>,
+}
+
+/// Which packets.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Selection")]
+pub(crate) struct SelectArgs {
+    /// Only packets that match this pcap-filter(7) expression on the frame as captured.
+    #[arg(value_name = "EXPRESSION", trailing_var_arg = false)]
+    pub(crate) expression: Vec<String>,
+
+    /// Read EXPRESSION from FILE; one on the command line is ignored then.
+    #[arg(short = 'F', value_name = "FILE")]
+    pub(crate) expression_file: Option<PathBuf>,
+
+    /// Only packets whose inner frame matches this pcap-filter(7) expression (the frame itself where there is no
+    /// tunnel).
+    #[arg(long, value_name = "EXPR")]
+    pub(crate) inner: Option<String>,
+
+    /// Only packets with this VNI. May be repeated.
+    #[arg(long, value_name = "N")]
+    pub(crate) vni: Vec<u32>,
+
+    /// Only packets with this node at either end of the inner packet. May be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: Vec<String>,
+
+    /// Only packets with this pod at either end of the inner packet. May be repeated.
+    #[arg(long, value_name = "[NS/]NAME")]
+    pub(crate) pod: Vec<String>,
+
+    /// End after N packets.
+    #[arg(short = 'c', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+}
+
+/// Where names come from.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Names")]
+pub(crate) struct MapArgs {
+    /// Where names come from: kubectl's JSON or YAML of nodes, pods, services, endpointslices; flannel's subnet.env;
+    /// or lines `CIDR NAME`. May be repeated. `none`: no names.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) map: Vec<PathBuf>,
+
+    /// NODE has this podCIDR. May be repeated.
+    #[arg(long, value_name = "NODE=CIDR")]
+    pub(crate) pod_cidr: Vec<String>,
+
+    /// Services have addresses of CIDR. May be repeated.
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) service_cidr: Vec<String>,
+
+    /// Nodes have addresses of CIDR. May be repeated.
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) node_cidr: Vec<String>,
+}
+
+/// How packets are printed.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Output")]
+#[allow(clippy::struct_excessive_bools)] // tcpdump's flags
+pub(crate) struct PrintArgs {
+    /// How to print: a line, a JSON object or a CSV row a packet.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+
+    /// Colour in text.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub(crate) color: Color,
+
+    /// Print the link-layer header of the innermost packet.
+    #[arg(short = 'e')]
+    pub(crate) link_header: bool,
+
+    /// Print more: TTL, lengths, checksums and their state, reserved bits of tunnel headers. -vv, -vvv: still more.
+    #[arg(short = 'v', action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// Print less.
+    #[arg(short = 'q', long = "quick", alias = "quiet")]
+    pub(crate) quiet: bool,
+
+    /// -t: no time; -tt: seconds since 1970; -ttt: since the previous line; -tttt: with the date; -ttttt: since the
+    /// first line.
+    #[arg(short = 't', action = ArgAction::Count)]
+    pub(crate) time: u8,
+
+    /// The precision of times in text.
+    #[arg(long, value_enum, default_value_t = Precision::Micro)]
+    pub(crate) time_stamp_precision: Precision,
+
+    /// Shorthand for --time-stamp-precision=micro.
+    #[arg(long, hide = true)]
+    pub(crate) micro: bool,
+
+    /// Shorthand for --time-stamp-precision=nano.
+    #[arg(long, conflicts_with = "micro")]
+    pub(crate) nano: bool,
+
+    /// Print the bytes of the innermost packet in hex; -xx: with its link-layer header.
+    #[arg(short = 'x', action = ArgAction::Count)]
+    pub(crate) hex: u8,
+
+    /// Print the bytes of the innermost packet in hex and ASCII; -XX: with its link-layer header.
+    #[arg(short = 'X', action = ArgAction::Count)]
+    pub(crate) hex_ascii: u8,
+
+    /// Print the bytes of the innermost packet in ASCII; -AA: with its link-layer header.
+    #[arg(short = 'A', action = ArgAction::Count)]
+    pub(crate) ascii: u8,
+
+    /// Print TCP sequence numbers as they are, not relative to the first.
+    #[arg(short = 'S', long = "absolute-tcp-sequence-numbers")]
+    pub(crate) absolute_sequence: bool,
+
+    /// Print the number of the packet at the start of its line.
+    #[arg(short = '#', long = "number")]
+    pub(crate) number: bool,
+
+    /// Print only how many packets there are.
+    #[arg(long = "count")]
+    pub(crate) count_only: bool,
+
+    /// Write every line as it comes (as always on a terminal).
+    #[arg(short = 'l')]
+    pub(crate) line_buffered: bool,
+
+    /// Addresses are always printed as numbers: taken for the sake of fingers that know tcpdump.
+    #[arg(short = 'n', action = ArgAction::Count)]
+    pub(crate) numeric: u8,
+
+    /// No progress bar on stderr.
+    #[arg(long)]
+    pub(crate) no_progress: bool,
+
+    /// List the link types of the input, and end.
+    #[arg(short = 'L', long = "list-data-link-types")]
+    pub(crate) list_link_types: bool,
+
+    /// Print the compiled EXPRESSION, and end; -dd: as C, -ddd: as numbers.
+    #[arg(short = 'd', action = ArgAction::Count)]
+    pub(crate) dump_program: u8,
+}
+
+/// Writing packets.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Writing")]
+pub(crate) struct WriteArgs {
+    /// Write the selected packets to FILE as captured, instead of printing them; `-` is stdout. pcapng, and pcap where
+    /// FILE ends in .pcap.
+    #[arg(short = 'w', value_name = "FILE")]
+    pub(crate) write: Option<PathBuf>,
+
+    /// Print too, with -w.
+    #[arg(long = "print", requires = "write")]
+    pub(crate) print_too: bool,
+}
+
+/// How to print.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Lines as tcpdump's, with names and carriage.
+    Text,
+    /// One JSON object a line.
+    Json,
+    /// Comma-separated values, with a line of column names.
+    Csv,
+}
+
+/// When to colour.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The precision of times in text.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Precision {
+    /// Microseconds.
+    Micro,
+    /// Nanoseconds.
+    Nano,
+}
+
+/// Parses a command line, the program's name first.
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(args)
+}

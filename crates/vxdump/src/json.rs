@@ -1,0 +1,339 @@
+//! A packet as a JSON object, one a line.
+//!
+//! Written by hand: the shape is fixed, and serialising through a value or a derive costs several times as much a packet.
+
+use podmap::{Kind, Owner, PodMap};
+use vxcap::Frame;
+use vxlan::{Decoder, Encapsulation, Headers, IpProtocol, MacAddr, Packet, Protocol, VlanTags};
+
+use crate::names;
+use crate::text::put;
+use crate::time_utc::Utc;
+
+/// Writes packets as JSON.
+pub(crate) struct Json<'m> {
+    pub(crate) map: &'m PodMap,
+    pub(crate) utc: Utc,
+}
+
+/// Where a packet comes from.
+pub(crate) struct Origin<'a> {
+    /// Its number in the input, from 1.
+    pub(crate) number: u64,
+    /// The interface's name, where the input tells.
+    pub(crate) interface: Option<&'a str>,
+    /// The file's name, where several are read.
+    pub(crate) file: Option<&'a str>,
+}
+
+impl Json<'_> {
+    /// Appends the object and a newline.
+    pub(crate) fn write(
+        &mut self,
+        out: &mut Vec<u8>,
+        frame: &Frame<'_>,
+        origin: &Origin<'_>,
+        packet: &Packet<'_>,
+        decoder: &Decoder,
+    ) {
+        put::text(out, "{\"time\":\"");
+        self.utc.write(out, frame.time);
+        put::text(out, "\",\"frame\":{\"number\":");
+        put::decimal(out, origin.number);
+        put::text(out, ",\"len\":");
+        put::decimal(out, frame.orig_len.into());
+        put::text(out, ",\"caplen\":");
+        put::decimal(out, frame.data.len() as u64);
+        if let Some(name) = origin.interface {
+            put::text(out, ",\"interface\":");
+            string(out, name);
+        }
+        if let Some(name) = origin.file {
+            put::text(out, ",\"file\":");
+            string(out, name);
+        }
+        put::text(out, "},\"encap\":[");
+        for (level, encapsulation) in decoder.encapsulations(packet).enumerate() {
+            if level > 0 {
+                out.push(b',');
+            }
+            self.encapsulation(out, &encapsulation);
+        }
+        put::text(out, "],\"inner\":");
+        inner(out, &packet.inner);
+        if let Some((source, destination)) = names::ends(self.map, &packet.inner) {
+            put::text(out, ",\"src\":");
+            owner(out, source);
+            put::text(out, ",\"dst\":");
+            owner(out, destination);
+        }
+        if let Some(stop) = packet.stop() {
+            put::text(out, ",\"error\":{\"layer\":\"");
+            put::text(out, stop.layer.name());
+            put::text(out, "\",\"message\":");
+            string(out, &stop.to_string());
+            out.push(b'}');
+        }
+        put::text(out, "}\n");
+    }
+
+    fn encapsulation(&self, out: &mut Vec<u8>, encapsulation: &Encapsulation<'_>) {
+        let Encapsulation { headers, tunnel, .. } = encapsulation;
+        put::text(out, "{\"protocol\":\"");
+        put::text(out, tunnel.protocol().name());
+        out.push(b'"');
+        if let Some(vni) = tunnel.vni() {
+            member(out, "vni", vni.number());
+        }
+        if let Some(flags) = tunnel.flags() {
+            member(out, "flags", flags);
+        }
+        if let Some(next) = tunnel.next_protocol() {
+            member(out, "next_protocol", next);
+        }
+        if let Some(policy) = tunnel.group_policy() {
+            put::text(out, ",\"gbp\":{\"id\":");
+            put::decimal(out, policy.id.into());
+            put::text(out, ",\"dont_learn\":");
+            put::text(out, if policy.dont_learn { "true" } else { "false" });
+            put::text(out, ",\"applied\":");
+            put::text(out, if policy.applied { "true}" } else { "false}" });
+        }
+        if tunnel.protocol() == Protocol::Geneve {
+            geneve_options(out, encapsulation);
+        }
+        if tunnel.reserved_bits() != 0 {
+            put::text(out, ",\"reserved\":\"");
+            put::hex_bytes(out, &tunnel.reserved_bits().to_be_bytes());
+            out.push(b'"');
+        }
+        addresses(out, headers);
+        macs(out, headers);
+        vlan(out, headers.vlan_tags());
+        if let Some(ttl) = headers.ttl() {
+            member(out, "ttl", ttl);
+        }
+        put::text(out, ",\"checksum\":\"");
+        put::text(out, encapsulation.checksum().name());
+        out.push(b'"');
+        fragment(out, headers);
+        let node = |out: &mut Vec<u8>, key: &str, address: Option<std::net::IpAddr>| {
+            if let Some(name) = address.and_then(|a| self.map.node_by_vtep(a)) {
+                key_of(out, key);
+                string(out, name);
+            }
+        };
+        node(out, "src_node", headers.source());
+        node(out, "dst_node", headers.destination());
+        out.push(b'}');
+    }
+}
+
+/// The innermost headers. Members that do not apply are absent.
+fn inner(out: &mut Vec<u8>, headers: &Headers<'_>) {
+    // the comma in front of the first member is taken away again below
+    let start = out.len();
+    out.push(b'{');
+    macs(out, headers);
+    vlan(out, headers.vlan_tags());
+    if let Some(ether_type) = headers.ether_type() {
+        member(out, "ethertype", ether_type.0);
+    }
+    addresses_only(out, headers);
+    if let Some(ttl) = headers.ttl() {
+        member(out, "ttl", ttl);
+    }
+    if let Some(arp) = headers.arp() {
+        put::text(out, ",\"protocol\":\"arp\"");
+        member(out, "operation", arp.operation());
+        member(out, "length", arp.packet_len() as u32);
+    }
+    if let Some(protocol) = headers.protocol() {
+        put::text(out, ",\"protocol\":\"");
+        match protocol.name() {
+            Some(name) => put::text(out, name),
+            None => put::decimal(out, protocol.0.into()),
+        }
+        out.push(b'"');
+        transport(out, headers, protocol);
+    }
+    fragment(out, headers);
+    if out.get(start + 1) == Some(&b',') {
+        out.remove(start + 1);
+    }
+    out.push(b'}');
+}
+
+fn transport(out: &mut Vec<u8>, headers: &Headers<'_>, protocol: IpProtocol) {
+    ports(out, headers);
+    let mut length = headers.transport_wire_len();
+    if let Some(tcp) = headers.tcp() {
+        put::text(out, ",\"tcp_flags\":\"");
+        put::tcp_flags(out, tcp.flags());
+        out.push(b'"');
+        member(out, "seq", tcp.sequence());
+        member(out, "ack", tcp.acknowledgement());
+        member(out, "window", tcp.window());
+        length = headers.payload_wire_len();
+    } else if let Some(message) = headers.icmp() {
+        icmp(out, message.icmp_type(), message.code(), message.echo());
+    } else if let Some(message) = headers.icmpv6() {
+        icmp(out, message.icmp_type(), message.code(), message.echo());
+    } else if let Some(igmp) = headers.igmp() {
+        member(out, "igmp_type", igmp.igmp_type());
+    } else if headers.udp().is_some() {
+        length = headers.payload_wire_len();
+    }
+    member(out, "length", length);
+    let has_checksum = matches!(
+        protocol,
+        IpProtocol::TCP
+            | IpProtocol::UDP
+            | IpProtocol::ICMP
+            | IpProtocol::ICMPV6
+            | IpProtocol::SCTP
+            | IpProtocol::IGMP
+    );
+    if has_checksum {
+        put::text(out, ",\"checksum\":\"");
+        put::text(out, headers.checksum().name());
+        out.push(b'"');
+    }
+}
+
+fn icmp(out: &mut Vec<u8>, icmp_type: u8, code: u8, echo: Option<(u16, u16)>) {
+    member(out, "icmp_type", icmp_type);
+    member(out, "icmp_code", code);
+    if let Some((id, sequence)) = echo {
+        member(out, "icmp_id", id);
+        member(out, "icmp_seq", sequence);
+    }
+}
+
+fn geneve_options(out: &mut Vec<u8>, encapsulation: &Encapsulation<'_>) {
+    put::text(out, ",\"options\":[");
+    for (at, option) in encapsulation.tunnel.options().enumerate() {
+        put::text(out, if at > 0 { ",{\"class\":" } else { "{\"class\":" });
+        put::decimal(out, option.class.into());
+        member(out, "type", option.option_type);
+        put::text(out, ",\"critical\":");
+        put::text(out, if option.is_critical() { "true" } else { "false" });
+        put::text(out, ",\"data\":\"");
+        put::hex_bytes(out, option.data);
+        put::text(out, "\"}");
+    }
+    out.push(b']');
+}
+
+fn addresses(out: &mut Vec<u8>, headers: &Headers<'_>) {
+    addresses_only(out, headers);
+    ports(out, headers);
+}
+
+fn addresses_only(out: &mut Vec<u8>, headers: &Headers<'_>) {
+    for (key, address) in [("src", headers.source()), ("dst", headers.destination())] {
+        if let Some(address) = address {
+            key_of(out, key);
+            out.push(b'"');
+            put::address(out, address);
+            out.push(b'"');
+        }
+    }
+}
+
+fn ports(out: &mut Vec<u8>, headers: &Headers<'_>) {
+    if let Some((source, destination)) = headers.ports() {
+        member(out, "sport", source);
+        member(out, "dport", destination);
+    }
+}
+
+fn macs(out: &mut Vec<u8>, headers: &Headers<'_>) {
+    for (key, mac) in [("src_mac", headers.source_mac()), ("dst_mac", headers.destination_mac())] {
+        if let Some(MacAddr(mac)) = mac {
+            key_of(out, key);
+            out.push(b'"');
+            put::mac(out, mac);
+            out.push(b'"');
+        }
+    }
+}
+
+fn vlan(out: &mut Vec<u8>, tags: VlanTags<'_>) {
+    for (at, tag) in tags.clone().enumerate() {
+        put::text(out, if at > 0 { "," } else { ",\"vlan\":[" });
+        put::decimal(out, tag.id().into());
+    }
+    if tags.count() > 0 {
+        out.push(b']');
+    }
+}
+
+fn fragment(out: &mut Vec<u8>, headers: &Headers<'_>) {
+    if let Some(fragment) = headers.fragment() {
+        put::text(out, ",\"fragment\":{\"id\":");
+        put::decimal(out, fragment.id.into());
+        member(out, "offset", fragment.offset);
+        put::text(out, ",\"more\":");
+        put::text(out, if fragment.more { "true}" } else { "false}" });
+    }
+}
+
+/// Who has an address.
+pub(crate) fn owner(out: &mut Vec<u8>, owner: Owner<'_>) {
+    put::text(out, "{\"kind\":\"");
+    put::text(out, owner.kind().as_str());
+    out.push(b'"');
+    if !matches!(owner.kind(), Kind::External | Kind::Unknown) {
+        if let Some(cidr) = owner.cidr() {
+            put::text(out, ",\"cidr\":\"");
+            put::address(out, cidr.address());
+            out.push(b'/');
+            put::decimal(out, cidr.prefix_len().into());
+            out.push(b'"');
+        }
+        let members = [
+            ("node", owner.node()),
+            ("namespace", owner.namespace()),
+            ("pod", owner.pod()),
+            ("service", owner.service()),
+        ];
+        for (key, value) in members {
+            if let Some(value) = value {
+                key_of(out, key);
+                string(out, value);
+            }
+        }
+    }
+    out.push(b'}');
+}
+
+/// `,"key":`
+fn key_of(out: &mut Vec<u8>, key: &str) {
+    put::text(out, ",\"");
+    put::text(out, key);
+    put::text(out, "\":");
+}
+
+/// `,"key":number`
+fn member(out: &mut Vec<u8>, key: &str, number: impl Into<u64>) {
+    key_of(out, key);
+    put::decimal(out, number.into());
+}
+
+/// A JSON string (RFC 8259 section 7).
+pub(crate) fn string(out: &mut Vec<u8>, value: &str) {
+    out.push(b'"');
+    for byte in value.bytes() {
+        match byte {
+            b'"' => put::text(out, "\\\""),
+            b'\\' => put::text(out, "\\\\"),
+            0..=0x1f | 0x7f => {
+                put::text(out, "\\u00");
+                put::hex_bytes(out, &[byte]);
+            }
+            _ => out.push(byte),
+        }
+    }
+    out.push(b'"');
+}

@@ -1,0 +1,144 @@
+//! Which packets are wanted.
+
+use podmap::{NodeId, Owner, PodId, PodMap};
+use vxcap::Frame;
+use vxcap::filter::{Filter, Program};
+use vxlan::{Decoder, LinkType, Packet, Vni};
+
+use crate::cli::SelectArgs;
+use crate::failure::Failure;
+use crate::names;
+
+/// Selects packets: different conditions must all hold, of a condition that is repeated one.
+#[derive(Debug, Default)]
+pub(crate) struct Selection {
+    outer: Option<Filter>,
+    inner: Option<Filter>,
+    vnis: Vec<Vni>,
+    nodes: Vec<NodeId>,
+    pods: Vec<PodId>,
+}
+
+impl Selection {
+    pub(crate) fn new(args: &SelectArgs, map: &PodMap) -> Result<Self, Failure> {
+        let expression = match &args.expression_file {
+            Some(path) => std::fs::read_to_string(path).map_err(|e| {
+                Failure::usage(format_args!(
+                    "cannot read the expression file {}: {e}",
+                    path.display()
+                ))
+            })?,
+            None => args.expression.join(" "),
+        };
+        let filter = |expression: &str| -> Result<Option<Filter>, Failure> {
+            let expression = expression.trim();
+            if expression.is_empty() {
+                return Ok(None);
+            }
+            Filter::new(expression).map(Some).map_err(Failure::usage)
+        };
+        Ok(Self {
+            outer: filter(&expression)?,
+            inner: filter(args.inner.as_deref().unwrap_or_default())?,
+            vnis: args.vni.iter().map(|&number| vni(number)).collect::<Result<_, _>>()?,
+            nodes: args.node.iter().map(|name| node(map, name)).collect::<Result<_, _>>()?,
+            pods: pods(map, &args.pod)?,
+        })
+    }
+
+    /// Does the frame as captured match EXPRESSION?
+    #[inline]
+    pub(crate) fn wants_frame(&mut self, frame: &Frame<'_>) -> Result<bool, Failure> {
+        match &mut self.outer {
+            Some(filter) => {
+                filter.matches(frame.link_type, frame.data, frame.orig_len).map_err(Failure::error)
+            }
+            None => Ok(true),
+        }
+    }
+
+    /// Does the decoded packet match everything else? `inner_len`: length of its innermost frame on the wire.
+    #[inline]
+    pub(crate) fn wants_packet(
+        &mut self,
+        packet: &Packet<'_>,
+        decoder: &Decoder,
+        map: &PodMap,
+        inner_len: u32,
+    ) -> Result<bool, Failure> {
+        if !self.vnis.is_empty() && !self.has_vni(packet, decoder) {
+            return Ok(false);
+        }
+        if !(self.nodes.is_empty() && self.pods.is_empty()) {
+            let Some(ends) = names::ends(map, &packet.inner) else { return Ok(false) };
+            if !self.has_end(ends) {
+                return Ok(false);
+            }
+        }
+        match &mut self.inner {
+            Some(filter) => {
+                let inner = &packet.inner;
+                filter.matches(inner.link_type(), inner.bytes(), inner_len).map_err(Failure::error)
+            }
+            None => Ok(true),
+        }
+    }
+
+    /// EXPRESSION compiled for frames of this link type; `None` where there is none.
+    pub(crate) fn program(&mut self, link_type: LinkType) -> Result<Option<&Program>, Failure> {
+        match &mut self.outer {
+            Some(filter) => filter.program(link_type).map(Some).map_err(Failure::error),
+            None => Ok(None),
+        }
+    }
+
+    fn has_vni(&self, packet: &Packet<'_>, decoder: &Decoder) -> bool {
+        decoder
+            .encapsulations(packet)
+            .filter_map(|encapsulation| encapsulation.tunnel.vni())
+            .any(|vni| self.vnis.contains(&vni))
+    }
+
+    fn has_end(&self, (source, destination): (Owner<'_>, Owner<'_>)) -> bool {
+        let node = |owner: Owner<'_>| owner.node_id().is_some_and(|id| self.nodes.contains(&id));
+        let pod = |owner: Owner<'_>| owner.pod_id().is_some_and(|id| self.pods.contains(&id));
+        (self.nodes.is_empty() || node(source) || node(destination))
+            && (self.pods.is_empty() || pod(source) || pod(destination))
+    }
+}
+
+fn vni(number: u32) -> Result<Vni, Failure> {
+    Vni::new(number).ok_or_else(|| {
+        Failure::usage(format_args!("--vni {number}: a VNI has 24 bits, {} at most", Vni::MAX))
+    })
+}
+
+fn node(map: &PodMap, name: &str) -> Result<NodeId, Failure> {
+    map.node_named(name).ok_or_else(|| {
+        let known: Vec<&str> = map.nodes().take(20).collect();
+        if known.is_empty() {
+            Failure::usage(format_args!(
+                "--node {name}: no node is known: give a map with --map or --pod-cidr"
+            ))
+        } else {
+            Failure::usage(format_args!(
+                "--node {name}: no such node in the map; it has {}",
+                known.join(", ")
+            ))
+        }
+    })
+}
+
+fn pods(map: &PodMap, names: &[String]) -> Result<Vec<PodId>, Failure> {
+    let mut ids = Vec::new();
+    for name in names {
+        let found = map.pods_named(name);
+        if found.is_empty() {
+            return Err(Failure::usage(format_args!(
+                "--pod {name}: no such pod in the map: give one with --map (kubectl get pods -A -o json)"
+            )));
+        }
+        ids.extend(found);
+    }
+    Ok(ids)
+}

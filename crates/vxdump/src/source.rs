@@ -1,0 +1,81 @@
+//! Where frames come from: one file, or several in time order.
+
+use std::path::PathBuf;
+
+use vxcap::file::{Merge, Reader};
+use vxcap::{Error, Frame, Interface};
+
+use crate::failure::Failure;
+
+/// Frames of the input.
+pub(crate) enum Source {
+    /// One file.
+    File(Box<Reader>),
+    /// Several files, with their names as they were given.
+    Files(Box<Merge>, Vec<String>),
+}
+
+/// A frame, and where it was captured.
+pub(crate) struct Captured<'a> {
+    pub(crate) frame: Frame<'a>,
+    /// The interface's name, where the input tells.
+    pub(crate) interface: Option<&'a str>,
+    /// The file's name, where several are read.
+    pub(crate) file: Option<&'a str>,
+}
+
+impl Source {
+    /// Opens the files; `-` is stdin.
+    pub(crate) fn open(paths: &[PathBuf]) -> Result<Self, Failure> {
+        match paths {
+            [path] => Reader::open(path).map(|r| Self::File(Box::new(r))).map_err(refused),
+            _ => {
+                let names = paths.iter().map(|p| p.display().to_string()).collect();
+                Merge::open(paths).map(|m| Self::Files(Box::new(m), names)).map_err(refused)
+            }
+        }
+    }
+
+    /// The next frame; `None` at the end. After an error the frames of other files may follow.
+    #[inline]
+    pub(crate) fn next_frame(&mut self) -> Result<Option<Captured<'_>>, Error> {
+        match self {
+            Self::File(reader) => Ok(reader.next_with_interface()?.map(|(frame, interface)| {
+                let interface = interface.and_then(|i| i.name.as_deref());
+                Captured { frame, interface, file: None }
+            })),
+            Self::Files(merge, names) => Ok(merge.next_frame()?.map(|merged| Captured {
+                frame: merged.frame,
+                interface: merged.interface.and_then(|i| i.name.as_deref()),
+                file: names.get(merged.file).map(String::as_str),
+            })),
+        }
+    }
+
+    /// The interfaces seen so far.
+    pub(crate) fn interfaces(&self) -> &[Interface] {
+        match self {
+            Self::File(reader) => reader.interfaces(),
+            Self::Files(merge, _) => merge.interfaces(),
+        }
+    }
+
+    /// Bytes read so far, and how many there are in all, where that is known.
+    pub(crate) fn progress(&self) -> (u64, Option<u64>) {
+        match self {
+            Self::File(reader) => reader.progress().map_or((0, None), |p| (p.read(), p.total())),
+            Self::Files(merge, _) => {
+                merge.progress().map_or((0, None), |(read, total)| (read, Some(total)))
+            }
+        }
+    }
+}
+
+/// A file that is not there is a mistake of the command line; one that is no capture is an error on the way.
+fn refused(error: Error) -> Failure {
+    if matches!(error.cause(), Error::Open(_)) {
+        Failure::usage(error)
+    } else {
+        Failure::error(error)
+    }
+}
