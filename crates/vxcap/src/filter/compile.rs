@@ -7,7 +7,7 @@ use vxlan::LinkType;
 
 use super::{Error, ExpressionError, Instruction, Program};
 
-/// libpcap's compiler kept its state in globals before 1.8 (pcap_compile(3PCAP)): one expression at a time.
+/// libpcap's compiler kept its state in globals before 1.8 (`pcap_compile(3PCAP))`: one expression at a time.
 static COMPILER: Mutex<()> = Mutex::new(());
 
 impl Program {

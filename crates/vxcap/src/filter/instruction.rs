@@ -214,7 +214,9 @@ impl Instruction {
             Operand::HeaderLength => format!("4*([{}]&0xf)", k.cast_signed()),
             Operand::Scratch => format!("M[{}]", k.cast_signed()),
             Operand::PacketLength => "#pktlen".to_owned(),
-            Operand::Target => format!("{}", index as i64 + 1 + i64::from(k.cast_signed())),
+            Operand::Target => {
+                (index + 1).saturating_add_signed(k.cast_signed() as isize).to_string()
+            }
         };
         if op.is_conditional() {
             let (yes, no) = (index + 1 + usize::from(jt), index + 1 + usize::from(jf));

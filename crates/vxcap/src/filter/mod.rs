@@ -4,6 +4,8 @@
 //! - [`Program`] is what an expression is compiled to, by libpcap, for one link type: classic BPF, run
 //!   by an interpreter of this crate's own, which is safe on any bytes and takes about a nanosecond an
 //!   instruction. Its `Display` form is what `tcpdump -d` prints.
+//! - [`pushdown`] makes programs for the kernel that decide on what is inside a tunnel: selections of
+//!   the inner packet that never let a packet get as far as user space in vain.
 //!
 //! libpcap is loaded when the first expression is compiled, and needed for nothing else.
 //!
@@ -16,6 +18,7 @@ mod instruction;
 mod program;
 mod run;
 
+pub mod pushdown;
 
 pub use error::{Error, ExpressionError};
 pub use expression::Filter;

@@ -125,7 +125,7 @@ impl Program {
     /// Whether a kernel takes the program: it is not too long ([`MAX_KERNEL_INSTRUCTIONS`]), and nowhere jumps back.
     pub fn fits_kernel(&self) -> bool {
         self.instructions.len() <= MAX_KERNEL_INSTRUCTIONS
-            && !self.steps.iter().any(Step::jumps_back)
+            && !self.steps.iter().any(|step| step.jumps_back())
     }
 
     /// Whether the program loads facts about a packet that the kernel knows and that are not in its bytes, as

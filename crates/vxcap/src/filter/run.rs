@@ -13,7 +13,7 @@ pub(super) struct Step {
 
 impl Step {
     /// Whether this is a jump to an earlier instruction.
-    pub(super) fn jumps_back(&self) -> bool {
+    pub(super) fn jumps_back(self) -> bool {
         self.op == Op::Jump && self.k.cast_signed() < 0
     }
 }

@@ -15,7 +15,6 @@ use vxlan::LinkType;
 pub(crate) struct Captured {
     pub(crate) link_type: LinkType,
     pub(crate) data: Vec<u8>,
-    pub(crate) orig_len: u32,
 }
 
 /// All capture files below one folder of the reference captures, in the order of their paths;
@@ -63,7 +62,7 @@ pub(crate) fn frames(path: &Path, most: usize) -> Vec<Captured> {
     while frames.len() < most {
         let Ok(packet) = capture.next_packet() else { break };
         let data = packet.data.to_vec();
-        frames.push(Captured { link_type, data, orig_len: packet.header.len });
+        frames.push(Captured { link_type, data });
     }
     frames
 }

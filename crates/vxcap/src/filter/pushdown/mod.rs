@@ -1,0 +1,206 @@
+//! Selections by what is inside a tunnel, as programs for the kernel.
+//!
+//! A packet that a capture does not want is cheapest where it never leaves the kernel. `EXPRESSION` can be attached to a
+//! socket as it is; but what `--inner`, `--vni`, `--node` and `--pod` ask for stands behind outer headers whose lengths vary, in packets that may
+//! be fragments. A [`Selection`] becomes a [`Program`] that decides what can be decided at a glance, which is nearly all of ordinary
+//! traffic, and **lets through what it cannot decide**: user space decides then, and the result is the same with and without the program.
+//!
+//! ```
+//! use vxcap::filter::{Program, Ancillary, pushdown::Selection};
+//! use vxlan::{LinkType, Vni};
+//!
+//! # if libpcap_shim::available().is_err() { return Ok(()); }
+//! let http = Program::compile("tcp port 80", LinkType::ETHERNET, 0)?;
+//! let selection = Selection { inner: Some(&http), ..Selection::default() };
+//! let pushed = selection.program();
+//! assert!(pushed.left_out.is_empty() && pushed.program.fits_kernel());
+//!
+//! let mut frame = vxlan::example::SYN.to_vec(); // in VXLAN: a SYN to port 80
+//! assert_ne!(pushed.program.run_as_kernel(&frame, Ancillary::default()), 0);
+//! frame[86..88].copy_from_slice(&443_u16.to_be_bytes());
+//! assert_eq!(pushed.program.run_as_kernel(&frame, Ancillary::default()), 0);
+//! frame[20] |= 0x20; // the first of several fragments: who knows what the whole is
+//! assert_ne!(pushed.program.run_as_kernel(&frame, Ancillary::default()), 0);
+//! # Ok::<(), vxcap::filter::Error>(())
+//! ```
+//!
+//! # What is decided, and what is let through
+//!
+//! Decided: Ethernet; ARP; IPv4 without options and IPv6 without extension headers, not fragmented; UDP to a tunnel port with VXLAN, VXLAN-GPE with
+//! Ethernet in it or Geneve without options, no reserved bit set, all lengths true; inside, Ethernet with IPv4, IPv6 or ARP, and
+//! no other tunnel. Everything else is let through.
+//!
+//! On Linux the kernel mostly takes the (outer) VLAN tag out of the frame before a filter sees it. The tag is back in the frame in user space, so
+//! that an expression for the frame itself may decide otherwise there: such frames are let through, where it matters.
+//!
+//! The programs are for sockets that see whole Ethernet frames (`SOCK_RAW`).
+
+mod assembler;
+mod combine;
+mod fields;
+mod inner;
+mod overlay;
+mod ports;
+mod prefixes;
+mod splice;
+
+use vxlan::{Ports, Vni};
+
+use self::inner::{Inner, put_unless_tagged};
+use super::{MAX_KERNEL_INSTRUCTIONS, Program, ProgramError};
+
+pub use self::{
+    combine::{all, any, relocated},
+    overlay::Overlay,
+    prefixes::Prefix,
+};
+
+/// Why a program was not made for the kernel. User space decides in its stead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotPushed {
+    /// The program would be longer than [`MAX_KERNEL_INSTRUCTIONS`].
+    #[error("it takes {instructions} instructions, and a kernel takes {MAX_KERNEL_INSTRUCTIONS}")]
+    TooLong {
+        /// How many instructions it takes, at least.
+        instructions: usize,
+    },
+    /// The program jumps back, as those for `protochain` do.
+    #[error("it has a loop, as `protochain` needs")]
+    Loop,
+    /// The program shifts by a number out of the packet, which the kernel does otherwise than libpcap where it is above 31.
+    #[error("it shifts by a number out of the packet")]
+    Shift,
+    /// The program loads words of scratch memory that it has not stored, or needs more than there are.
+    #[error("it needs scratch memory that is not there")]
+    Scratch,
+    /// The program asks for what the kernel knows of the outer packet only.
+    #[error("it asks for what is known of the outer packet only")]
+    Ancillary,
+    /// A program that is not sound came out.
+    #[error("it is not sound: {0}")]
+    Unsound(#[from] ProgramError),
+}
+
+/// What is wanted of the frames that come to an Ethernet device. Everything that is said must hold.
+#[derive(Clone, Debug, Default)]
+pub struct Selection<'a> {
+    /// The ports that carry tunnels.
+    pub ports: Ports,
+    /// Overlay traffic only.
+    pub overlay: Option<&'a Overlay>,
+    /// A program for the frame as captured, compiled for Ethernet.
+    pub expression: Option<&'a Program>,
+    /// A program for the innermost frame (the frame itself where there is no tunnel), compiled for Ethernet.
+    pub inner: Option<&'a Program>,
+    /// Only these identifiers; with none, any, and packets in no tunnel too.
+    pub vnis: &'a [Vni],
+    /// Only packets with one of these addresses at either end of the innermost packet (ARP's addresses are ends too); with none, any.
+    pub ends: &'a [Prefix],
+}
+
+/// A part of a [`Selection`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Part {
+    /// Overlay traffic only.
+    Overlay,
+    /// The program for the frame as captured.
+    Expression,
+    /// The program for the innermost frame.
+    Inner,
+    /// Identifiers and ends.
+    InnerHeaders,
+}
+
+/// What became of a [`Selection`].
+#[derive(Clone, Debug)]
+pub struct Pushed {
+    /// The program: it accepts at least what the selection wants. Give it a length with [`Program::with_snaplen`].
+    pub program: Program,
+    /// The parts that it does not look at, each with the reason.
+    pub left_out: Vec<(Part, NotPushed)>,
+}
+
+impl Selection<'_> {
+    /// Makes the program. What cannot be pushed down is left out of it: in the worst case it accepts everything.
+    pub fn program(&self) -> Pushed {
+        let mut selection = self.clone();
+        let mut left_out = Vec::new();
+        loop {
+            match selection.assemble() {
+                Ok(program) => return Pushed { program, left_out },
+                // Of a program that is too long, leave out the largest part.
+                Err((None, error)) => match selection.largest() {
+                    Some(part) => {
+                        selection.leave_out(part);
+                        left_out.push((part, error));
+                    }
+                    None => return Pushed { program: Program::accept_all(), left_out },
+                },
+                Err((Some(part), error)) => {
+                    selection.leave_out(part);
+                    left_out.push((part, error));
+                }
+            }
+        }
+    }
+
+    /// Makes the program of all parts. An error tells which part it comes from, or none where it is all together.
+    fn assemble(&self) -> Result<Program, (Option<Part>, NotPushed)> {
+        // The part that is being worked at.
+        let mut part = None;
+        let program = combine::build(|asm, accept, reject| {
+            if let Some(expression) = self.expression {
+                part = Some(Part::Expression);
+                let next = asm.label();
+                if !expression.needs_kernel() {
+                    put_unless_tagged(asm, next);
+                }
+                splice::splice(asm, expression, 0, next, reject)?;
+                asm.bind(next);
+            }
+            if let Some(overlay) = self.overlay {
+                let next = asm.label();
+                overlay.put(asm, next, reject);
+                asm.bind(next);
+            }
+            let &Self { ref ports, vnis, ends, inner: program, .. } = self;
+            let inner = Inner { ports, vnis, ends, program };
+            if !inner.is_empty() {
+                part = Some(Part::Inner);
+                inner.put(asm, accept, reject)?;
+            }
+            part = None;
+            asm.goto(accept);
+            Ok(())
+        });
+        program.map_err(|error| (part, error))
+    }
+
+    fn leave_out(&mut self, part: Part) {
+        match part {
+            Part::Overlay => self.overlay = None,
+            Part::Expression => self.expression = None,
+            Part::Inner => self.inner = None,
+            Part::InnerHeaders => (self.vnis, self.ends) = (&[], &[]),
+        }
+    }
+
+    /// The part that takes most instructions, roughly.
+    fn largest(&self) -> Option<Part> {
+        let length = |program: Option<&Program>| program.map(|p| p.instructions().len());
+        let headers = 8 * self.vnis.len() + 16 * self.ends.len();
+        [
+            (Part::Expression, length(self.expression)),
+            // it is there three times
+            (Part::Inner, length(self.inner).map(|length| 3 * length)),
+            (Part::InnerHeaders, Some(headers).filter(|&length| length > 0)),
+            (Part::Overlay, self.overlay.map(|overlay| 16 * overlay.pods.len())),
+        ]
+        .into_iter()
+        .filter_map(|(part, length)| Some((length?, part)))
+        .max_by_key(|&(length, _)| length)
+        .map(|(_, part)| part)
+    }
+}

@@ -1,0 +1,206 @@
+//! Overlay traffic only: what a capture on an underlay device shows by default.
+
+use std::net::IpAddr;
+
+use vxlan::{Decoder, Headers, IpProtocol, Packet, Ports};
+
+use super::{
+    super::instruction::Op,
+    assembler::{Assembler, Label, NEXT},
+    fields::{ICMP_ERRORS, ICMPV6_ERRORS, ether_type, ipv4, ipv6, length, protocol},
+    ports::PortTest,
+    prefixes::{At, Prefix, PrefixSet},
+};
+
+/// Overlay traffic: packets to a tunnel port, fragments of UDP other than the first, ICMP and `ICMPv6` errors that quote either,
+/// and plain packets from or to a pod's address. Over IPv4 and IPv6, with VLAN tags or without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overlay {
+    /// The ports that carry tunnels.
+    pub ports: Ports,
+    /// The podCIDRs: where a backend does not encapsulate, pods' packets stand on the underlay as they are.
+    pub pods: Vec<Prefix>,
+}
+
+impl Overlay {
+    /// Whether a decoded packet is overlay traffic: the exact decision, of which the program in the kernel knows a little less.
+    pub fn contains(&self, packet: &Packet<'_>) -> bool {
+        let headers = &packet.outer;
+        let is_ip = headers.ipv4().is_some() || headers.ipv6().is_some();
+        let is_pod = |address: Option<IpAddr>| {
+            address.is_some_and(|address| self.pods.iter().any(|pods| pods.contains(address)))
+        };
+        let quotes_one = || {
+            let quote = Decoder::default().max_depth(0).decode_quote(headers);
+            quote.is_some_and(|quote| self.is_tunnel(&quote.outer))
+        };
+        is_ip && (is_pod(headers.source()) || is_pod(headers.destination()))
+            || self.is_tunnel(headers)
+            || quotes_one()
+    }
+
+    /// Whether the packet goes to a tunnel port, or is a fragment of UDP that does not show its ports.
+    fn is_tunnel(&self, headers: &Headers<'_>) -> bool {
+        if headers.protocol() != Some(IpProtocol::UDP) {
+            return false;
+        }
+        match headers.fragment() {
+            Some(fragment) if !fragment.is_first() => true,
+            _ => headers.ports().is_some_and(|(source, destination)| {
+                self.ports.kind(source, destination).is_some()
+            }),
+        }
+    }
+
+    /// Puts the decision. What it loads outside of the packet is not there for `contains` either.
+    pub(super) fn put(&self, asm: &mut Assembler, accept: Label, reject: Label) {
+        let pods = PrefixSet::new(&self.pods);
+        let ports = PortTest::new(&self.ports);
+        let (is_ipv4, is_ipv6) = (asm.label(), asm.label());
+        put_link(asm, is_ipv4, is_ipv6, accept, reject);
+        // From here on X is the length of the tags: all offsets are those of a frame without.
+        asm.bind(is_ipv4);
+        put_ipv4(asm, &pods, &ports, accept, reject);
+        asm.bind(is_ipv6);
+        put_ipv6(asm, &pods, &ports, accept, reject);
+    }
+}
+
+/// The offset of the network header in a frame without tags.
+const NETWORK: u32 = length::ETHERNET;
+/// The offset of an `EtherType` in a frame without tags.
+const ETHER_TYPE: u32 = 12;
+
+/// Skips up to two VLAN tags, and makes X their length. The kernel takes the outer one out of the frame mostly, and then it is not seen here.
+fn put_link(asm: &mut Assembler, is_ipv4: Label, is_ipv6: Label, accept: Label, reject: Label) {
+    asm.put(Op::LoadXConstant, 0);
+    asm.put(Op::LoadHalf, ETHER_TYPE);
+    let (one, two, known) = (asm.label(), asm.label(), asm.label());
+    asm.if_any(ether_type::VLAN, one);
+    asm.goto(known);
+    asm.bind(one);
+    asm.put(Op::LoadXConstant, length::VLAN_TAG);
+    asm.put(Op::LoadHalf, ETHER_TYPE + length::VLAN_TAG);
+    asm.if_any(ether_type::VLAN, two);
+    asm.goto(known);
+    asm.bind(two);
+    asm.put(Op::LoadXConstant, 2 * length::VLAN_TAG);
+    asm.put(Op::LoadHalf, ETHER_TYPE + 2 * length::VLAN_TAG);
+    // three tags or more: user space decides
+    asm.if_any(ether_type::VLAN, accept);
+    asm.bind(known);
+    asm.if_any([ether_type::IPV4], is_ipv4);
+    asm.if_any([ether_type::IPV6], is_ipv6);
+    // behind labels and SNAP IP can stand too
+    asm.if_any(ether_type::MPLS, accept);
+    asm.branch(Op::JumpGreater, ether_type::LONGEST_802_3, reject, NEXT);
+    asm.put(Op::LoadWordIndexed, NETWORK);
+    // LLC of SNAP, and the first byte of the organisation code 0 (RFC 1042)
+    asm.branch(Op::JumpEqual, 0xaaaa_0300, accept, reject);
+}
+
+fn put_ipv4(asm: &mut Assembler, pods: &PrefixSet, ports: &PortTest, accept: Label, reject: Label) {
+    pods.if_v4(asm, At::Indexed(NETWORK + ipv4::SOURCE), accept);
+    pods.if_v4(asm, At::Indexed(NETWORK + ipv4::DESTINATION), accept);
+    asm.put(Op::LoadByteIndexed, NETWORK + ipv4::PROTOCOL);
+    let (is_udp, is_icmp) = (asm.label(), asm.label());
+    asm.if_any([protocol::UDP], is_udp);
+    asm.if_any([protocol::ICMP], is_icmp);
+    // behind the one UDP can stand; the other is no part of IPv4, but decoded all the same
+    asm.if_any([protocol::AUTHENTICATION, protocol::ICMPV6], accept);
+    asm.goto(reject);
+
+    asm.bind(is_udp);
+    put_udp_in_ipv4(asm, NETWORK, ports, accept);
+    asm.goto(reject);
+
+    asm.bind(is_icmp);
+    asm.put(Op::LoadHalfIndexed, NETWORK + ipv4::FRAGMENT);
+    asm.branch(Op::JumpSet, ipv4::OFFSET_MASK, reject, NEXT);
+    put_header_length(asm, NETWORK);
+    asm.put(Op::LoadByteIndexed, NETWORK);
+    let is_error = asm.label();
+    asm.if_any(ICMP_ERRORS, is_error);
+    asm.goto(reject);
+    asm.bind(is_error);
+    let quote = NETWORK + length::ICMP_ERROR;
+    asm.put(Op::LoadByteIndexed, quote + ipv4::PROTOCOL);
+    asm.if_any([protocol::AUTHENTICATION], accept);
+    asm.unless(protocol::UDP, reject);
+    put_udp_in_ipv4(asm, quote, ports, accept);
+    asm.goto(reject);
+}
+
+/// UDP behind the IPv4 header at X + `at`: to a tunnel port, or a fragment other than the first. Goes on behind otherwise.
+fn put_udp_in_ipv4(asm: &mut Assembler, at: u32, ports: &PortTest, accept: Label) {
+    asm.put(Op::LoadHalfIndexed, at + ipv4::FRAGMENT);
+    asm.branch(Op::JumpSet, ipv4::OFFSET_MASK, accept, NEXT);
+    put_header_length(asm, at);
+    ports.put(asm, At::Indexed(at), accept);
+}
+
+/// Adds the length of the IPv4 header at X + `at` to X.
+fn put_header_length(asm: &mut Assembler, at: u32) {
+    asm.put(Op::LoadByteIndexed, at);
+    asm.put(Op::And, 0xf);
+    asm.put(Op::ShiftLeft, 2);
+    asm.put(Op::AddX, 0);
+    asm.put(Op::CopyAToX, 0);
+}
+
+fn put_ipv6(asm: &mut Assembler, pods: &PrefixSet, ports: &PortTest, accept: Label, reject: Label) {
+    pods.if_v6(asm, At::Indexed(NETWORK + ipv6::SOURCE), accept);
+    pods.if_v6(asm, At::Indexed(NETWORK + ipv6::DESTINATION), accept);
+    asm.put(Op::LoadByteIndexed, NETWORK + ipv6::NEXT_HEADER);
+    let is_error = asm.label();
+    put_ipv6_payload(asm, NETWORK, ports, is_error, accept, reject);
+
+    // An ICMPv6 message
+    asm.bind(is_error);
+    let message = NETWORK + length::IPV6;
+    asm.put(Op::LoadByteIndexed, message);
+    let quotes = asm.label();
+    asm.if_any(ICMPV6_ERRORS, quotes);
+    asm.goto(reject);
+    asm.bind(quotes);
+    let quote = message + length::ICMP_ERROR;
+    asm.put(Op::LoadByteIndexed, quote + ipv6::NEXT_HEADER);
+    put_ipv6_payload(asm, quote, ports, reject, accept, reject);
+}
+
+/// What stands behind the IPv6 header at X + `at`, whose next header A is.
+fn put_ipv6_payload(
+    asm: &mut Assembler,
+    at: u32,
+    ports: &PortTest,
+    is_icmp: Label,
+    accept: Label,
+    reject: Label,
+) {
+    let payload = at + length::IPV6;
+    let (is_udp, is_fragment) = (asm.label(), asm.label());
+    asm.if_any([protocol::UDP], is_udp);
+    asm.if_any([protocol::ICMPV6], is_icmp);
+    asm.if_any([protocol::FRAGMENT], is_fragment);
+    // user space walks over other extension headers, and decodes what is no part of IPv6
+    asm.if_any(protocol::EXTENSIONS, accept);
+    asm.if_any([protocol::ICMP], accept);
+    asm.goto(reject);
+
+    asm.bind(is_udp);
+    ports.put(asm, At::Indexed(payload), accept);
+    asm.goto(reject);
+
+    asm.bind(is_fragment);
+    asm.put(Op::LoadByteIndexed, payload);
+    let of_udp = asm.label();
+    asm.if_any([protocol::UDP], of_udp);
+    asm.if_any([protocol::ICMPV6], accept);
+    asm.if_any(protocol::EXTENSIONS, accept);
+    asm.goto(reject);
+    asm.bind(of_udp);
+    asm.put(Op::LoadHalfIndexed, payload + ipv6::FRAGMENT);
+    asm.branch(Op::JumpSet, ipv6::OFFSET_MASK, accept, NEXT);
+    ports.put(asm, At::Indexed(payload + ipv6::FRAGMENT_LENGTH), accept);
+    asm.goto(reject);
+}

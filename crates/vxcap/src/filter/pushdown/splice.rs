@@ -1,0 +1,211 @@
+//! Putting a program into another one, at an offset.
+
+use super::{
+    super::{
+        Program,
+        instruction::{NEGATIVE, Op, SCRATCH_WORDS},
+        run::Step,
+    },
+    NotPushed,
+    assembler::{Assembler, Label, NEXT},
+};
+
+/// The longest IPv4 header, in bytes: what `ldxb 4*([k]&0xf)` gives at most (RFC 791 section 3.1).
+const LONGEST_HEADER: u32 = 60;
+
+/// Puts `program` so that it sees the packet from `offset` on, as if nothing stood before: it goes to `accept` and `reject` where it
+/// returned. `offset` must be inside of the packet, which the code before has to make sure of; with an offset of 0 nothing is asked.
+///
+/// A load outside of the packet rejects it wholly, wherever `reject` is.
+pub(super) fn splice(
+    asm: &mut Assembler,
+    program: &Program,
+    offset: u32,
+    accept: Label,
+    reject: Label,
+) -> Result<(), NotPushed> {
+    let steps = program.steps();
+    let registers = Registers::of(steps)?;
+    if registers.starts_with_zeros {
+        asm.put(Op::LoadConstant, 0);
+        asm.put(Op::CopyAToX, 0);
+    }
+    let labels: Vec<Label> = steps.iter().map(|_| asm.label()).collect();
+    let to = |index: usize| labels.get(index).copied().unwrap_or(reject);
+    for (index, step) in steps.iter().enumerate() {
+        asm.bind(to(index));
+        let k = step.k;
+        match step.op {
+            Op::Return => asm.goto(if k == 0 { reject } else { accept }),
+            Op::ReturnA => asm.branch(Op::JumpEqual, 0, reject, accept),
+            Op::Jump => asm.goto(to(index + 1 + k as usize)),
+            op if op.is_conditional() => {
+                let next = index + 1;
+                asm.branch(op, k, to(next + usize::from(step.jt)), to(next + usize::from(step.jf)));
+            }
+            op if offset == 0 => asm.put(op, k),
+            Op::LoadWord | Op::LoadHalf | Op::LoadByte | Op::LoadXHeaderLength => {
+                match k.checked_add(offset) {
+                    Some(moved) if moved < NEGATIVE => asm.put(step.op, moved),
+                    _ if k >= NEGATIVE => return Err(NotPushed::Ancillary),
+                    // no packet is that long
+                    _ => asm.goto(reject),
+                }
+            }
+            // A sum that wraps is outside of the packet for libpcap. In the kernel it can come to lie inside; but as the packet is rejected
+            // anyhow then, whatever is decided is no loss.
+            op @ (Op::LoadWordIndexed | Op::LoadHalfIndexed | Op::LoadByteIndexed) => {
+                asm.put(op, k.wrapping_add(offset));
+            }
+            Op::LoadLength => {
+                asm.put(Op::LoadLength, 0);
+                asm.put(Op::Subtract, offset);
+            }
+            Op::LoadXLength => {
+                let word = registers.free_word.ok_or(NotPushed::Scratch)?;
+                asm.put(Op::Store, word);
+                asm.put(Op::LoadLength, 0);
+                asm.put(Op::Subtract, offset);
+                asm.put(Op::CopyAToX, 0);
+                asm.put(Op::LoadScratch, word);
+            }
+            op => asm.put(op, k),
+        }
+    }
+    Ok(())
+}
+
+/// The least length of a packet, in bytes, with which no load of the program can be outside; `None` where that is not known, or
+/// where the program can end by a division by zero.
+pub(super) fn reach(program: &Program) -> Option<u32> {
+    // X is the length of a header, or 0: libpcap's `tcp port 80`.
+    let mut index_is_small = true;
+    let mut reach = 0;
+    for step in program.steps() {
+        match step.op {
+            Op::LoadXConstant if step.k > LONGEST_HEADER => index_is_small = false,
+            Op::LoadXScratch | Op::LoadXLength | Op::CopyAToX => index_is_small = false,
+            Op::DivideX | Op::ModuloX => return None,
+            _ => {}
+        }
+    }
+    for step in program.steps() {
+        let Some(bytes) = step.op.packet_bytes() else { continue };
+        let end = match step.op {
+            Op::LoadWordIndexed | Op::LoadHalfIndexed | Op::LoadByteIndexed => {
+                if !index_is_small {
+                    return None;
+                }
+                step.k.checked_add(LONGEST_HEADER + bytes)?
+            }
+            _ if step.k >= NEGATIVE => continue,
+            _ => step.k.checked_add(bytes)?,
+        };
+        reach = reach.max(end);
+    }
+    Some(reach)
+}
+
+/// Goes to `label` where the packet is shorter than `bytes`.
+pub(super) fn unless_longer(asm: &mut Assembler, bytes: u32, label: Label) {
+    asm.put(Op::LoadLength, 0);
+    asm.branch(Op::JumpGreaterEqual, bytes, NEXT, label);
+}
+
+/// What a program does with the registers and the scratch memory.
+struct Registers {
+    /// It reads A or X before it writes them: both are 0 when a program starts, and not in the midst of another.
+    starts_with_zeros: bool,
+    /// A word of scratch memory that it does not use.
+    free_word: Option<u32>,
+}
+
+impl Registers {
+    /// Looks through a program. Fails where the kernel's arithmetic is not libpcap's, or where the kernel would not take it.
+    fn of(steps: &[Step]) -> Result<Self, NotPushed> {
+        const A: u32 = 1 << SCRATCH_WORDS;
+        const X: u32 = A << 1;
+        const ALL: u32 = (X << 1) - 1;
+
+        // For each instruction, what is written for certain when it runs: one bit a word of scratch memory, and two for A and X.
+        let mut written = vec![ALL; steps.len()];
+        if let Some(first) = written.first_mut() {
+            *first = 0;
+        }
+        let (mut starts_with_zeros, mut used) = (false, 0);
+        for (index, step) in steps.iter().enumerate() {
+            if step.jumps_back() {
+                return Err(NotPushed::Loop);
+            }
+            let before = written.get(index).copied().unwrap_or(0);
+            let word = || 1_u32.wrapping_shl(step.k);
+            let (reads, writes) = match step.op {
+                Op::ShiftLeftX | Op::ShiftRightX => return Err(NotPushed::Shift),
+                Op::LoadWord | Op::LoadHalf | Op::LoadByte | Op::LoadLength | Op::LoadConstant => {
+                    (0, A)
+                }
+                Op::LoadWordIndexed | Op::LoadHalfIndexed | Op::LoadByteIndexed | Op::CopyXToA => {
+                    (X, A)
+                }
+                Op::LoadScratch => (word(), A),
+                Op::LoadXScratch => (word(), X),
+                Op::LoadXConstant | Op::LoadXLength | Op::LoadXHeaderLength => (0, X),
+                Op::Store => (A, word()),
+                Op::StoreX => (X, word()),
+                Op::CopyAToX => (A, X),
+                Op::Add
+                | Op::Subtract
+                | Op::Multiply
+                | Op::Divide
+                | Op::Or
+                | Op::And
+                | Op::ShiftLeft
+                | Op::ShiftRight
+                | Op::Negate
+                | Op::Modulo
+                | Op::Xor => (A, A),
+                Op::AddX
+                | Op::SubtractX
+                | Op::MultiplyX
+                | Op::DivideX
+                | Op::OrX
+                | Op::AndX
+                | Op::ModuloX
+                | Op::XorX => (A | X, A),
+                Op::Jump | Op::Return => (0, 0),
+                Op::JumpEqual
+                | Op::JumpGreater
+                | Op::JumpGreaterEqual
+                | Op::JumpSet
+                | Op::ReturnA => (A, 0),
+                Op::JumpEqualX | Op::JumpGreaterX | Op::JumpGreaterEqualX | Op::JumpSetX => {
+                    (A | X, 0)
+                }
+            };
+            let unwritten = reads & !before;
+            starts_with_zeros |= unwritten & (A | X) != 0;
+            if unwritten & !(A | X) != 0 {
+                // The kernel refuses to load a word that was never stored (`check_load_and_stores` in net/core/filter.c).
+                return Err(NotPushed::Scratch);
+            }
+            used |= (reads | writes) & (A - 1);
+            let after = before | writes;
+            let next = index + 1;
+            let targets = match step.op {
+                Op::Return | Op::ReturnA => [usize::MAX; 2],
+                Op::Jump => [next + step.k as usize; 2],
+                op if op.is_conditional() => {
+                    [next + usize::from(step.jt), next + usize::from(step.jf)]
+                }
+                _ => [next; 2],
+            };
+            for target in targets {
+                if let Some(written) = written.get_mut(target) {
+                    *written &= after;
+                }
+            }
+        }
+        let free_word = (0..SCRATCH_WORDS as u32).rev().find(|word| used & (1 << word) == 0);
+        Ok(Self { starts_with_zeros, free_word })
+    }
+}

@@ -1,0 +1,502 @@
+//! A program for the kernel never drops what the exact decision keeps, and drops nearly everything else.
+
+mod captures;
+
+use std::net::IpAddr;
+
+use captures::Captured;
+use proptest::prelude::*;
+use vxcap::filter::{
+    Ancillary, Instruction, Program,
+    pushdown::{self, NotPushed, Overlay, Part, Prefix, Selection},
+};
+use vxlan::{Decoder, IpProtocol, LinkType, Ports, TunnelKind, Vni};
+
+/// Expressions for the innermost frame.
+const INNER: &[&str] = &[
+    "tcp port 80",
+    "tcp port 8080 and tcp[tcpflags] & tcp-syn != 0",
+    "udp port 53",
+    "icmp",
+    "icmp6",
+    "arp",
+    "ip6",
+    "not ip",
+    "not tcp",
+    "host 10.244.1.2",
+    "src host 10.244.2.2 and dst net 10.244.1.0/24",
+    "net 10.244.3.0/24 or ip6 net fd00::/8",
+    "len > 200",
+    "less 100",
+    "len % ip[8] = 3",
+    "ip[len] = 3",
+    "tcp[((tcp[12] & 0xf0) >> 2):4] = 0x47455420",
+    "ip[6:2] & 0x1fff != 0",
+    "ether broadcast or ether multicast",
+    "ether src 02:42:ac:12:00:02",
+    "vlan and ip",
+    "udp port 8472",
+    "geneve 11",
+    "ip[2:2] - ((ip[0] & 0xf) << 2) > 100",
+    "ip[ip[0]+ip[1]*ip[2]:4] != 0",
+];
+
+/// Expressions for the frame as captured.
+const OUTER: &[&str] = &[
+    "udp port 8472",
+    "not ip",
+    "ip and not host 172.18.0.2",
+    "vlan",
+    "src host 172.18.0.2",
+    "ip6",
+    "len > 150",
+];
+
+/// The exact decision, step by step and slow.
+fn keeps(selection: &Selection<'_>, frame: &[u8]) -> bool {
+    let length = u32::try_from(frame.len()).expect("a short frame");
+    let decoder = Decoder::default().ports(selection.ports.clone());
+    let packet = decoder.decode(frame, LinkType::ETHERNET);
+    if !selection.expression.is_none_or(|program| program.matches(frame, length)) {
+        return false;
+    }
+    if !selection.overlay.is_none_or(|overlay| overlay.contains(&packet)) {
+        return false;
+    }
+    // the whole that fragments of UDP make is decided on when it is there
+    let outer = packet.outer;
+    if outer.fragment().is_some() && outer.protocol() == Some(IpProtocol::UDP) {
+        return true;
+    }
+    let levels: Vec<_> = decoder.encapsulations(&packet).collect();
+    let vni = selection.vnis.is_empty()
+        || levels
+            .iter()
+            .any(|level| level.tunnel.vni().is_some_and(|vni| selection.vnis.contains(&vni)));
+    let is_end = |address: Option<IpAddr>| {
+        address.is_some_and(|address| selection.ends.iter().any(|end| end.contains(address)))
+    };
+    let ends = selection.ends.is_empty()
+        || is_end(packet.inner.source())
+        || is_end(packet.inner.destination());
+    let inner = selection.inner.is_none_or(|program| match decoder.innermost_tunnel(&packet) {
+        None => program.matches(frame, length),
+        Some(tunnel) if packet.inner.link_type() == LinkType::ETHERNET => {
+            program.matches(tunnel.payload(), tunnel.payload_wire_len())
+        }
+        // this takes a program for another link type
+        Some(_) => true,
+    });
+    vni && ends && inner
+}
+
+/// What the program would do with the frame on its way to a socket.
+fn pushed(program: &Program, frame: &[u8]) -> bool {
+    program.run_as_kernel(frame, Ancillary::default()) != 0
+}
+
+fn compile(expressions: &[&str]) -> Vec<Program> {
+    let program = |expression: &&str| {
+        Program::compile(expression, LinkType::ETHERNET, 0)
+            .unwrap_or_else(|error| panic!("{expression}: {error}"))
+    };
+    expressions.iter().map(program).collect()
+}
+
+fn prefixes(list: &[(&str, u8)]) -> Vec<Prefix> {
+    let prefix = |&(address, length): &(&str, u8)| {
+        Prefix::new(address.parse().expect("an address"), length).expect("a prefix")
+    };
+    list.iter().map(prefix).collect()
+}
+
+/// What selections are made of.
+struct Parts {
+    inner: Vec<Program>,
+    outer: Vec<Program>,
+    vnis: Vec<Vec<Vni>>,
+    ends: Vec<Vec<Prefix>>,
+    overlays: Vec<Overlay>,
+}
+
+impl Parts {
+    fn new() -> Self {
+        let vnis = |numbers: &[u32]| numbers.iter().filter_map(|&n| Vni::new(n)).collect();
+        let pods = prefixes(&[("10.244.0.0", 16), ("fd00:10:244::", 48)]);
+        let source_too = Ports::none()
+            .with(4789, TunnelKind::Vxlan)
+            .and_then(|ports| ports.with_either_direction(8472, TunnelKind::Vxlan))
+            .expect("room for two ports");
+        Self {
+            inner: compile(INNER),
+            outer: compile(OUTER),
+            vnis: vec![vnis(&[1]), vnis(&[4096, 2, 11]), vnis(&[77])],
+            ends: vec![
+                prefixes(&[("10.244.1.2", 32)]),
+                prefixes(&[
+                    ("10.244.1.0", 24),
+                    ("172.18.0.3", 32),
+                    ("fd00::", 8),
+                    ("30.0.0.1", 32),
+                ]),
+                prefixes(&[("::", 0)]),
+                prefixes(&[("192.0.2.0", 24)]),
+            ],
+            overlays: vec![
+                Overlay { ports: Ports::default(), pods: Vec::new() },
+                Overlay { ports: Ports::default(), pods },
+                Overlay { ports: source_too, pods: Vec::new() },
+            ],
+        }
+    }
+
+    /// Each part alone, and many together.
+    fn selections(&self) -> Vec<Selection<'_>> {
+        let mut list = Vec::new();
+        let any = Selection::default;
+        list.extend(self.inner.iter().map(|inner| Selection { inner: Some(inner), ..any() }));
+        list.extend(self.outer.iter().map(|outer| Selection { expression: Some(outer), ..any() }));
+        list.extend(self.vnis.iter().map(|vnis| Selection { vnis, ..any() }));
+        list.extend(self.ends.iter().map(|ends| Selection { ends, ..any() }));
+        list.extend(self.overlays.iter().map(|overlay| Selection {
+            overlay: Some(overlay),
+            ports: overlay.ports.clone(),
+            ..any()
+        }));
+        for (index, inner) in self.inner.iter().enumerate() {
+            let overlay = &self.overlays[index % self.overlays.len()];
+            list.push(Selection {
+                ports: overlay.ports.clone(),
+                overlay: (index % 4 != 3).then_some(overlay),
+                expression: self.outer.get(index % (2 * self.outer.len())),
+                inner: Some(inner),
+                vnis: self.vnis.get(index % 5).map_or(&[], Vec::as_slice),
+                ends: self.ends.get(index % 7).map_or(&[], Vec::as_slice),
+            });
+        }
+        list
+    }
+}
+
+fn ethernet(folder: &str, most: usize) -> Option<Vec<(String, Captured)>> {
+    let mut frames = Vec::new();
+    for path in captures::files(folder)? {
+        let name = path.display().to_string();
+        let ethernet = captures::frames(&path, most)
+            .into_iter()
+            .filter(|frame| frame.link_type == LinkType::ETHERNET);
+        frames.extend(ethernet.map(|frame| (name.clone(), frame)));
+    }
+    Some(frames)
+}
+
+fn assert_kept(selection: &Selection<'_>, program: &Program, frame: &[u8], name: &str) {
+    if keeps(selection, frame) {
+        assert!(
+            pushed(program, frame),
+            "dropped, of {name}: {frame:02x?}\n{selection:?}\n{program}"
+        );
+    }
+}
+
+#[test]
+fn on_the_wire_of_a_cluster_the_decision_is_exact() {
+    let Some(frames) = ethernet("lab", usize::MAX) else { return };
+    let frames: Vec<_> = frames
+        .into_iter()
+        .filter(|(name, _)| name.ends_with("-eth0.pcap") && !name.contains("p1-eth0"))
+        .filter(|(_, frame)| {
+            let packet = vxlan::decode(&frame.data, LinkType::ETHERNET);
+            packet.outer.fragment().is_none()
+        })
+        .collect();
+    let parts = Parts::new();
+    let (mut kept, mut dropped) = (0, 0);
+    for selection in parts.selections() {
+        let program = selection.program();
+        assert_eq!(program.left_out, []);
+        for (name, frame) in &frames {
+            let expected = keeps(&selection, &frame.data);
+            let found = pushed(&program.program, &frame.data);
+            assert_eq!(found, expected, "{name}: {:02x?}\n{selection:?}", frame.data);
+            if found { kept += 1 } else { dropped += 1 }
+        }
+    }
+    eprintln!("{kept} frames kept, {dropped} dropped");
+    assert!(kept > 20_000 && dropped > 50_000, "{kept} {dropped}");
+}
+
+#[test]
+fn nothing_that_is_wanted_is_dropped() {
+    let (Some(mut frames), Some(others)) = (ethernet("lab", 60), ethernet("third-party", 40))
+    else {
+        return;
+    };
+    frames.extend(others);
+    let parts = Parts::new();
+    for selection in parts.selections() {
+        let program = selection.program().program;
+        for (name, frame) in &frames {
+            assert_kept(&selection, &program, &frame.data, name);
+        }
+    }
+}
+
+/// A small generator of numbers for choices that need not be good (`SplitMix64`).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % limit.max(1) as u64) as usize
+    }
+}
+
+/// Values that matter in headers: ports, protocols, `EtherTypes`, flags, lengths.
+const TELLING: [u8; 24] = [
+    0, 1, 4, 6, 8, 12, 17, 20, 28, 44, 51, 58, 60, 0x08, 0x0c, 0x21, 0x18, 0x45, 0x46, 0x60, 0x81,
+    0x86, 0xdd, 0xff,
+];
+
+#[test]
+fn nothing_that_is_wanted_is_dropped_of_damaged_frames() {
+    let (Some(mut frames), Some(others)) = (ethernet("lab", 3), ethernet("third-party", 4)) else {
+        return;
+    };
+    frames.extend(others);
+    frames.push(("example".to_owned(), example()));
+    let parts = Parts::new();
+    let selections: Vec<_> =
+        parts.selections().into_iter().map(|s| (s.program().program, s)).collect();
+    let mut dice = Dice(1);
+    for round in 0..30 {
+        for (name, frame) in &frames {
+            let mut data = frame.data.clone();
+            for _ in 0..=dice.below(3) {
+                let headers = data.len().min(140);
+                if headers == 0 {
+                    break;
+                }
+                let at = dice.below(headers);
+                match dice.below(4) {
+                    0 => data[at] ^= 1 << dice.below(8),
+                    1 => data[at] = TELLING[dice.below(TELLING.len())],
+                    2 => data.truncate(at),
+                    _ => {
+                        let tag = [[0x81, 0, 0, 5], [0x88, 0xa8, 0, 6]][dice.below(2)];
+                        let at = [12, 16, 62, 82][dice.below(4)].min(data.len());
+                        data.splice(at..at, tag);
+                    }
+                }
+            }
+            // some of the selections in each round
+            for (program, selection) in selections.iter().skip(round % 5).step_by(5) {
+                assert_kept(selection, program, &data, name);
+            }
+        }
+    }
+}
+
+fn example() -> Captured {
+    let data = vxlan::example::SYN.to_vec();
+    Captured { link_type: LinkType::ETHERNET, data }
+}
+
+/// The kernel takes the tag out of the frame before the program sees it, and user space has it in again.
+#[test]
+fn nothing_that_is_wanted_is_dropped_of_tagged_frames() {
+    let Some(frames) = ethernet("lab", 4) else { return };
+    let parts = Parts::new();
+    for selection in parts.selections() {
+        let program = selection.program().program;
+        for (name, frame) in &frames {
+            let mut tagged = frame.data.clone();
+            tagged.splice(12..12, [0x81, 0, 0, 100]);
+            if keeps(&selection, &tagged) {
+                let ancillary = Ancillary { vlan_tag: Some(100) };
+                let found = program.run_as_kernel(&frame.data, ancillary) != 0;
+                assert!(found, "dropped, of {name}: {:02x?}\n{selection:?}", frame.data);
+            }
+        }
+    }
+}
+
+#[test]
+fn overlay_traffic_is_selected_of_all_that_a_node_sees() {
+    let Some(frames) = ethernet("lab/underlay-mix", usize::MAX) else { return };
+    let overlay = Overlay { ports: Ports::default(), pods: Vec::new() };
+    let program = Selection { overlay: Some(&overlay), ..Selection::default() }.program().program;
+    let (mut kept, mut ports) = (0, 0);
+    for (_, frame) in frames.iter().filter(|(name, _)| name.ends_with("n1-eth0.pcap")) {
+        kept += usize::from(pushed(&program, &frame.data));
+        let packet = vxlan::decode(&frame.data, LinkType::ETHERNET);
+        ports += usize::from(
+            packet.outer.udp().is_some_and(|udp| [8472, 4789].contains(&udp.destination_port())),
+        );
+    }
+    // two overlay pings with their answers, six datagrams to the ports that are no VXLAN, and three ICMP errors about these
+    assert_eq!((kept, ports), (13, 10), "of {}", frames.len());
+}
+
+/// An Ethernet frame with IPv4 and ICMP, port unreachable, that quotes the start of another.
+fn icmp_error(quoted: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0; 12];
+    frame
+        .extend([0x08, 0x00, 0x45, 0, 0, 0, 0, 0, 0, 0, 64, 1, 0, 0, 172, 18, 0, 4, 172, 18, 0, 3]);
+    frame.extend([3, 3, 0, 0, 0, 0, 0, 0]);
+    frame.extend(&quoted[14..quoted.len().min(14 + 28)]);
+    let length = u16::try_from(frame.len() - 14).expect("a short frame");
+    frame[16..18].copy_from_slice(&length.to_be_bytes());
+    frame
+}
+
+#[test]
+fn errors_about_tunnel_packets_are_overlay_traffic_and_others_are_not() {
+    let overlay = Overlay { ports: Ports::default(), pods: Vec::new() };
+    let program = Selection { overlay: Some(&overlay), ..Selection::default() }.program().program;
+    let tunnel = icmp_error(vxlan::example::SYN);
+    let decide = |frame: &[u8]| {
+        let packet = vxlan::decode(frame, LinkType::ETHERNET);
+        (pushed(&program, frame), overlay.contains(&packet))
+    };
+    assert_eq!(decide(&tunnel), (true, true));
+    let mut other = tunnel.clone();
+    other[14 + 20 + 8 + 22..][..2].copy_from_slice(&53_u16.to_be_bytes());
+    assert_eq!(decide(&other), (false, false), "another port");
+    let mut other = tunnel.clone();
+    other[14 + 20] = 8;
+    assert_eq!(decide(&other), (false, false), "an echo request");
+    let mut other = tunnel.clone();
+    other[14 + 20 + 8 + 9] = 6;
+    assert_eq!(decide(&other), (false, false), "TCP");
+    let mut other = tunnel.clone();
+    other[14 + 20 + 8 + 7] = 2;
+    assert_eq!(decide(&other), (true, true), "a later fragment");
+    let cut = &tunnel[..tunnel.len() - 6];
+    assert_eq!(decide(cut), (false, false), "the quote does not show its port");
+}
+
+#[test]
+fn a_program_is_moved_as_if_nothing_stood_before() {
+    let Some(frames) = ethernet("lab", 20) else { return };
+    let programs = compile(INNER);
+    let mut kept = 0;
+    for (index, program) in programs.iter().enumerate() {
+        for offset in [0, 1, 18, 50, 70, 1000] {
+            let moved = pushdown::relocated(program, offset).expect("a program");
+            for (_, frame) in &frames {
+                let before = usize::try_from(offset).expect("a small offset");
+                let mut data = vec![0xa5; before];
+                data.extend(&frame.data);
+                let (own, whole) = (frame.data.len() as u32, data.len() as u32);
+                let expected = program.matches(&frame.data, own);
+                assert_eq!(moved.matches(&data, whole), expected, "{} {offset}", INNER[index]);
+                assert_eq!(pushed(&moved, &data), expected, "{} {offset}", INNER[index]);
+                kept += usize::from(expected);
+            }
+            let short = vec![0; offset.saturating_sub(1) as usize];
+            let accepts = moved.matches(&short, short.len() as u32);
+            assert!(offset == 0 || !accepts, "{} {offset}: nothing is left", INNER[index]);
+        }
+    }
+    assert!(kept > 1000, "{kept}");
+}
+
+#[test]
+fn programs_are_joined() {
+    let Some(frames) = ethernet("lab", 30) else { return };
+    let programs = compile(&INNER[..16]);
+    let mut more = 0;
+    for one in &programs {
+        for two in &programs {
+            let both = pushdown::all(&[one, two]).expect("a program");
+            let either = pushdown::any(&[one, two]).expect("a program");
+            for (_, frame) in &frames {
+                let length = frame.data.len() as u32;
+                let is = |program: &Program| program.matches(&frame.data, length);
+                assert_eq!(is(&both), is(one) && is(two));
+                if is(one) || is(two) {
+                    assert!(is(&either));
+                } else {
+                    more += usize::from(is(&either));
+                }
+            }
+        }
+    }
+    // only those with a program of which it is not known how far it reads
+    eprintln!("{more} frames too many by `any`");
+    let tcp_or_dns = pushdown::any(&[&compile(&["tcp"])[0], &compile(&["udp port 53"])[0]]);
+    let tcp_or_dns = tcp_or_dns.expect("a program");
+    for (_, frame) in &frames {
+        let length = frame.data.len() as u32;
+        let expected = compile(&["tcp or udp port 53"])[0].matches(&frame.data, length);
+        if length >= 78 {
+            assert_eq!(tcp_or_dns.matches(&frame.data, length), expected);
+        }
+    }
+    assert!(pushdown::all(&[]).expect("a program").matches(&[], 0));
+    assert!(!pushdown::any(&[]).expect("a program").matches(&[], 0));
+}
+
+#[test]
+fn what_cannot_be_pushed_down_is_left_to_user_space() {
+    let loop_ = compile(&["ip6 protochain 6"]);
+    let shift = compile(&["ip[0] << ip[8] = 69"]);
+    let live = compile(&["inbound"]);
+    for (program, reason) in [
+        (&loop_[0], NotPushed::Loop),
+        (&shift[0], NotPushed::Shift),
+        (&live[0], NotPushed::Ancillary),
+    ] {
+        let pods = prefixes(&[("192.0.2.0", 24)]);
+        let selection = Selection { inner: Some(program), ends: &pods, ..Selection::default() };
+        let pushed = selection.program();
+        assert_eq!(pushed.left_out, [(Part::Inner, reason)]);
+        // the rest is still decided in the kernel
+        assert!(!self::pushed(&pushed.program, vxlan::example::SYN));
+    }
+    let pushed = Selection { expression: Some(&loop_[0]), ..Selection::default() }.program();
+    assert_eq!(pushed.left_out, [(Part::Expression, NotPushed::Loop)]);
+    assert_eq!(pushed.program, Program::accept_all());
+    let pushed = Selection { expression: Some(&live[0]), ..Selection::default() }.program();
+    assert_eq!(pushed.left_out, [], "on the outer frame the kernel knows");
+}
+
+#[test]
+fn what_is_too_long_is_left_to_user_space() {
+    // ld [26]; add #1 many times; jeq; ret
+    let plain = |code, k| Instruction { code, jt: 0, jf: 0, k };
+    let mut list = vec![plain(0x20, 26)];
+    list.extend([plain(0x04, 1)].repeat(2000));
+    list.extend([Instruction { code: 0x15, jt: 0, jf: 1, k: 7 }, plain(0x06, 1), plain(0x06, 0)]);
+    let long = Program::new(list).expect("a program");
+    let vnis: Vec<Vni> = (0..200).filter_map(Vni::new).collect();
+    let pushed = Selection { inner: Some(&long), vnis: &vnis, ..Selection::default() }.program();
+    let [(Part::Inner, NotPushed::TooLong { instructions })] = pushed.left_out[..] else {
+        panic!("{:?}", pushed.left_out)
+    };
+    assert!(instructions > 4096);
+    assert!(pushed.program.fits_kernel() && pushed.program.instructions().len() > 400);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Any bytes at all.
+    #[test]
+    fn nothing_that_is_wanted_is_dropped_of_noise(
+        noise in proptest::collection::vec(any::<u8>(), 0..160),
+        start in 0_usize..110,
+    ) {
+        let parts = Parts::new();
+        let mut frame = vxlan::example::SYN.to_vec();
+        frame.truncate(start);
+        frame.extend(noise);
+        for selection in parts.selections() {
+            assert_kept(&selection, &selection.program().program, &frame, "noise");
+        }
+    }
+}
