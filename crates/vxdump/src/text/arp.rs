@@ -100,7 +100,7 @@ impl Line<'_> {
         if matches!(operation, 1..=4 | 8 | 9) {
             self.sized(", length ", length);
         } else {
-            super::hex::plain(self.out, bytes, 0);
+            super::hex::hexadecimal(self.out, bytes);
         }
         Ok(())
     }

@@ -8,6 +8,11 @@ pub(super) struct Cut {
     pub(super) available: usize,
 }
 
+impl Cut {
+    /// What stands there makes no sense.
+    pub(super) const INVALID: Self = Self { needed: 0, available: 0 };
+}
+
 /// Printed as far as there was something, or as far as it was captured.
 pub(super) type Printed = Result<(), Cut>;
 

@@ -10,13 +10,15 @@ const LINE: usize = 16;
 
 /// In hexadecimal (`-x`). Each line begins with a line feed.
 pub fn hexadecimal(out: &mut Vec<u8>, bytes: &[u8]) {
-    plain(out, bytes, 0);
+    indented(out, "\n\t", bytes);
 }
 
-pub(super) fn plain(out: &mut Vec<u8>, bytes: &[u8], start: usize) {
+/// In hexadecimal, with `indent` instead of a line feed and a tabulator.
+pub(super) fn indented(out: &mut Vec<u8>, indent: &str, bytes: &[u8]) {
     for (at, line) in bytes.chunks(LINE).enumerate() {
-        put::text(out, "\n\t0x");
-        put::hexadecimal(out, (start + at * LINE) as u32, 4);
+        put::text(out, indent);
+        put::text(out, "0x");
+        put::hexadecimal(out, (at * LINE) as u32, 4);
         put::text(out, ": ");
         for pair in line.chunks(2) {
             out.push(b' ');

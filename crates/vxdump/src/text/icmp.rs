@@ -60,7 +60,11 @@ impl Line<'_> {
                     }
                 }
                 put::ipv4(self.out, destination);
-                self.text(if matches!(code, 1 | 3) { " to host " } else { " to net " });
+                self.text(match code {
+                    0 | 2 => " to net ",
+                    1 | 3 => " to host ",
+                    _ => " to ",
+                });
                 put::ipv4(self.out, field::array(bytes, 4)?);
             }
             9 => self.icmp_router_advertisement(bytes)?,

@@ -141,6 +141,23 @@ impl Line<'_> {
             (6, _) => self.tcp(ip, bytes, length),
             (17, _) => self.udp(ip, bytes, length),
             (1, 4) => self.icmp(ip, bytes, length),
+            (58, 6) => self.icmpv6(ip, bytes, length),
+            (2, 4) => self.igmp(bytes, length),
+            (1 | 2 | 58, _) => {
+                self.text("[");
+                self.text(protocol_name(protocol));
+                self.text(if protocol == 58 { " requires IPv6]" } else { " requires IPv4]" });
+                self.invalid();
+                Ok(())
+            }
+            (132, _) => self.sctp(ip, bytes, length),
+            (47, _) => self.gre(bytes, length),
+            (50, _) => self.esp(bytes, length),
+            (51, _) => {
+                let (next, len) = self.authentication(bytes)?;
+                let (rest, rest_len) = (field::rest(bytes, len), length.saturating_sub(len));
+                self.deeper(|line| line.carried(ip, next, rest, rest_len))
+            }
             (4, _) => self.deeper(|line| line.ipv4(bytes, length)),
             (41, _) => self.deeper(|line| line.ipv6(bytes, length)),
             (59, _) => {

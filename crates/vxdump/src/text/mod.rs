@@ -5,15 +5,22 @@
 //! brackets, in place of tcpdump's `[|tcp]`.
 
 mod arp;
+mod carrier;
 mod checksum;
+mod dns;
 mod field;
 pub mod hex;
+mod http;
 mod icmp;
+mod icmpv6;
 mod ip;
 mod ipv4;
 mod ipv6;
 mod link;
+mod membership;
+mod neighbor;
 pub(crate) mod put;
+mod sctp;
 mod sequence;
 mod tcp;
 pub mod time;
@@ -150,6 +157,28 @@ impl Line<'_> {
         }
     }
 
+    /// Seconds as `1w2d3h4m5s`.
+    fn duration(&mut self, seconds: u32) {
+        if seconds == 0 {
+            return self.text("0s");
+        }
+        let mut rest = seconds;
+        for (unit, letter) in [
+            (31_536_000, b'y'),
+            (604_800, b'w'),
+            (86_400, b'd'),
+            (3600, b'h'),
+            (60, b'm'),
+            (1, b's'),
+        ] {
+            if rest >= unit {
+                self.number(rest / unit);
+                self.byte(letter);
+                rest %= unit;
+            }
+        }
+    }
+
     fn verbose(&self) -> bool {
         self.options.verbose > 0
     }
@@ -198,6 +227,10 @@ impl Line<'_> {
     fn cut(&mut self, cut: Cut) {
         let (layer, is_cut) = (self.layer, self.is_cut);
         self.reason(|out| {
+            if cut == Cut::INVALID {
+                put::text(out, "invalid: ");
+                return put::text(out, layer);
+            }
             put::text(out, "truncated: ");
             put::text(out, layer);
             put::text(out, " needs ");

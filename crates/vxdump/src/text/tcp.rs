@@ -5,6 +5,7 @@ use super::checksum;
 use super::field::{self, Printed};
 use super::ip::Ip;
 use super::sequence::Relative;
+use super::udp::{DNS, MULTICAST_DNS};
 
 /// Flag bits in the order in which their letters are printed (RFC 9293 section 3.1).
 const FLAGS: [(u8, u8); 8] = [
@@ -109,6 +110,31 @@ impl Line<'_> {
         if payload_len == 0 {
             return Ok(());
         }
+        let is_port = |port| source_port == port || destination_port == port;
+        let payload = field::rest(bytes, header_len);
+        if flags & RST != 0 && self.verbose() {
+            self.reset_data(payload, payload_len)
+        } else if is_port(80) || is_port(8080) {
+            self.text(": ");
+            self.http(payload, payload_len)
+        } else if is_port(DNS) || is_port(MULTICAST_DNS) {
+            self.dns_over_tcp(payload, payload_len)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// What the sender of a reset had to say (RFC 9293 section 3.5.2).
+    fn reset_data(&mut self, payload: &[u8], length: usize) -> Printed {
+        /// More is only counted.
+        const MOST: usize = 30;
+        self.text(if payload.len() < length { " [!RST" } else { " [RST" });
+        if length > MOST {
+            self.byte(b'+');
+        }
+        self.byte(b' ');
+        self.harmless(field::at_most(payload, length.min(MOST)));
+        self.byte(b']');
         Ok(())
     }
 

@@ -5,6 +5,10 @@ use super::checksum;
 use super::field::{self, Printed};
 use super::ip::Ip;
 
+/// Ports whose datagrams are decoded (IANA "Service Name and Transport Protocol Port Number Registry").
+pub(super) const DNS: u16 = 53;
+pub(super) const MULTICAST_DNS: u16 = 5353;
+
 impl Line<'_> {
     /// A UDP datagram. `length`: header and payload on the wire.
     pub(super) fn udp(&mut self, ip: &Ip<'_>, bytes: &[u8], length: usize) -> Printed {
@@ -40,7 +44,15 @@ impl Line<'_> {
         if self.options.verbose > 1 && !ip.fragmented {
             self.udp_checksum(ip, bytes, payload_len + 8);
         }
-        let _ = payload;
+        if !self.options.quiet {
+            let is_port = |port| source_port == port || destination_port == port;
+            if is_port(DNS) {
+                return self.dns(payload, payload_len, false);
+            }
+            if is_port(MULTICAST_DNS) {
+                return self.dns(payload, payload_len, true);
+            }
+        }
         if payload_said > payload_len && !ip.fragmented {
             self.sized("UDP, bad length ", payload_said);
             self.sized(" > ", payload_len);
