@@ -257,6 +257,26 @@ pub(crate) struct WriteArgs {
     #[arg(short = 'w', value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
 
+    /// Begin a new file where one has more than SIZE million bytes (or KiB, MiB, GiB, with k, m, g): FILE, FILE1, FILE2 …
+    #[arg(short = 'C', value_name = "SIZE", requires = "write")]
+    pub(crate) rotate_size: Option<String>,
+
+    /// Begin a new file every SECONDS; FILE may have the fields of strftime(3).
+    #[arg(short = 'G', value_name = "SECONDS", requires = "write", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) rotate_seconds: Option<u64>,
+
+    /// With -C: write this many files, then begin with the first again. With -G: end after this many.
+    #[arg(short = 'W', value_name = "N", requires = "write", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rotate_files: Option<u32>,
+
+    /// Run COMMAND with the name of each file that is complete.
+    #[arg(short = 'z', value_name = "COMMAND", requires = "write")]
+    pub(crate) after_rotation: Option<String>,
+
+    /// Write every packet out as it comes.
+    #[arg(short = 'U', long = "packet-buffered")]
+    pub(crate) packet_buffered: bool,
+
     /// Print too, with -w.
     #[arg(long = "print", requires = "write")]
     pub(crate) print_too: bool,

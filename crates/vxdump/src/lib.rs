@@ -11,6 +11,7 @@ mod names;
 mod output;
 mod packets;
 mod progress;
+mod save;
 mod select;
 mod setup;
 mod source;

@@ -14,6 +14,7 @@ use crate::json::{Json, Origin};
 use crate::names::{Colors, Names};
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::save::{Plan, Save};
 use crate::select::Selection;
 use crate::setup;
 use crate::source::{Captured, Source};
@@ -41,6 +42,10 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
         return dump_program(&mut source, &mut selection, args.print.dump_program, terminal);
     }
 
+    let plan = Plan::new(&args.write)?;
+    if plan.as_ref().is_some_and(Plan::is_stdout) && (args.write.print_too || args.print.count_only) {
+        return Err(Failure::usage("stdout cannot take packets (-w -) and text at once"));
+    }
     let mut damage = Vec::new();
     let watched = terminal.out_is_terminal || args.print.line_buffered;
     let progress = Progress::new(
@@ -49,10 +54,14 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
     let style = Style::new(&args.print, &map, terminal);
     let mut output = Output::new(&mut *terminal.out, watched);
     style.head(output.buffer());
-    let mut run = Run { args, decoder: &decoder, map: &map, selection, style };
+    let save = plan.map(Save::begin).transpose()?;
+    let mut run = Run { args, decoder: &decoder, map: &map, selection, style, save };
     let result = read(&mut run, &mut source, &mut output, &progress, &mut damage);
     progress.end();
     let selected = result?;
+    if let Some(save) = run.save {
+        save.finish(&[])?;
+    }
     if args.print.count_only {
         put::decimal(output.buffer(), selected);
         put::text(output.buffer(), if selected == 1 { " packet\n" } else { " packets\n" });
@@ -80,7 +89,8 @@ fn read(
     progress: &Progress,
     damage: &mut Vec<vxcap::Error>,
 ) -> Result<u64, Failure> {
-    let Run { args, decoder, map, selection, style } = run;
+    let Run { args, decoder, map, selection, style, save } = run;
+    let printed = !args.print.count_only && (save.is_none() || args.write.print_too);
     let most = args.select.count.unwrap_or(u64::MAX);
     let snaplen = args.input.snaplen.filter(|&n| n != 0).map_or(usize::MAX, |n| n as usize);
     let (mut number, mut selected) = (0, 0);
@@ -110,7 +120,14 @@ fn read(
             continue;
         }
         selected += 1;
-        if !args.print.count_only {
+        if let (Some(save), Some(interface)) = (&mut *save, interface) {
+            // -s cuts what is decoded and what is written alike
+            if !save.packet(&frame, interface, None)? {
+                break;
+            }
+        }
+        if printed {
+            let interface = interface.and_then(|i| i.name.as_deref());
             let origin = Origin { number, interface, file };
             let vni = tunnel.and_then(vxlan::Tunnel::vni).map(vxlan::Vni::number);
             let seen =
@@ -132,6 +149,7 @@ struct Run<'r> {
     map: &'r PodMap,
     selection: Selection,
     style: Style<'r>,
+    save: Option<Save>,
 }
 
 /// A packet to be printed.

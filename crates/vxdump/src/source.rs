@@ -18,8 +18,8 @@ pub(crate) enum Source {
 /// A frame, and where it was captured.
 pub(crate) struct Captured<'a> {
     pub(crate) frame: Frame<'a>,
-    /// The interface's name, where the input tells.
-    pub(crate) interface: Option<&'a str>,
+    /// The interface; `None` where a damaged file does not describe it.
+    pub(crate) interface: Option<&'a Interface>,
     /// The file's name, where several are read.
     pub(crate) file: Option<&'a str>,
 }
@@ -41,12 +41,11 @@ impl Source {
     pub(crate) fn next_frame(&mut self) -> Result<Option<Captured<'_>>, Error> {
         match self {
             Self::File(reader) => Ok(reader.next_with_interface()?.map(|(frame, interface)| {
-                let interface = interface.and_then(|i| i.name.as_deref());
                 Captured { frame, interface, file: None }
             })),
             Self::Files(merge, names) => Ok(merge.next_frame()?.map(|merged| Captured {
                 frame: merged.frame,
-                interface: merged.interface.and_then(|i| i.name.as_deref()),
+                interface: merged.interface,
                 file: names.get(merged.file).map(String::as_str),
             })),
         }

@@ -41,7 +41,8 @@ impl Line<'_> {
         let payload_said = said - 8;
         let payload_len = payload_said.min(length - 8);
         let payload = field::at_most(field::rest(bytes, 8), payload_len);
-        if self.options.verbose > 1 && !ip.fragmented {
+        // for IPv6 it is mandatory, so tcpdump checks it already with `-v`
+        if self.options.verbose > u8::from(ip.version == 4) && !ip.fragmented {
             self.udp_checksum(ip, bytes, payload_len + 8);
         }
         if !self.options.quiet {

@@ -1,0 +1,361 @@
+//! `-w`: packets as captured into capture files, one after the other where they are to be rotated.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use jiff::Zoned;
+use vxcap::write::{Counts, PacketOptions, PcapFormat, PcapWriter, PcapngWriter, Section};
+use vxcap::{Error, Frame, Interface};
+
+use crate::cli::WriteArgs;
+use crate::failure::Failure;
+
+/// Where packets are saved, and when a new file is begun.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    path: PathBuf,
+    /// `-C`: a new file where one exceeds this many bytes.
+    size: Option<u64>,
+    /// `-G`: a new file each time this has passed.
+    period: Option<Duration>,
+    /// `-W`: how many files.
+    files: Option<u32>,
+    /// `-z`: run with the name of each file that is complete.
+    command: Option<String>,
+    /// Write each packet out at once (`-U`).
+    packet_buffered: bool,
+}
+
+impl Plan {
+    /// `None` without `-w`.
+    pub(crate) fn new(args: &WriteArgs) -> Result<Option<Self>, Failure> {
+        let Some(path) = args.write.clone() else {
+            return Ok(None);
+        };
+        let size = args.rotate_size.as_deref().map(size).transpose()?;
+        let plan = Self {
+            path,
+            size,
+            period: args.rotate_seconds.map(Duration::from_secs),
+            files: args.rotate_files,
+            command: args.after_rotation.clone(),
+            packet_buffered: args.packet_buffered,
+        };
+        if plan.is_stdout() && (plan.size.is_some() || plan.period.is_some()) {
+            return Err(Failure::usage("-C and -G need a file for -w: stdout cannot be rotated"));
+        }
+        Ok(Some(plan))
+    }
+
+    /// Is stdout taken for packets?
+    pub(crate) fn is_stdout(&self) -> bool {
+        self.path.as_os_str() == "-"
+    }
+
+    /// The folder in which files are made.
+    pub(crate) fn folder(&self) -> &Path {
+        match self.path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        }
+    }
+
+    /// Does it start other programs?
+    pub(crate) fn runs_commands(&self) -> bool {
+        self.command.is_some()
+    }
+
+    /// The name of a file: with `-G` times are filled in as by strftime(3), with `-C` a number follows, as with tcpdump.
+    fn name(&self, number: u32) -> Result<PathBuf, Failure> {
+        let mut name = self.path.clone().into_os_string();
+        if self.period.is_some() {
+            let pattern = self.path.to_string_lossy();
+            let filled = jiff::fmt::strtime::format(pattern.as_bytes(), &Zoned::now())
+                .map_err(|e| Failure::usage(format_args!("-w {pattern}: {e}")))?;
+            name = filled.into();
+        }
+        if self.size.is_some() {
+            match self.files {
+                Some(files) if self.period.is_none() => {
+                    let width = files.saturating_sub(1).max(1).ilog10() as usize + 1;
+                    name.push(format!("{:0width$}", number % files.max(1)));
+                }
+                _ if number > 0 => name.push(number.to_string()),
+                _ => {}
+            }
+        }
+        Ok(name.into())
+    }
+}
+
+/// `-C`: millions of bytes, or with a suffix k, m, g KiB, MiB, GiB.
+fn size(text: &str) -> Result<u64, Failure> {
+    let (digits, unit) = match text.as_bytes().last() {
+        Some(b'k' | b'K') => (&text[..text.len() - 1], 1 << 10),
+        Some(b'm' | b'M') => (&text[..text.len() - 1], 1 << 20),
+        Some(b'g' | b'G') => (&text[..text.len() - 1], 1 << 30),
+        _ => (text, 1_000_000),
+    };
+    let size = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).filter(|&n| n > 0);
+    size.ok_or_else(|| Failure::usage(format_args!("-C {text}: not a size in millions of bytes")))
+}
+
+/// The file that is being written.
+enum Writer {
+    Pcap(PcapWriter<Sink>),
+    /// With the number here of each interface of the source.
+    Pcapng(PcapngWriter<Sink>, Vec<Option<u32>>),
+    /// Of pcap the header tells the link type: it is not known before the first packet.
+    Waiting(Sink),
+}
+
+/// A file or stdout.
+enum Sink {
+    File(File),
+    Stdout(io::Stdout),
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(bytes),
+            Self::Stdout(stdout) => stdout.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.flush(),
+            Self::Stdout(stdout) => stdout.flush(),
+        }
+    }
+}
+
+/// What an interface tells at the end of a file.
+pub(crate) struct Ended<'i> {
+    /// The interface's number in the source.
+    pub(crate) interface: u32,
+    pub(crate) described: &'i Interface,
+    pub(crate) counts: Counts,
+}
+
+/// Saves packets.
+pub(crate) struct Save {
+    plan: Plan,
+    name: PathBuf,
+    writer: Option<Writer>,
+    /// Files begun so far.
+    number: u32,
+    begun: Instant,
+    children: Vec<Child>,
+}
+
+impl Save {
+    /// Begins the first file, so that a folder that is not there is told at once.
+    pub(crate) fn begin(plan: Plan) -> Result<Self, Failure> {
+        let name = plan.name(0)?;
+        let writer = Some(open(&name).map_err(Failure::usage)?);
+        Ok(Self { plan, name, writer, number: 1, begun: Instant::now(), children: Vec::new() })
+    }
+
+    /// Saves a packet. `false`: `-W` says that it was the last file.
+    #[inline]
+    pub(crate) fn packet(
+        &mut self,
+        frame: &Frame<'_>,
+        interface: &Interface,
+        drops: Option<u64>,
+    ) -> Result<bool, Failure> {
+        if (self.plan.size.is_some() || self.plan.period.is_some()) && self.is_full() {
+            if !self.has_another() {
+                return Ok(false);
+            }
+            self.rotate()?;
+        }
+        let written = self.write(frame, interface, drops);
+        self.checked(written)?;
+        if self.plan.packet_buffered {
+            self.flush()?;
+        }
+        Ok(true)
+    }
+
+    fn write(&mut self, frame: &Frame<'_>, interface: &Interface, drops: Option<u64>) -> Result<(), Error> {
+        if let Some(Writer::Waiting(_)) = &self.writer {
+            if let Some(Writer::Waiting(sink)) = self.writer.take() {
+                self.writer = Some(Writer::Pcap(PcapWriter::new(sink, PcapFormat::of(interface))?));
+            }
+        }
+        match &mut self.writer {
+            Some(Writer::Pcap(writer)) => writer.packet(frame),
+            Some(Writer::Pcapng(writer, numbers)) => {
+                let mut frame = *frame;
+                frame.interface = number(writer, numbers, frame.interface, interface)?;
+                let options = PacketOptions { drop_count: drops, ..PacketOptions::default() };
+                writer.packet(&frame, &options)
+            }
+            Some(Writer::Waiting(_)) | None => Ok(()),
+        }
+    }
+
+    /// Writes out what is waiting: call it where nothing comes for a while.
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        let flushed = match &mut self.writer {
+            Some(Writer::Pcap(writer)) => writer.flush(),
+            Some(Writer::Pcapng(writer, _)) => writer.flush(),
+            Some(Writer::Waiting(_)) | None => Ok(()),
+        };
+        self.checked(flushed)
+    }
+
+    /// Ends the last file, with what its interfaces tell; and waits for the commands of `-z`.
+    pub(crate) fn finish(mut self, ended: &[Ended<'_>]) -> Result<(), Failure> {
+        if let Some(Writer::Pcapng(writer, numbers)) = &mut self.writer {
+            let mut told = Ok(());
+            for end in ended {
+                told = told.and_then(|()| {
+                    let id = number(writer, numbers, end.interface, end.described)?;
+                    let time = end.counts.end.unwrap_or_default();
+                    writer.statistics(id, time, &end.counts)
+                });
+            }
+            self.checked(told)?;
+        }
+        self.close(ended)?;
+        for mut child in std::mem::take(&mut self.children) {
+            // its status is its own affair
+            let _ = child.wait();
+        }
+        Ok(())
+    }
+
+    fn is_full(&mut self) -> bool {
+        let written = match &mut self.writer {
+            Some(Writer::Pcap(writer)) => writer.blocks().position(),
+            Some(Writer::Pcapng(writer, _)) => writer.blocks().position(),
+            Some(Writer::Waiting(_)) | None => 0,
+        };
+        self.plan.size.is_some_and(|size| written > size)
+            || self.plan.period.is_some_and(|period| self.begun.elapsed() >= period)
+    }
+
+    /// With `-G`, `-W` is how many files there are in all; with `-C` alone names come around again.
+    fn has_another(&self) -> bool {
+        self.plan.period.is_none() || self.plan.files.is_none_or(|files| self.number < files)
+    }
+
+    fn rotate(&mut self) -> Result<(), Failure> {
+        self.close(&[])?;
+        self.name = self.plan.name(self.number)?;
+        self.number += 1;
+        self.begun = Instant::now();
+        self.writer = Some(open(&self.name).map_err(Failure::error)?);
+        Ok(())
+    }
+
+    fn close(&mut self, ended: &[Ended<'_>]) -> Result<(), Failure> {
+        let finished = match self.writer.take() {
+            Some(Writer::Pcap(writer)) => writer.finish().map(drop),
+            Some(Writer::Pcapng(writer, _)) => writer.finish().map(drop),
+            // no packet came: still a file that can be read
+            Some(Writer::Waiting(sink)) => {
+                let ethernet = Interface::new(vxcap::LinkType::ETHERNET, 262_144);
+                let interface = ended.first().map_or(&ethernet, |end| end.described);
+                PcapWriter::new(sink, PcapFormat::of(interface)).and_then(|w| w.finish().map(drop))
+            }
+            None => Ok(()),
+        };
+        self.checked(finished)?;
+        if let Some(command) = &self.plan.command {
+            self.children.retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_))));
+            let child = Command::new(command).arg(&self.name).spawn().map_err(|e| {
+                Failure::error(format_args!("cannot run {command} for {}: {e}", self.name.display()))
+            })?;
+            self.children.push(child);
+        }
+        Ok(())
+    }
+
+    /// Says what happened to which file. Where the disk is full, a block that was written in part is taken back, so that
+    /// what is there can be read.
+    fn checked<T>(&mut self, result: Result<T, Error>) -> Result<T, Failure> {
+        result.map_err(|error| {
+            if let Error::Io { source, .. } = &error {
+                if source.kind() == io::ErrorKind::BrokenPipe {
+                    return Failure::Closed;
+                }
+            }
+            let kept = match &mut self.writer {
+                Some(Writer::Pcap(writer)) => whole(writer.blocks()),
+                Some(Writer::Pcapng(writer, _)) => whole(writer.blocks()),
+                _ => None,
+            };
+            let name = self.name.display();
+            match kept {
+                Some(len) => Failure::error(format_args!("{name}: {error}; the first {len} bytes are whole")),
+                None => Failure::error(format_args!("{name}: {error}")),
+            }
+        })
+    }
+}
+
+/// Cuts the file behind its last whole block.
+fn whole(blocks: &vxcap::write::BlockWriter<Sink>) -> Option<u64> {
+    let len = blocks.whole_len();
+    match blocks.sink() {
+        Some(Sink::File(file)) => file.set_len(len).ok().map(|()| len),
+        _ => None,
+    }
+}
+
+/// The number of an interface in the file; described first, if this is its first packet.
+fn number(
+    writer: &mut PcapngWriter<Sink>,
+    numbers: &mut Vec<Option<u32>>,
+    source: u32,
+    interface: &Interface,
+) -> Result<u32, Error> {
+    let place = source as usize;
+    if let Some(Some(number)) = numbers.get(place) {
+        return Ok(*number);
+    }
+    let number = writer.interface(interface, &[])?;
+    if numbers.len() <= place {
+        numbers.resize(place + 1, None);
+    }
+    if let Some(entry) = numbers.get_mut(place) {
+        *entry = Some(number);
+    }
+    Ok(number)
+}
+
+/// Creates a file, pcap or pcapng by its ending.
+fn open(name: &Path) -> Result<Writer, Error> {
+    let sink = if name.as_os_str() == "-" {
+        Sink::Stdout(io::stdout())
+    } else {
+        Sink::File(File::create(name).map_err(|e| Error::Open(e).in_file(name))?)
+    };
+    // `r.pcap0` of -C -W is pcap too
+    let ending = name.extension().map(|e| e.to_string_lossy().trim_end_matches(|c: char| c.is_ascii_digit()).to_owned());
+    if ending.is_some_and(|e| e == "pcap" || e == "cap") {
+        return Ok(Writer::Waiting(sink));
+    }
+    let mut writer = PcapngWriter::new(sink);
+    let os = operating_system();
+    writer.section(&Section {
+        os: os.as_deref(),
+        user_application: Some(concat!("vxdump ", env!("CARGO_PKG_VERSION"))),
+        ..Section::default()
+    })?;
+    Ok(Writer::Pcapng(writer, Vec::new()))
+}
+
+/// The kernel's name and release: `Linux 6.18.44`.
+fn operating_system() -> Option<String> {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    Some(format!("Linux {}", release.trim()))
+}
