@@ -172,6 +172,11 @@ fn fold(mut sum: u64) -> u16 {
     sum as u16
 }
 
+/// Does a header with its own checksum in it, such as IPv4's, add up?
+pub(crate) fn adds_up(header: &[u8]) -> bool {
+    fold(sum(header)) == 0xffff
+}
+
 /// SCTP's CRC-32C (RFC 9260 section 6.8), with the field itself counted as 0.
 fn sctp(bytes: &[u8]) -> Checksum {
     let Some((header, chunks)) = bytes.split_first_chunk::<12>() else {

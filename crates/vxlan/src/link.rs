@@ -23,8 +23,9 @@ impl MacAddr {
 
 impl fmt::Display for MacAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+        let [first, rest @ ..] = self.0;
+        write!(f, "{first:02x}")?;
+        rest.iter().try_for_each(|byte| write!(f, ":{byte:02x}"))
     }
 }
 
@@ -108,7 +109,7 @@ impl Iterator for VlanTags<'_> {
     }
 }
 
-/// A Linux cooked header of either version (LINKTYPE_LINUX_SLL: 16 bytes, LINKTYPE_LINUX_SLL2: 20 bytes).
+/// A Linux cooked header of either version (`LINKTYPE_LINUX_SLL`: 16 bytes, `LINKTYPE_LINUX_SLL2`: 20 bytes).
 #[derive(Clone, Copy, Debug)]
 pub struct SllHeader<'a> {
     /// 16 bytes of version 1, or the first 16 of version 2, and 4 more
@@ -127,7 +128,7 @@ impl SllHeader<'_> {
         self.version.0 == LinkType::LINUX_SLL2.0
     }
 
-    /// Packet type: 0 to us, 1 broadcast, 2 multicast, 3 to another host, 4 sent by us (linux/if_packet.h).
+    /// Packet type: 0 to us, 1 broadcast, 2 multicast, 3 to another host, 4 sent by us (`linux/if_packet.h`).
     pub const fn packet_type(self) -> u16 {
         if self.is_v2() {
             self.bytes[10] as u16
@@ -136,7 +137,7 @@ impl SllHeader<'_> {
         }
     }
 
-    /// Hardware type (linux/if_arp.h): 1 Ethernet, 772 loopback.
+    /// Hardware type (`linux/if_arp.h`): 1 Ethernet, 772 loopback.
     pub const fn hardware_type(self) -> u16 {
         if self.is_v2() {
             u16::from_be_bytes([self.bytes[8], self.bytes[9]])

@@ -76,10 +76,10 @@ impl<'a> Iterator for Encapsulations<'_, 'a> {
         let (headers, tunnel) = self.next.take()?;
         let inner = carried(tunnel);
         self.left = self.left.saturating_sub(1);
-        if self.left > 0 {
-            if let Some(Found::Tunnel(next)) = self.decoder.tunnel_in(&inner) {
-                self.next = Some((inner, next));
-            }
+        if self.left > 0
+            && let Some(Found::Tunnel(next)) = self.decoder.tunnel_in(&inner)
+        {
+            self.next = Some((inner, next));
         }
         Some(Encapsulation { headers, tunnel, inner })
     }
@@ -262,19 +262,5 @@ impl Packet<'_> {
     /// State of the transport checksum of the innermost headers.
     pub fn inner_checksum(&self) -> Checksum {
         checksum::of(&self.inner)
-    }
-}
-
-#[cfg(test)]
-mod size {
-    #[test]
-    fn small() {
-        extern crate std;
-        std::eprintln!(
-            "{} {} {}",
-            size_of::<super::Headers>(),
-            size_of::<super::Tunnel>(),
-            size_of::<super::Packet>()
-        );
     }
 }

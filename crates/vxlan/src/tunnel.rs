@@ -1,6 +1,7 @@
 //! Tunnel headers in a UDP payload: VXLAN, its group policy and generic protocol extensions, Geneve, raw IP.
 
 use crate::bytes::{array, be16};
+use crate::checksum;
 use crate::ether_type::EtherType;
 use crate::geneve::GeneveOptions;
 use crate::stop::{Cause, Layer, Limit, Stop};
@@ -66,6 +67,8 @@ const FLAG_GROUP_POLICY: u8 = 0x80;
 const FLAG_NEXT_PROTOCOL: u8 = 0x04;
 /// VXLAN-GPE's version bits.
 const GPE_VERSION: u8 = 0x30;
+/// The least `EtherType`; what is below is a length (IEEE 802.3 clause 3.2.6).
+const MIN_ETHER_TYPE: u16 = 0x0600;
 /// How many network service headers may stand one behind the other.
 const MOST_NSH: u32 = 4;
 
@@ -172,44 +175,50 @@ impl<'a> Tunnel<'a> {
         }
         // without the P bit the header is that of RFC 7348: Ethernet
         let next = if header[0] & FLAG_NEXT_PROTOCOL == 0 { 3 } else { header[3] };
-        let mut inner_type = next_protocol_type(next);
-        let mut header_len: u16 = 8;
-        let mut count = 0;
-        while inner_type == EtherType::NSH {
-            // RFC 8300 section 2.2: 6 bits of length in units of 4 bytes, 8 bits of next protocol
-            let at = usize::from(header_len);
-            let Some(nsh) = array::<4>(bytes, at) else {
-                return cut(bytes, Layer::Nsh, at + 4, place);
-            };
-            let nsh_len = u16::from(nsh[1] & 0x3f) * 4;
-            count += 1;
-            if nsh_len < 8 || count > MOST_NSH {
-                let (cause, needed, available) = if nsh_len < 8 {
-                    (Cause::HeaderLength, 8, u32::from(nsh_len))
-                } else {
-                    (Cause::TooMany, MOST_NSH, count)
-                };
-                let offset = place.base + at as u32;
-                return Found::Broken(Stop {
-                    layer: Layer::Nsh,
-                    cause,
-                    limit: place.limit,
-                    offset,
-                    needed,
-                    available,
-                });
-            }
-            header_len += nsh_len;
-            if bytes.len() < usize::from(header_len) {
-                return cut(bytes, Layer::Nsh, usize::from(header_len), place);
-            }
-            inner_type = nsh_type(nsh[3]);
+        let mut tunnel = Self::new(bytes, 8, next_protocol_type(next), Protocol::VxlanGpe, place);
+        let odd = tunnel.reserved_bits() != 0;
+        if let Err(stop) = tunnel.skip_nsh() {
+            return if odd { Found::Nothing } else { Found::Broken(stop) };
         }
-        let tunnel = Self::new(bytes, header_len, inner_type, Protocol::VxlanGpe, place);
-        if tunnel.reserved_bits() != 0 && !tunnel.looks_right() {
+        if odd && !tunnel.looks_right() {
             return Found::Nothing;
         }
         Found::Tunnel(tunnel)
+    }
+
+    /// Takes network service headers (RFC 8300) into the tunnel header.
+    fn skip_nsh(&mut self) -> Result<(), Stop> {
+        let mut count = 0;
+        while self.inner_type == EtherType::NSH {
+            let at = u32::from(self.header_len);
+            let stop = |cause, needed, available| Stop {
+                layer: Layer::Nsh,
+                cause,
+                limit: self.limit,
+                offset: self.base + at,
+                needed,
+                available,
+            };
+            let available = (self.bytes.len() as u32).saturating_sub(at);
+            // section 2.2: 6 bits of length in units of 4 bytes, 8 bits of next protocol
+            let Some(nsh) = array::<4>(self.bytes, usize::from(self.header_len)) else {
+                return Err(stop(Cause::Truncated, 8, available));
+            };
+            let len = u16::from(nsh[1] & 0x3f) * 4;
+            count += 1;
+            if len < 8 {
+                return Err(stop(Cause::HeaderLength, 8, u32::from(len)));
+            }
+            if count > MOST_NSH {
+                return Err(stop(Cause::TooMany, MOST_NSH, count));
+            }
+            if available < u32::from(len) {
+                return Err(stop(Cause::Truncated, u32::from(len), available));
+            }
+            self.header_len += len;
+            self.inner_type = nsh_type(nsh[3]);
+        }
+        Ok(())
     }
 
     fn geneve(bytes: &'a [u8], place: Place) -> Found<'a> {
@@ -222,12 +231,17 @@ impl<'a> Tunnel<'a> {
         let header_len = 8 + u16::from(header[0] & 0x3f) * 4;
         let inner_type = EtherType(u16::from_be_bytes([header[2], header[3]]));
         let tunnel = Self::new(bytes, header_len, inner_type, Protocol::Geneve, place);
-        // the O bit (0x80) and the C bit (0x40) are no oddity; reserved bits are, and then what follows decides
-        if tunnel.reserved_bits() != 0 && !tunnel.looks_right() {
+        // below it is a length, not a type; nothing else of the first word need be set, so zeros would pass for Geneve
+        if inner_type.0 < MIN_ETHER_TYPE {
             return Found::Nothing;
         }
         if bytes.len() < usize::from(header_len) {
             return cut(bytes, Layer::Geneve, usize::from(header_len), place);
+        }
+        // the O bit (0x80) and the C bit (0x40) are no oddity; reserved bits are, and then what follows decides
+        let odd = tunnel.reserved_bits() != 0 || !tunnel.options_fit();
+        if odd && !tunnel.looks_right() {
+            return Found::Nothing;
         }
         Found::Tunnel(tunnel)
     }
@@ -239,7 +253,29 @@ impl<'a> Tunnel<'a> {
             _ => return Found::Nothing,
         };
         let tunnel = Self::new(bytes, 0, inner_type, Protocol::Udp, place);
-        if tunnel.looks_right() { Found::Tunnel(tunnel) } else { Found::Nothing }
+        if tunnel.is_whole_ip() { Found::Tunnel(tunnel) } else { Found::Nothing }
+    }
+
+    /// Is the payload one IP packet, neither more nor less? There is no tunnel header that could tell, so that the IP
+    /// header must be right in all that can be checked.
+    fn is_whole_ip(self) -> bool {
+        let (bytes, wire) = (self.bytes, self.wire_len);
+        match self.inner_type {
+            EtherType::IPV4 => {
+                let len = usize::from(bytes.first().map_or(0, |b| b & 0x0f)) * 4;
+                let right = bytes.get(..len).is_none_or(checksum::adds_up);
+                right && wire >= 20 && looks_like_ip(bytes, wire, 4)
+            }
+            _ if wire < 40 => false,
+            _ => be16(bytes, 4).is_none_or(|len| len == 0 || u32::from(len) + 40 == wire),
+        }
+    }
+
+    /// Do the options of a Geneve header end where the header ends?
+    fn options_fit(self) -> bool {
+        let mut options = self.options();
+        options.by_ref().for_each(drop);
+        options.bytes.is_empty()
     }
 
     /// What kind of tunnel it is.
@@ -360,12 +396,15 @@ impl<'a> Tunnel<'a> {
         self.payload_wire_len() < 14
     }
 
+    /// Does the inner packet bear out a tunnel header that is odd?
     fn looks_right(self) -> bool {
+        let (bytes, wire) = (self.payload(), self.payload_wire_len());
         match self.inner_type {
             EtherType::ETHERNET => self.looks_like_ethernet(),
-            EtherType::IPV4 => looks_like_ip(self.payload(), self.payload_wire_len(), 4),
-            EtherType::IPV6 => looks_like_ip(self.payload(), self.payload_wire_len(), 6),
-            EtherType::ARP | EtherType::MPLS => true,
+            EtherType::IPV4 => looks_like_ip(bytes, wire, 4),
+            EtherType::IPV6 => looks_like_ip(bytes, wire, 6),
+            EtherType::ARP => looks_like_arp(bytes, wire),
+            EtherType::MPLS => looks_like_mpls(bytes, wire),
             _ => false,
         }
     }
@@ -392,12 +431,10 @@ impl<'a> Tunnel<'a> {
             return match ether_type {
                 EtherType::IPV4 => looks_like_ip(rest, wire, 4),
                 EtherType::IPV6 => looks_like_ip(rest, wire, 6),
-                EtherType::ARP => rest.first().is_none_or(|&b| b == 0),
-                EtherType::MPLS | EtherType::MPLS_UPSTREAM | EtherType::NSH => true,
-                // 802.3 length, LLDP, EAPOL, loop detection of switches
-                EtherType(number) => {
-                    matches!(number, 0x88cc | 0x888e | 0x9003) || usize::from(number) == rest.len()
-                }
+                EtherType::ARP => looks_like_arp(rest, wire),
+                EtherType::MPLS | EtherType::MPLS_UPSTREAM => looks_like_mpls(rest, wire),
+                // bridges' own frames, LLDP and 802.1X among them, go to 01:80:c2:00:00:00 to :0f (IEEE 802.1Q table 8-1)
+                _ => frame.starts_with(&[0x01, 0x80, 0xc2, 0, 0]),
             };
         }
         false
@@ -413,11 +450,27 @@ fn looks_like_ip(bytes: &[u8], wire: u32, version: u8) -> bool {
     if version == 4 {
         let total = be16(bytes, 2).map_or(0, u32::from);
         let header = u32::from(first & 0x0f) * 4;
-        // 0: not known yet; beyond the wire: a first fragment, so only a header length that cannot be is wrong
-        header >= 20 && header <= wire && (total == 0 || total >= header)
+        // 0: longer than the field can say, or not known yet
+        header >= 20 && header <= wire && (total == 0 || (header..=wire).contains(&total))
     } else {
-        wire >= 40
+        be16(bytes, 4).map_or(0, u32::from) + 40 <= wire
     }
+}
+
+/// Could an ARP packet stand there: Ethernet or at least a hardware type below 256, an operation below 256?
+fn looks_like_arp(bytes: &[u8], wire: u32) -> bool {
+    wire >= 8 && [0, 6].iter().all(|&at| bytes.get(at).is_none_or(|&high| high == 0))
+}
+
+/// Could a label stack stand there, with an IP packet below it?
+fn looks_like_mpls(bytes: &[u8], wire: u32) -> bool {
+    let (labels, _) = bytes.as_chunks::<4>();
+    let Some(last) = labels.iter().position(|label| label[2] & 1 == 1) else {
+        return (bytes.len() as u32) < wire;
+    };
+    let at = (last + 1) * 4;
+    let (rest, wire) = (bytes.get(at..).unwrap_or(&[]), wire.saturating_sub(at as u32));
+    [4, 6].iter().any(|&version| looks_like_ip(rest, wire, version))
 }
 
 /// VXLAN-GPE's next protocols (draft-ietf-nvo3-vxlan-gpe section 3.2).
@@ -442,7 +495,7 @@ const fn nsh_type(next: u8) -> EtherType {
 fn cut(bytes: &[u8], layer: Layer, needed: usize, place: Place) -> Found<'_> {
     let Place { base, wire_len, limit } = place;
     let available = bytes.len() as u32;
-    if (wire_len as usize) < needed && layer != Layer::Nsh {
+    if (wire_len as usize) < needed {
         return Found::Nothing;
     }
     Found::Broken(Stop {

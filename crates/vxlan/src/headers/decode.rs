@@ -96,7 +96,7 @@ impl<'a> Headers<'a> {
 
     /// Linux cooked header of `len` bytes with its protocol at `protocol_at`.
     fn cooked(&mut self, len: u32, protocol_at: usize, wire_end: u32) -> Result<(), Stop> {
-        /// Not an `EtherType`: an IEEE 802.3 frame without, and with, 802.2 LLC (linux/if_ether.h).
+        /// Not an `EtherType`: an IEEE 802.3 frame without, and with, 802.2 LLC (`linux/if_ether.h`).
         const ETH_P_802_3: u16 = 0x0001;
         const ETH_P_802_2: u16 = 0x0004;
 
