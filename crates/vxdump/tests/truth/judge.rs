@@ -140,7 +140,7 @@ impl Row {
         u16::from_str_radix(digits, 16).is_ok_and(|flags| flags & bit != 0)
     }
 
-    /// How often each layer occurs before the first one that this project does not decode: GRE, IP in IP, PPPoE, what an
+    /// How often each layer occurs before the first one that this project does not decode: GRE, IP in IP, what an
     /// ICMP error quotes, and what stands behind a source port of a tunnel.
     pub(crate) fn layers(&self) -> BTreeMap<&'static str, usize> {
         const THROUGH: &[&str] = &[

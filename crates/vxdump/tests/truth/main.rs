@@ -217,7 +217,8 @@ fn times(file: &str, frames: &[Frame], rows: &[Row], exceptions: &Exceptions) ->
     for (index, (frame, row)) in frames.iter().zip(rows).enumerate() {
         // tshark's lengths are signed
         let wire_len = frame.wire_len.min(i32::MAX as u32);
-        let mine = [frame.nanos, i64::from(wire_len), frame.data.len() as i64];
+        let mine =
+            [frame.nanos, i64::from(wire_len), i64::try_from(frame.data.len()).unwrap_or(-1)];
         let lengths =
             ["frame.len", "frame.cap_len"].map(|field| row.one(field).parse().unwrap_or(-1));
         let Some(time) = nanos(row.one("frame.time_epoch")) else { continue };
