@@ -14,12 +14,11 @@ pub(crate) const COLUMNS: &str = "time,number,len,caplen,interface,encap,vni,vte
 src,sport,dst,dport,protocol,ttl,tcp_flags,seq,ack,length,src_name,dst_name,src_node,dst_node,error\n";
 
 /// Writes packets as rows.
-pub(crate) struct Csv<'m> {
-    pub(crate) map: &'m PodMap,
+pub(crate) struct Csv {
     pub(crate) utc: Utc,
 }
 
-impl Csv<'_> {
+impl Csv {
     /// Appends the row and a newline.
     pub(crate) fn write(
         &mut self,
@@ -28,6 +27,7 @@ impl Csv<'_> {
         origin: &Origin<'_>,
         packet: &Packet<'_>,
         decoder: &Decoder,
+        map: &PodMap,
     ) {
         self.utc.write(out, frame.time);
         next(out, Some(origin.number), put::decimal);
@@ -62,7 +62,7 @@ impl Csv<'_> {
         next(out, tcp.map(|t| t.sequence().into()), put::decimal);
         next(out, tcp.map(|t| t.acknowledgement().into()), put::decimal);
         next(out, inner.protocol().map(|_| inner.payload_wire_len().into()), put::decimal);
-        let ends = names::ends(self.map, inner);
+        let ends = names::ends(map, inner);
         next(out, ends.map(|e| e.0.label()), field);
         next(out, ends.map(|e| e.1.label()), field);
         next(out, ends.and_then(|e| e.0.node()), field);

@@ -11,8 +11,7 @@ use crate::text::put;
 use crate::time_utc::Utc;
 
 /// Writes packets as JSON.
-pub(crate) struct Json<'m> {
-    pub(crate) map: &'m PodMap,
+pub(crate) struct Json {
     pub(crate) utc: Utc,
 }
 
@@ -26,7 +25,7 @@ pub(crate) struct Origin<'a> {
     pub(crate) file: Option<&'a str>,
 }
 
-impl Json<'_> {
+impl Json {
     /// Appends the object and a newline.
     pub(crate) fn write(
         &mut self,
@@ -35,6 +34,7 @@ impl Json<'_> {
         origin: &Origin<'_>,
         packet: &Packet<'_>,
         decoder: &Decoder,
+        map: &PodMap,
     ) {
         put::text(out, "{\"time\":\"");
         self.utc.write(out, frame.time);
@@ -57,11 +57,11 @@ impl Json<'_> {
             if level > 0 {
                 out.push(b',');
             }
-            self.encapsulation(out, &encapsulation);
+            write_encapsulation(out, &encapsulation, map);
         }
         put::text(out, "],\"inner\":");
         inner(out, &packet.inner);
-        if let Some((source, destination)) = names::ends(self.map, &packet.inner) {
+        if let Some((source, destination)) = names::ends(map, &packet.inner) {
             put::text(out, ",\"src\":");
             owner(out, source);
             put::text(out, ",\"dst\":");
@@ -76,57 +76,58 @@ impl Json<'_> {
         }
         put::text(out, "}\n");
     }
+}
 
-    fn encapsulation(&self, out: &mut Vec<u8>, encapsulation: &Encapsulation<'_>) {
-        let Encapsulation { headers, tunnel, .. } = encapsulation;
-        put::text(out, "{\"protocol\":\"");
-        put::text(out, tunnel.protocol().name());
-        out.push(b'"');
-        if let Some(vni) = tunnel.vni() {
-            member(out, "vni", vni.number());
-        }
-        if let Some(flags) = tunnel.flags() {
-            member(out, "flags", flags);
-        }
-        if let Some(next) = tunnel.next_protocol() {
-            member(out, "next_protocol", next);
-        }
-        if let Some(policy) = tunnel.group_policy() {
-            put::text(out, ",\"gbp\":{\"id\":");
-            put::decimal(out, policy.id.into());
-            put::text(out, ",\"dont_learn\":");
-            put::text(out, if policy.dont_learn { "true" } else { "false" });
-            put::text(out, ",\"applied\":");
-            put::text(out, if policy.applied { "true}" } else { "false}" });
-        }
-        if tunnel.protocol() == Protocol::Geneve {
-            geneve_options(out, encapsulation);
-        }
-        if tunnel.reserved_bits() != 0 {
-            put::text(out, ",\"reserved\":\"");
-            put::hex_bytes(out, &tunnel.reserved_bits().to_be_bytes());
-            out.push(b'"');
-        }
-        addresses(out, headers);
-        macs(out, headers);
-        vlan(out, headers.vlan_tags());
-        if let Some(ttl) = headers.ttl() {
-            member(out, "ttl", ttl);
-        }
-        put::text(out, ",\"checksum\":\"");
-        put::text(out, encapsulation.checksum().name());
-        out.push(b'"');
-        fragment(out, headers);
-        let node = |out: &mut Vec<u8>, key: &str, address: Option<std::net::IpAddr>| {
-            if let Some(name) = address.and_then(|a| self.map.node_by_vtep(a)) {
-                key_of(out, key);
-                string(out, name);
-            }
-        };
-        node(out, "src_node", headers.source());
-        node(out, "dst_node", headers.destination());
-        out.push(b'}');
+/// One level of encapsulation.
+fn write_encapsulation(out: &mut Vec<u8>, encapsulation: &Encapsulation<'_>, map: &PodMap) {
+    let Encapsulation { headers, tunnel, .. } = encapsulation;
+    put::text(out, "{\"protocol\":\"");
+    put::text(out, tunnel.protocol().name());
+    out.push(b'"');
+    if let Some(vni) = tunnel.vni() {
+        member(out, "vni", vni.number());
     }
+    if let Some(flags) = tunnel.flags() {
+        member(out, "flags", flags);
+    }
+    if let Some(next) = tunnel.next_protocol() {
+        member(out, "next_protocol", next);
+    }
+    if let Some(policy) = tunnel.group_policy() {
+        put::text(out, ",\"gbp\":{\"id\":");
+        put::decimal(out, policy.id.into());
+        put::text(out, ",\"dont_learn\":");
+        put::text(out, if policy.dont_learn { "true" } else { "false" });
+        put::text(out, ",\"applied\":");
+        put::text(out, if policy.applied { "true}" } else { "false}" });
+    }
+    if tunnel.protocol() == Protocol::Geneve {
+        geneve_options(out, encapsulation);
+    }
+    if tunnel.reserved_bits() != 0 {
+        put::text(out, ",\"reserved\":\"");
+        put::hex_bytes(out, &tunnel.reserved_bits().to_be_bytes());
+        out.push(b'"');
+    }
+    addresses(out, headers);
+    macs(out, headers);
+    vlan(out, headers.vlan_tags());
+    if let Some(ttl) = headers.ttl() {
+        member(out, "ttl", ttl);
+    }
+    put::text(out, ",\"checksum\":\"");
+    put::text(out, encapsulation.checksum().name());
+    out.push(b'"');
+    fragment(out, headers);
+    let node = |out: &mut Vec<u8>, key: &str, address: Option<std::net::IpAddr>| {
+        if let Some(name) = address.and_then(|a| map.node_by_vtep(a)) {
+            key_of(out, key);
+            string(out, name);
+        }
+    };
+    node(out, "src_node", headers.source());
+    node(out, "dst_node", headers.destination());
+    out.push(b'}');
 }
 
 /// The innermost headers. Members that do not apply are absent.

@@ -8,8 +8,7 @@ use vxlan::{Decoder, Encapsulation, Headers, Packet, Protocol};
 use crate::text::put;
 
 /// Writes ends and carriage.
-pub(crate) struct Names<'m> {
-    pub(crate) map: &'m PodMap,
+pub(crate) struct Names {
     pub(crate) colors: Colors,
     /// State of checksums and reserved bits too.
     pub(crate) verbose: bool,
@@ -33,13 +32,19 @@ pub(crate) fn ends<'m>(map: &'m PodMap, headers: &Headers<'_>) -> Option<(Owner<
     Some((map.owner(headers.source()?), map.owner(headers.destination()?)))
 }
 
-impl Names<'_> {
+impl Names {
     /// ` | worker > worker2 | vni 1 172.18.0.3 > 172.18.0.4`
-    pub(crate) fn write(&self, out: &mut Vec<u8>, packet: &Packet<'_>, decoder: &Decoder) {
+    pub(crate) fn write(
+        &self,
+        out: &mut Vec<u8>,
+        packet: &Packet<'_>,
+        decoder: &Decoder,
+        map: &PodMap,
+    ) {
         let Colors { ends: ends_color, carriage, reset } = self.colors;
         put::text(out, " | ");
         put::text(out, ends_color);
-        match ends(self.map, &packet.inner) {
+        match ends(map, &packet.inner) {
             Some((source, destination)) => {
                 put::text(out, source.label());
                 put::text(out, " > ");
@@ -56,14 +61,14 @@ impl Names<'_> {
                 if level > 0 {
                     put::text(out, ", ");
                 }
-                self.carriage(out, &encapsulation);
+                self.carriage(out, &encapsulation, map);
             }
             put::text(out, reset);
         }
     }
 
-    fn carriage(&self, out: &mut Vec<u8>, encapsulation: &Encapsulation<'_>) {
-        let Encapsulation { headers, tunnel, inner } = encapsulation;
+    fn carriage(&self, out: &mut Vec<u8>, encapsulation: &Encapsulation<'_>, map: &PodMap) {
+        let Encapsulation { headers, tunnel, .. } = encapsulation;
         match tunnel.vni() {
             Some(vni) => {
                 put::text(out, "vni ");
@@ -93,38 +98,38 @@ impl Names<'_> {
             }
         }
         if self.verbose {
-            self.details(out, encapsulation, inner);
+            details(out, encapsulation, map);
         }
     }
+}
 
-    /// What `-v` adds: TTL, checksum states, reserved bits that are set.
-    fn details(&self, out: &mut Vec<u8>, encapsulation: &Encapsulation<'_>, inner: &Headers<'_>) {
-        let Encapsulation { headers, tunnel, .. } = encapsulation;
-        put::text(out, " (");
-        if let Some((source, _)) = headers.ports() {
-            put::text(out, "sport ");
-            put::decimal(out, source.into());
-        }
-        if let Some(ttl) = headers.ttl() {
-            put::text(out, ", ttl ");
-            put::decimal(out, ttl.into());
-        }
-        put::text(out, ", cksum ");
-        put::text(out, encapsulation.checksum().name());
-        put::text(out, ", inner cksum ");
-        put::text(out, inner.checksum().name());
-        if tunnel.reserved_bits() != 0 {
-            put::text(out, ", reserved bits 0x");
-            put::hex_bytes(out, &tunnel.reserved_bits().to_be_bytes());
-        }
-        for (address, word) in [(headers.source(), "from"), (headers.destination(), "to")] {
-            if let Some(node) = address.and_then(|a: IpAddr| self.map.node_by_vtep(a)) {
-                put::text(out, ", ");
-                put::text(out, word);
-                put::text(out, " ");
-                put::text(out, node);
-            }
-        }
-        put::text(out, ")");
+/// What `-v` adds: TTL, checksum states, reserved bits that are set.
+fn details(out: &mut Vec<u8>, encapsulation: &Encapsulation<'_>, map: &PodMap) {
+    let Encapsulation { headers, tunnel, inner } = encapsulation;
+    put::text(out, " (");
+    if let Some((source, _)) = headers.ports() {
+        put::text(out, "sport ");
+        put::decimal(out, source.into());
     }
+    if let Some(ttl) = headers.ttl() {
+        put::text(out, ", ttl ");
+        put::decimal(out, ttl.into());
+    }
+    put::text(out, ", cksum ");
+    put::text(out, encapsulation.checksum().name());
+    put::text(out, ", inner cksum ");
+    put::text(out, inner.checksum().name());
+    if tunnel.reserved_bits() != 0 {
+        put::text(out, ", reserved bits 0x");
+        put::hex_bytes(out, &tunnel.reserved_bits().to_be_bytes());
+    }
+    for (address, word) in [(headers.source(), "from"), (headers.destination(), "to")] {
+        if let Some(node) = address.and_then(|a: IpAddr| map.node_by_vtep(a)) {
+            put::text(out, ", ");
+            put::text(out, word);
+            put::text(out, " ");
+            put::text(out, node);
+        }
+    }
+    put::text(out, ")");
 }

@@ -183,7 +183,12 @@ impl Save {
         Ok(true)
     }
 
-    fn write(&mut self, frame: &Frame<'_>, interface: &Interface, drops: Option<u64>) -> Result<(), Error> {
+    fn write(
+        &mut self,
+        frame: &Frame<'_>,
+        interface: &Interface,
+        drops: Option<u64>,
+    ) -> Result<(), Error> {
         if let Some(Writer::Waiting(_)) = &self.writer {
             if let Some(Writer::Waiting(sink)) = self.writer.take() {
                 self.writer = Some(Writer::Pcap(PcapWriter::new(sink, PcapFormat::of(interface))?));
@@ -272,7 +277,10 @@ impl Save {
         if let Some(command) = &self.plan.command {
             self.children.retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_))));
             let child = Command::new(command).arg(&self.name).spawn().map_err(|e| {
-                Failure::error(format_args!("cannot run {command} for {}: {e}", self.name.display()))
+                Failure::error(format_args!(
+                    "cannot run {command} for {}: {e}",
+                    self.name.display()
+                ))
             })?;
             self.children.push(child);
         }
@@ -295,7 +303,9 @@ impl Save {
             };
             let name = self.name.display();
             match kept {
-                Some(len) => Failure::error(format_args!("{name}: {error}; the first {len} bytes are whole")),
+                Some(len) => {
+                    Failure::error(format_args!("{name}: {error}; the first {len} bytes are whole"))
+                }
                 None => Failure::error(format_args!("{name}: {error}")),
             }
         })
@@ -340,7 +350,9 @@ fn open(name: &Path) -> Result<Writer, Error> {
         Sink::File(File::create(name).map_err(|e| Error::Open(e).in_file(name))?)
     };
     // `r.pcap0` of -C -W is pcap too
-    let ending = name.extension().map(|e| e.to_string_lossy().trim_end_matches(|c: char| c.is_ascii_digit()).to_owned());
+    let ending = name
+        .extension()
+        .map(|e| e.to_string_lossy().trim_end_matches(|c: char| c.is_ascii_digit()).to_owned());
     if ending.is_some_and(|e| e == "pcap" || e == "cap") {
         return Ok(Writer::Waiting(sink));
     }

@@ -15,6 +15,9 @@ pub(crate) struct Selection {
     outer: Option<Filter>,
     inner: Option<Filter>,
     vnis: Vec<Vni>,
+    node_names: Vec<String>,
+    pod_names: Vec<String>,
+    /// The numbers in the map of what is named.
     nodes: Vec<NodeId>,
     pods: Vec<PodId>,
 }
@@ -43,7 +46,23 @@ impl Selection {
             vnis: args.vni.iter().map(|&number| vni(number)).collect::<Result<_, _>>()?,
             nodes: args.node.iter().map(|name| node(map, name)).collect::<Result<_, _>>()?,
             pods: pods(map, &args.pod)?,
+            node_names: args.node.clone(),
+            pod_names: args.pod.clone(),
         })
+    }
+
+    /// The map is another one now: numbers of nodes and pods are looked up again. A node or pod that is gone matches
+    /// nothing, until it is back.
+    pub(crate) fn map_changed(&mut self, map: &PodMap) {
+        self.nodes = self.node_names.iter().filter_map(|name| map.node_named(name)).collect();
+        self.pods = self.pod_names.iter().flat_map(|name| map.pods_named(name)).collect();
+    }
+
+    /// Does it ask for more than the frame as captured?
+    #[inline]
+    pub(crate) fn looks_inside(&self) -> bool {
+        self.inner.is_some()
+            || !(self.vnis.is_empty() && self.node_names.is_empty() && self.pod_names.is_empty())
     }
 
     /// Does the frame as captured match EXPRESSION?
@@ -69,7 +88,7 @@ impl Selection {
         if !self.vnis.is_empty() && !self.has_vni(packet, decoder) {
             return Ok(false);
         }
-        if !(self.nodes.is_empty() && self.pods.is_empty()) {
+        if !(self.node_names.is_empty() && self.pod_names.is_empty()) {
             let Some(ends) = names::ends(map, &packet.inner) else { return Ok(false) };
             if !self.has_end(ends) {
                 return Ok(false);
@@ -102,8 +121,8 @@ impl Selection {
     fn has_end(&self, (source, destination): (Owner<'_>, Owner<'_>)) -> bool {
         let node = |owner: Owner<'_>| owner.node_id().is_some_and(|id| self.nodes.contains(&id));
         let pod = |owner: Owner<'_>| owner.pod_id().is_some_and(|id| self.pods.contains(&id));
-        (self.nodes.is_empty() || node(source) || node(destination))
-            && (self.pods.is_empty() || pod(source) || pod(destination))
+        (self.node_names.is_empty() || node(source) || node(destination))
+            && (self.pod_names.is_empty() || pod(source) || pod(destination))
     }
 }
 

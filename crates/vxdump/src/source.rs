@@ -40,9 +40,9 @@ impl Source {
     #[inline]
     pub(crate) fn next_frame(&mut self) -> Result<Option<Captured<'_>>, Error> {
         match self {
-            Self::File(reader) => Ok(reader.next_with_interface()?.map(|(frame, interface)| {
-                Captured { frame, interface, file: None }
-            })),
+            Self::File(reader) => Ok(reader
+                .next_with_interface()?
+                .map(|(frame, interface)| Captured { frame, interface, file: None })),
             Self::Files(merge, names) => Ok(merge.next_frame()?.map(|merged| Captured {
                 frame: merged.frame,
                 interface: merged.interface,

@@ -1,0 +1,149 @@
+//! What happens to each frame, wherever it comes from: selected, counted, saved, printed.
+
+use podmap::PodMap;
+use vxcap::{Frame, Interface};
+use vxlan::{Decoder, Tunnel, Vni};
+
+use crate::cli::PacketArgs;
+use crate::failure::Failure;
+use crate::json::Origin;
+use crate::output::Output;
+use crate::save::Save;
+use crate::select::Selection;
+use crate::style::{Seen, Style};
+
+/// What one run works with.
+pub(crate) struct Pipeline<'w> {
+    pub(crate) decoder: Decoder,
+    pub(crate) map: PodMap,
+    pub(crate) selection: Selection,
+    pub(crate) style: Style,
+    pub(crate) save: Option<Save>,
+    pub(crate) output: Output<'w>,
+    /// Is each packet printed?
+    printed: bool,
+    snaplen: usize,
+    most: u64,
+    /// Frames seen so far.
+    pub(crate) number: u64,
+    /// Frames selected so far.
+    pub(crate) selected: u64,
+}
+
+/// What comes after a frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    Continue,
+    /// As many as were asked for are there.
+    Enough,
+}
+
+impl<'w> Pipeline<'w> {
+    pub(crate) fn new(
+        args: &PacketArgs,
+        decoder: Decoder,
+        map: PodMap,
+        selection: Selection,
+        style: Style,
+        save: Option<Save>,
+        output: Output<'w>,
+    ) -> Self {
+        let printed = !args.print.count_only && (save.is_none() || args.write.print_too);
+        let snaplen = args.input.snaplen.filter(|&n| n != 0).map_or(usize::MAX, |n| n as usize);
+        let most = args.select.count.unwrap_or(u64::MAX);
+        let mut pipeline = Self {
+            decoder,
+            map,
+            selection,
+            style,
+            save,
+            output,
+            printed,
+            snaplen,
+            most,
+            number: 0,
+            selected: 0,
+        };
+        if printed {
+            pipeline.style.head(pipeline.output.buffer());
+        }
+        pipeline
+    }
+
+    /// Takes a frame. `drops`: frames lost just before it, where that is known.
+    #[inline]
+    pub(crate) fn frame(
+        &mut self,
+        mut frame: Frame<'_>,
+        interface: Option<&Interface>,
+        file: Option<&str>,
+        drops: Option<u64>,
+    ) -> Result<Next, Failure> {
+        self.number += 1;
+        // -s cuts what is decoded and what is written alike
+        frame.data = frame.data.get(..self.snaplen).unwrap_or(frame.data);
+        if !self.selection.wants_frame(&frame)? {
+            return Ok(Next::Continue);
+        }
+        // what is only counted or written needs no decoding
+        if self.printed || self.selection.looks_inside() {
+            self.decoded(&frame, interface, file, drops)
+        } else {
+            self.selected(&frame, interface, drops)
+        }
+    }
+
+    fn decoded(
+        &mut self,
+        frame: &Frame<'_>,
+        interface: Option<&Interface>,
+        file: Option<&str>,
+        drops: Option<u64>,
+    ) -> Result<Next, Failure> {
+        let packet = self.decoder.decode_captured(frame.data, frame.link_type, frame.orig_len);
+        let tunnel = self.decoder.innermost_tunnel(&packet);
+        // of a first fragment only what this frame carried
+        let inner_len = tunnel.map_or(frame.orig_len, |tunnel| {
+            let carried = frame.orig_len.saturating_sub(tunnel.payload_offset());
+            tunnel.payload_wire_len().min(carried)
+        });
+        if !self.selection.wants_packet(&packet, &self.decoder, &self.map, inner_len)? {
+            return Ok(Next::Continue);
+        }
+        let next = self.selected(frame, interface, drops)?;
+        if self.printed {
+            let interface = interface.and_then(|i| i.name.as_deref());
+            let origin = Origin { number: self.number, interface, file };
+            let vni = tunnel.and_then(Tunnel::vni).map(Vni::number);
+            let selected = self.selected;
+            let seen = Seen { frame, origin: &origin, packet: &packet, selected, vni, inner_len };
+            self.style.write(self.output.buffer(), &seen, &self.decoder, &self.map);
+            self.output.end_of_line()?;
+        }
+        Ok(next)
+    }
+
+    fn selected(
+        &mut self,
+        frame: &Frame<'_>,
+        interface: Option<&Interface>,
+        drops: Option<u64>,
+    ) -> Result<Next, Failure> {
+        self.selected += 1;
+        if let (Some(save), Some(interface)) = (&mut self.save, interface) {
+            if !save.packet(frame, interface, drops)? {
+                self.selected -= 1;
+                return Ok(Next::Enough);
+            }
+        }
+        Ok(if self.selected == self.most { Next::Enough } else { Next::Continue })
+    }
+
+    /// Writes out what is waiting.
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        if let Some(save) = &mut self.save {
+            save.flush()?;
+        }
+        self.output.flush()
+    }
+}

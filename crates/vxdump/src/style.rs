@@ -1,0 +1,139 @@
+//! How a packet is printed: a line, a JSON object or a row, as the command line says.
+
+use podmap::PodMap;
+use vxcap::Frame;
+use vxlan::{Decoder, Packet};
+
+use crate::cli::{Color, Format, Precision, PrintArgs};
+use crate::csv::{self, Csv};
+use crate::json::{Json, Origin};
+use crate::names::{Colors, Names};
+use crate::terminal::Terminal;
+use crate::text::hex;
+use crate::text::put;
+use crate::text::time::{self, Clock, Mode};
+use crate::text::{Options, Printer};
+use crate::time_utc::Utc;
+
+/// A packet to be printed.
+pub(crate) struct Seen<'a> {
+    pub(crate) frame: &'a Frame<'a>,
+    pub(crate) origin: &'a Origin<'a>,
+    pub(crate) packet: &'a Packet<'a>,
+    /// how many were selected, this one included
+    pub(crate) selected: u64,
+    /// of the innermost tunnel
+    pub(crate) vni: Option<u32>,
+    /// length of the innermost frame on the wire
+    pub(crate) inner_len: u32,
+}
+
+/// How packets are printed.
+pub(crate) enum Style {
+    Text(Box<Text>),
+    Json(Json),
+    Csv(Csv),
+}
+
+impl Style {
+    pub(crate) fn new(args: &PrintArgs, terminal: &Terminal) -> Self {
+        match args.format {
+            Format::Text => Self::Text(Box::new(Text::new(args, terminal))),
+            Format::Json => Self::Json(Json { utc: Utc::default() }),
+            Format::Csv => Self::Csv(Csv { utc: Utc::default() }),
+        }
+    }
+
+    /// What stands before the first packet.
+    pub(crate) fn head(&self, out: &mut Vec<u8>) {
+        if let Self::Csv(_) = self {
+            put::text(out, csv::COLUMNS);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn write(
+        &mut self,
+        out: &mut Vec<u8>,
+        seen: &Seen<'_>,
+        decoder: &Decoder,
+        map: &PodMap,
+    ) {
+        match self {
+            Self::Text(text) => text.write(out, seen, decoder, map),
+            Self::Json(json) => json.write(out, seen.frame, seen.origin, seen.packet, decoder, map),
+            Self::Csv(csv) => csv.write(out, seen.frame, seen.origin, seen.packet, decoder, map),
+        }
+    }
+}
+
+/// Lines in tcpdump's form, with names and carriage.
+pub(crate) struct Text {
+    names: Names,
+    printer: Printer,
+    clock: Clock,
+    number: bool,
+    hex: u8,
+    hex_ascii: u8,
+    ascii: u8,
+}
+
+impl Text {
+    fn new(args: &PrintArgs, terminal: &Terminal) -> Self {
+        let color = match args.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => terminal.out_is_terminal && !terminal.no_color,
+        };
+        let nano = args.nano || args.time_stamp_precision == Precision::Nano;
+        Self {
+            names: Names {
+                colors: if color { Colors::ON } else { Colors::default() },
+                verbose: args.verbose > 0,
+            },
+            printer: Printer::new(Options {
+                link_header: args.link_header,
+                verbose: args.verbose,
+                quiet: args.quiet,
+                absolute_sequence: args.absolute_sequence,
+            }),
+            clock: Clock::new(
+                match args.time {
+                    0 => Mode::TimeOfDay,
+                    1 => Mode::None,
+                    2 => Mode::Epoch,
+                    3 => Mode::SincePrevious,
+                    4 => Mode::Date,
+                    _ => Mode::SinceFirst,
+                },
+                if nano { time::Precision::Nano } else { time::Precision::Micro },
+            ),
+            number: args.number,
+            hex: args.hex,
+            hex_ascii: args.hex_ascii,
+            ascii: args.ascii,
+        }
+    }
+
+    fn write(&mut self, out: &mut Vec<u8>, seen: &Seen<'_>, decoder: &Decoder, map: &PodMap) {
+        let inner = &seen.packet.inner;
+        if self.number {
+            put::decimal(out, seen.selected);
+            put::text(out, "  ");
+        }
+        self.clock.write(out, seen.frame.time.nanos());
+        self.printer.packet(out, inner, decoder, seen.vni, seen.inner_len);
+        self.names.write(out, seen.packet, decoder, map);
+        let (whole, network) = (inner.bytes(), inner.network_packet());
+        let pick = |count: u8| if count > 1 { whole } else { network };
+        // as in tcpdump, one form of dump: -A goes before -X, and that before -x
+        if self.ascii > 0 {
+            hex::ascii(out, pick(self.ascii));
+        } else if self.hex_ascii > 0 {
+            hex::hexadecimal_and_ascii(out, pick(self.hex_ascii));
+        } else if self.hex > 0 {
+            hex::hexadecimal(out, pick(self.hex));
+        }
+        out.push(b'\n');
+    }
+}
