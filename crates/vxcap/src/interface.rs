@@ -100,36 +100,44 @@ impl Resolution {
         self.scale().timestamp(ticks, offset)
     }
 
-    /// The ticks since the epoch plus `offset` seconds, rounded down; what lies before or beyond
-    /// what 64 bits count is saturated.
+    /// The ticks since the epoch plus `offset` seconds, rounded down; saturated for a time before that or beyond
+    /// what 64 bits count.
     pub const fn ticks(self, time: Timestamp, offset: i64) -> u64 {
-        let nanos = time.nanos() as i128 - offset as i128 * NANOS_PER_SECOND as i128;
-        if nanos <= 0 {
-            return 0;
+        match self.checked_ticks(time, offset) {
+            Some(ticks) => ticks,
+            None if (time.nanos() as i128) < offset as i128 * NANOS_PER_SECOND as i128 => 0,
+            None => u64::MAX,
         }
-        // at most 94 bits: 63 of the time and 63 + 30 of the offset
+    }
+
+    /// The ticks since the epoch plus `offset` seconds, rounded down; `None` for a time before that or beyond
+    /// what 64 bits count.
+    pub const fn checked_ticks(self, time: Timestamp, offset: i64) -> Option<u64> {
+        let nanos = time.nanos() as i128 - offset as i128 * NANOS_PER_SECOND as i128;
+        if nanos < 0 {
+            return None;
+        }
+        // at most 94 bits: 63 of the time, 63 + 30 of the offset
         let nanos = nanos.unsigned_abs();
         let ticks = match self.scale() {
-            Scale::Multiply(factor) => Some(nanos / factor as u128),
-            Scale::Divide(divisor) => nanos.checked_mul(divisor as u128),
-            Scale::Shift(bits) => {
+            Scale::Multiply(factor) => nanos / factor as u128,
+            Scale::Divide(divisor) => match nanos.checked_mul(divisor as u128) {
+                Some(ticks) => ticks,
+                None => return None,
+            },
+            Scale::Shift(bits @ 0..=64) => {
                 let second = NANOS_PER_SECOND as u128;
                 let (whole, rest) = (nanos / second, nanos % second);
-                // where the whole seconds alone exceed 64 bits the answer is saturated anyway
-                match (1_u128.checked_shl(bits), bits) {
-                    (Some(unit), 0..=64) => match whole.checked_mul(unit) {
-                        Some(ticks) => Some(ticks + rest * unit / second),
-                        None => None,
-                    },
-                    _ => None,
+                match whole.checked_mul(1 << bits) {
+                    Some(ticks) => ticks + ((rest << bits) / second),
+                    None => return None,
                 }
             }
-            Scale::Zero => None,
+            // a nanosecond is more ticks than 64 bits count
+            Scale::Shift(_) | Scale::Zero if nanos == 0 => 0,
+            Scale::Shift(_) | Scale::Zero => return None,
         };
-        match ticks {
-            Some(ticks) if ticks <= u64::MAX as u128 => ticks as u64,
-            _ => u64::MAX,
-        }
+        if ticks <= u64::MAX as u128 { Some(ticks as u64) } else { None }
     }
 }
 
@@ -210,29 +218,32 @@ mod tests {
 
     #[test]
     fn nanoseconds_become_ticks() {
-        for resolution in 0..=255 {
-            let resolution = Resolution(resolution);
+        for resolution in (0..=255).map(Resolution) {
             for ticks in [0_u64, 1, 7, 1_700_000_000, 1_700_000_000_123_456] {
                 for offset in [0, -3, 5] {
                     let time = resolution.timestamp(ticks, offset);
-                    let back = resolution.ticks(time, offset);
-                    // rounded down twice at most; never later than it was, unless saturated
-                    if time.nanos() < i64::MAX && back < u64::MAX {
-                        assert!(back <= ticks, "{resolution:?} {ticks}");
-                        assert_eq!(
-                            resolution.timestamp(back + 1, offset).nanos().max(time.nanos()),
-                            resolution.timestamp(back + 1, offset).nanos()
-                        );
+                    if time.nanos() == i64::MAX {
+                        continue;
                     }
-                    if !resolution.is_binary()
-                        && resolution.exponent() <= 9
-                        && time.nanos() < i64::MAX
-                    {
+                    let Some(back) = resolution.checked_ticks(time, offset) else { continue };
+                    // rounded down: the tick found lies not after the time, and the next one does
+                    assert!(back <= ticks, "{resolution:?} {ticks}");
+                    assert!(resolution.timestamp(back, offset) <= time);
+                    if !resolution.is_binary() && resolution.exponent() <= 9 {
                         assert_eq!(back, ticks, "{resolution:?}");
                     }
                 }
             }
         }
-        assert_eq!(Resolution::MICROS.ticks(Timestamp::from_nanos(-5), 0), 0);
+        let before = Timestamp::from_nanos(-5);
+        assert_eq!(Resolution::MICROS.checked_ticks(before, 0), None);
+        assert_eq!(Resolution::MICROS.checked_ticks(before, -1), Some(999_999));
+        assert_eq!(Resolution::MICROS.ticks(before, 0), 0);
+        assert_eq!(Resolution(12).ticks(Timestamp::from_nanos(i64::MAX), 0), u64::MAX);
+        assert_eq!(Resolution(12).checked_ticks(Timestamp::from_nanos(i64::MAX), 0), None);
+        assert_eq!(
+            Resolution(0x81).checked_ticks(Timestamp::from_nanos(1_500_000_000), 0),
+            Some(3)
+        );
     }
 }

@@ -16,6 +16,10 @@ const MAGIC_LEN: usize = 4;
 /// What the decompressors read at once.
 const COMPRESSED_BLOCK_LEN: usize = 256 << 10;
 
+/// The end of an LZ4 frame (LZ4 Frame Format Description, `EndMark`: 4 zero bytes), as long as the
+/// decoder reads of a frame's begin.
+const LZ4_END_MARK: [u8; 8] = [0; 8];
+
 /// How a file is compressed.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Compression {
@@ -106,7 +110,7 @@ impl Input {
                 zstd::Decoder::with_buffer(buffered(whole))
                     .map_err(|source| Error::Io { offset: 0, source })?,
             ),
-            Compression::Lz4 => Box::new(Lz4Frames(FrameDecoder::new(buffered(whole)))),
+            Compression::Lz4 => Box::new(Lz4Frames::new(buffered(whole))),
         };
         Ok(Self { source, compression, path: None, progress })
     }
@@ -166,16 +170,54 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// Several LZ4 frames one behind the other: the decoder gives an end after each.
-struct Lz4Frames<R: Read>(FrameDecoder<R>);
+/// Several LZ4 frames one behind the other. The decoder gives an end after each, and also where the input
+/// ends between two blocks of a frame.
+struct Lz4Frames<R: Read>(FrameDecoder<Marked<R>>);
+
+impl<R: BufRead> Lz4Frames<R> {
+    fn new(source: R) -> Self {
+        Self(FrameDecoder::new(Marked { source, mark: &[] }))
+    }
+
+    /// At the end of the input: whether the last frame has its end mark. Behind a whole frame the decoder
+    /// takes another end mark for a wrong magic number.
+    fn is_whole(&mut self) -> bool {
+        self.0.get_mut().mark = &LZ4_END_MARK;
+        let behind = self.0.read(&mut [0]).map_err(io::Error::downcast);
+        matches!(behind, Err(Ok(lz4_flex::frame::Error::WrongMagicNumber)))
+    }
+}
 
 impl<R: BufRead> Read for Lz4Frames<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
             let len = self.0.read(into)?;
-            if len > 0 || into.is_empty() || self.0.get_mut().fill_buf()?.is_empty() {
+            if len > 0 || into.is_empty() {
                 return Ok(len);
             }
+            if self.0.get_mut().source.fill_buf()?.is_empty() {
+                return if self.is_whole() {
+                    Ok(0)
+                } else {
+                    let message = "the lz4 frame is cut off";
+                    Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
+                };
+            }
+        }
+    }
+}
+
+/// The bytes of a source, and then those of a mark.
+struct Marked<R> {
+    source: R,
+    mark: &'static [u8],
+}
+
+impl<R: Read> Read for Marked<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self.source.read(into)? {
+            0 => self.mark.read(into),
+            len => Ok(len),
         }
     }
 }

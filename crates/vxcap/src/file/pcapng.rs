@@ -226,27 +226,23 @@ impl Sections {
     /// Why a packet block gave no packet.
     #[cold]
     fn reason(&self, kind: u32, raw: &[u8], offset: u64) -> Error {
-        let interface = match kind {
-            block_type::ENHANCED_PACKET => self.order.u32_at(raw, 8).unwrap_or_default(),
-            block_type::OBSOLETE_PACKET => self.order.u16_at(raw, 8).unwrap_or_default().into(),
-            _ => 0,
+        let number = |at| self.order.u32_at(raw, at).unwrap_or_default();
+        let (least, interface, captured) = match kind {
+            block_type::ENHANCED_PACKET => (PACKET_AT, number(8), number(20)),
+            block_type::OBSOLETE_PACKET => {
+                (PACKET_AT, self.order.u16_at(raw, 8).unwrap_or_default().into(), number(20))
+            }
+            _ => (SIMPLE_PACKET_AT, 0, number(8)),
         };
         let here = self.interfaces.len() - self.base;
-        let what = if interface as usize >= here {
+        let what = if raw.len() < least + 4 {
+            format!("a packet block of only {} bytes", raw.len())
+        } else if interface as usize >= here {
             format!(
                 "a packet of interface {interface}, but its section has described {here} so far"
             )
         } else {
-            let captured = match kind {
-                block_type::SIMPLE_PACKET => self.order.u32_at(raw, 8),
-                _ => self.order.u32_at(raw, 20),
-            };
-            match captured {
-                Some(captured) => {
-                    format!("a packet of {captured} bytes in a block of {} bytes", raw.len())
-                }
-                None => format!("a packet block of only {} bytes", raw.len()),
-            }
+            format!("a packet of {captured} bytes in a block of {} bytes", raw.len())
         };
         Error::damaged(offset, what)
     }

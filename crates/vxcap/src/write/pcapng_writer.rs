@@ -143,14 +143,16 @@ impl<W: Write> PcapngWriter<W> {
     ///
     /// # Errors
     ///
-    /// [`Error::Unwritable`] for an interface that the section has not described, or a comment longer than
-    /// 65,535 bytes; [`Error::Io`] where the sink fails.
+    /// [`Error::Unwritable`] for an interface that the section has not described, a time that the interface's
+    /// unit cannot express (as one before 1970), or a comment longer than 65,535 bytes; [`Error::Io`] where the sink fails.
     #[inline]
     pub fn packet(&mut self, frame: &Frame<'_>, options: &PacketOptions<'_>) -> Result<(), Error> {
         let Some(&(resolution, offset)) = self.clocks.get(frame.interface as usize) else {
             return Err(unknown_interface(frame.interface, self.clocks.len()));
         };
-        let ticks = resolution.ticks(frame.time, offset);
+        let Some(ticks) = resolution.checked_ticks(frame.time, offset) else {
+            return Err(far_time(frame.time));
+        };
         let order = self.order;
         let padded = frame.data.len().next_multiple_of(4);
         self.blocks.begin(32 + padded + options.max_len())?;
@@ -172,11 +174,10 @@ impl<W: Write> PcapngWriter<W> {
         buffer.extend_from_slice(&header);
         buffer.extend_from_slice(frame.data);
         buffer.extend_from_slice(padding(frame.data.len()));
-        if !options.is_empty() || frame.flags != FrameFlags::default() {
-            if let Err(error) = options.append(buffer, order, frame.flags) {
-                buffer.truncate(start);
-                return Err(error);
-            }
+        let has_options = !options.is_empty() || frame.flags != FrameFlags::default();
+        if has_options && let Err(error) = options.append(buffer, order, frame.flags) {
+            buffer.truncate(start);
+            return Err(error);
         }
         let len = order.bytes32((buffer.len() - start + 4) as u32);
         buffer.extend_from_slice(&len);
@@ -235,7 +236,8 @@ impl<W: Write> PcapngWriter<W> {
     ///
     /// # Errors
     ///
-    /// [`Error::Unwritable`] for an interface that the section has not described, [`Error::Io`] where the sink fails.
+    /// [`Error::Unwritable`] for an interface that the section has not described, or a time that the interface's
+    /// unit cannot express; [`Error::Io`] where the sink fails.
     pub fn statistics(
         &mut self,
         interface: u32,
@@ -246,16 +248,18 @@ impl<W: Write> PcapngWriter<W> {
             return Err(unknown_interface(interface, self.clocks.len()));
         };
         let order = self.order;
-        let halves = |time| {
-            let ticks = resolution.ticks(time, offset);
-            [order.bytes32((ticks >> 32) as u32), order.bytes32(ticks as u32)].concat()
+        let halves = |time| match resolution.checked_ticks(time, offset) {
+            Some(ticks) => {
+                Ok([order.bytes32((ticks >> 32) as u32), order.bytes32(ticks as u32)].concat())
+            }
+            None => Err(far_time(time)),
         };
         let mut options = OptionBytes::new(order);
         for (code, time) in
             [(option::ISB_STARTTIME, counts.start), (option::ISB_ENDTIME, counts.end)]
         {
             if let Some(time) = time {
-                options.push(code, &halves(time))?;
+                options.push(code, &halves(time)?)?;
             }
         }
         for (code, count) in [
@@ -270,7 +274,7 @@ impl<W: Write> PcapngWriter<W> {
             }
         }
         let mut body = order.bytes32(interface).to_vec();
-        body.extend(halves(time));
+        body.extend(halves(time)?);
         self.block(block_type::STATISTICS, &body, &options.finish())
     }
 
@@ -472,6 +476,15 @@ fn padding(len: usize) -> &'static [u8] {
 fn unknown_interface(interface: u32, described: usize) -> Error {
     let what =
         format!("a packet of interface {interface}; the section has described {described} so far");
+    Error::Unwritable { what: what.into() }
+}
+
+#[cold]
+fn far_time(time: Timestamp) -> Error {
+    let what = format!(
+        "a time {} seconds after 1970 in the unit of its interface: choose another `if_tsresol` or `if_tsoffset`",
+        time.seconds()
+    );
     Error::Unwritable { what: what.into() }
 }
 
