@@ -1,1 +1,25 @@
-//! Rewrite capture files: decapsulate, re-port, annotate, split, merge, and lose nothing
+//! Rewrite capture files: decapsulate, re-port, annotate, split, merge, and lose nothing.
+
+#![forbid(unsafe_code)]
+
+mod annotate;
+mod cut;
+mod decap;
+mod error;
+mod internet_checksum;
+mod output;
+mod packet_block;
+mod pipeline;
+pub mod program;
+mod report;
+mod source;
+mod split;
+mod stored_block;
+mod to_port;
+
+pub use decap::Decap;
+pub use error::Error;
+pub use output::{OutputFormat, Sinks};
+pub use pipeline::{Pipeline, Progress, Select};
+pub use report::{Loss, Losses, Report};
+pub use split::Split;

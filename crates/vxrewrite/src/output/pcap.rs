@@ -1,0 +1,298 @@
+//! The form of a pcap output (draft-ietf-opsawg-pcap).
+
+use std::io::Write;
+
+use vxcap::file::{Block, Body, ByteOrder, Format, PcapHeader, Variant};
+use vxcap::write::BlockWriter;
+use vxcap::{LinkType, Resolution};
+
+use super::{Outgoing, OutputFormat, Setting, is_below_micros};
+use crate::error::Error;
+use crate::packet_block::Kind;
+use crate::report::{Loss, Losses};
+
+/// Magic number of files with microseconds (section 4).
+const MICROS_MAGIC: u32 = 0xa1b2_c3d4;
+/// Magic number of files with nanoseconds (section 4).
+const NANOS_MAGIC: u32 = 0xa1b2_3c4d;
+/// Length of a file header (section 4).
+const HEADER_LEN: usize = 24;
+/// Where the file header tells the snapshot length, and the link type (section 4).
+const SNAPLEN_AT: usize = 16;
+const LINK_TYPE_AT: usize = 20;
+/// Where a record header tells the captured length and the original length (section 5).
+const LENGTHS_AT: usize = 8;
+/// What libpcap takes at most (`pcap-int.h`: `MAXIMUM_SNAPLEN`), for files whose packets come from several interfaces.
+const USUAL_SNAPLEN: u32 = 262_144;
+
+/// What a pcap output needs to know of what was written.
+#[derive(Debug)]
+pub(crate) struct PcapShape {
+    setting: Setting,
+    /// The header of the only input, where records can be taken as they stand.
+    native: Option<Native>,
+    /// Once the file header is written.
+    open: Option<Open>,
+    /// Interfaces that were described, and the facts of the first one.
+    interfaces: u64,
+    first: Option<(LinkType, u32)>,
+    /// Whether the first interface has finer times than microseconds.
+    fine: bool,
+}
+
+#[derive(Debug)]
+struct Native {
+    raw: Vec<u8>,
+    header: PcapHeader,
+}
+
+/// What the file header says.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    order: ByteOrder,
+    nanos: bool,
+    link_type: LinkType,
+    native: bool,
+}
+
+impl PcapShape {
+    pub(crate) fn new(setting: Setting) -> Self {
+        Self { setting, native: None, open: None, interfaces: 0, first: None, fine: false }
+    }
+
+    /// A block other than a packet's: only what pcap cannot hold is noted.
+    pub(crate) fn block(&mut self, block: &Block<'_>, losses: &mut Losses) {
+        match block.body {
+            Body::PcapHeader(header) => {
+                let Format::Pcap { nanos, variant, .. } = header.format else { return };
+                self.interface(header.link_type, header.snaplen, nanos, losses);
+                let same_unit = match self.setting.format {
+                    OutputFormat::MicrosPcap => !nanos,
+                    OutputFormat::NsecPcap => nanos,
+                    _ => true,
+                };
+                if self.setting.merges || !same_unit {
+                    return;
+                }
+                let usual =
+                    !matches!(header.version, (2, 0..=3) | (543, 0)) && variant != Variant::Ixia;
+                if usual || !self.setting.changes {
+                    self.native = Some(Native { raw: block.raw.to_vec(), header });
+                } else {
+                    losses.add(Loss::OldHeader);
+                }
+            }
+            Body::Section(_) => {
+                if block.options().next().is_some() {
+                    losses.add(Loss::SectionFacts);
+                }
+            }
+            Body::Interface(description) => {
+                let interface = block.interface();
+                let unit = interface.as_ref().map(|i| i.resolution).unwrap_or(Resolution::MICROS);
+                let fine = unit.is_binary() || unit.exponent() > Resolution::MICROS.exponent();
+                let facts = interface.is_some_and(|interface| {
+                    interface.name.is_some()
+                        || interface.description.is_some()
+                        || interface.filter.is_some()
+                        || interface.os.is_some()
+                        || interface.hardware.is_some()
+                        || interface.mac.is_some()
+                });
+                if facts {
+                    losses.add(Loss::InterfaceFacts);
+                }
+                self.interface(description.link_type, description.snaplen, fine, losses);
+            }
+            Body::NameResolution => losses.add(Loss::Names),
+            Body::Statistics(_) => losses.add(Loss::Statistics),
+            Body::Secrets(_) => losses.add(Loss::Secrets),
+            _ => losses.add(Loss::OtherBlocks),
+        }
+    }
+
+    fn interface(&mut self, link_type: LinkType, snaplen: u32, fine: bool, losses: &mut Losses) {
+        self.interfaces += 1;
+        if self.interfaces == 1 {
+            self.first = Some((link_type, snaplen));
+            self.fine = fine;
+        } else {
+            if self.interfaces == 2 {
+                losses.add(Loss::Interfaces);
+            }
+            losses.add(Loss::Interfaces);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn packet<W: Write>(
+        &mut self,
+        writer: &mut BlockWriter<W>,
+        out: &Outgoing<'_>,
+        losses: &mut Losses,
+    ) -> Result<(), Error> {
+        let open = match self.open {
+            Some(open) => open,
+            None => self.open(writer, out.link_type)?,
+        };
+        if out.link_type != open.link_type {
+            return Err(second_link_type(out, open.link_type));
+        }
+        if open.native {
+            return native_record(writer, out, open.order);
+        }
+        own_record(writer, out, open, losses)
+    }
+
+    /// Writes the file header for packets of this link type.
+    #[cold]
+    fn open<W: Write>(
+        &mut self,
+        writer: &mut BlockWriter<W>,
+        link_type: LinkType,
+    ) -> Result<Open, Error> {
+        let snaplen_of = |told: u32| match self.setting.snaplen {
+            Some(limit) if told == 0 => limit,
+            Some(limit) => told.min(limit),
+            None => told,
+        };
+        let open = match &self.native {
+            Some(Native { raw, header }) => {
+                let Format::Pcap { order, nanos, .. } = header.format else {
+                    return Err(Error::Interrupted);
+                };
+                let mut raw = raw.clone();
+                if link_type != header.link_type
+                    && let Some(field) = raw.get_mut(LINK_TYPE_AT..HEADER_LEN)
+                {
+                    // a frame check sequence belonged to the other link type's frames
+                    field.copy_from_slice(&order.bytes32(link_type.0.into()));
+                }
+                if self.setting.snaplen.is_some()
+                    && let Some(field) = raw.get_mut(SNAPLEN_AT..LINK_TYPE_AT)
+                {
+                    field.copy_from_slice(&order.bytes32(snaplen_of(header.snaplen)));
+                }
+                writer.raw(&raw)?;
+                Open { order, nanos, link_type, native: true }
+            }
+            None => {
+                let nanos = match self.setting.format {
+                    OutputFormat::MicrosPcap => false,
+                    OutputFormat::NsecPcap => true,
+                    _ => self.fine,
+                };
+                let told = match self.first {
+                    Some((_, snaplen)) if self.interfaces == 1 && snaplen != 0 => snaplen,
+                    Some((_, snaplen)) => snaplen.max(USUAL_SNAPLEN),
+                    None => USUAL_SNAPLEN,
+                };
+                let order = ByteOrder::NATIVE;
+                let magic = if nanos { NANOS_MAGIC } else { MICROS_MAGIC };
+                let mut header = Vec::with_capacity(HEADER_LEN);
+                header.extend(order.bytes32(magic));
+                header.extend(order.bytes16(2));
+                header.extend(order.bytes16(4));
+                header.extend([0; 8]);
+                header.extend(order.bytes32(snaplen_of(told)));
+                header.extend(order.bytes32(link_type.0.into()));
+                writer.raw(&header)?;
+                Open { order, nanos, link_type, native: false }
+            }
+        };
+        self.open = Some(open);
+        Ok(open)
+    }
+
+    /// A file without packets still has a header.
+    pub(crate) fn finish<W: Write>(
+        &mut self,
+        writer: &mut BlockWriter<W>,
+        _losses: &mut Losses,
+    ) -> Result<(), Error> {
+        if self.open.is_none() {
+            let link_type = self.first.map_or(LinkType::ETHERNET, |(link_type, _)| link_type);
+            self.open(writer, link_type)?;
+        }
+        Ok(())
+    }
+}
+
+/// A record of the only input, which is a pcap file of the same unit.
+#[inline]
+fn native_record<W: Write>(
+    writer: &mut BlockWriter<W>,
+    out: &Outgoing<'_>,
+    order: ByteOrder,
+) -> Result<(), Error> {
+    let packet = out.packet;
+    let head = packet.head();
+    let same = out.data.len() == packet.frame.data.len() && out.orig_len == packet.frame.orig_len;
+    Ok(writer.append(head.len() + out.data.len(), |buffer| {
+        let start = buffer.len();
+        buffer.extend_from_slice(head);
+        if !same && let Some(lengths) = buffer.get_mut(start + LENGTHS_AT..start + LENGTHS_AT + 8) {
+            let (captured, original) = lengths.split_at_mut(4);
+            captured.copy_from_slice(&order.bytes32(out.data.len() as u32));
+            original.copy_from_slice(&order.bytes32(out.orig_len));
+        }
+        let data_at = buffer.len();
+        buffer.extend_from_slice(out.data);
+        if !out.patches.is_empty()
+            && let Some(data) = buffer.get_mut(data_at..)
+        {
+            out.patches.apply(data);
+        }
+    })?)
+}
+
+/// A record made of whatever the packet stood in.
+fn own_record<W: Write>(
+    writer: &mut BlockWriter<W>,
+    out: &Outgoing<'_>,
+    open: Open,
+    losses: &mut Losses,
+) -> Result<(), Error> {
+    let packet = out.packet;
+    let time = packet.frame.time;
+    if packet.kind == Kind::Simple {
+        losses.add(Loss::NoTime);
+    }
+    if packet.has_options() {
+        losses.add(Loss::PacketOptions);
+    }
+    if !open.nanos && is_below_micros(time) {
+        losses.add(Loss::Precision);
+    }
+    let Ok(seconds) = u32::try_from(time.seconds()) else {
+        return Err(far_time(out));
+    };
+    let unit = if open.nanos { 1 } else { 1000 };
+    let mut header = [0; 16];
+    for (field, word) in header.chunks_exact_mut(4).zip([
+        seconds,
+        time.subsec_nanos() / unit,
+        out.data.len() as u32,
+        out.orig_len,
+    ]) {
+        field.copy_from_slice(&open.order.bytes32(word));
+    }
+    Ok(writer.append(header.len() + out.data.len(), |buffer| {
+        buffer.extend_from_slice(&header);
+        let data_at = buffer.len();
+        buffer.extend_from_slice(out.data);
+        if let Some(data) = buffer.get_mut(data_at..) {
+            out.patches.apply(data);
+        }
+    })?)
+}
+
+#[cold]
+fn second_link_type(out: &Outgoing<'_>, file: LinkType) -> Error {
+    Error::SecondLinkType { number: out.number, packet: out.link_type, file }
+}
+
+#[cold]
+fn far_time(out: &Outgoing<'_>) -> Error {
+    Error::FarTime { number: out.number, seconds: out.packet.frame.time.seconds() }
+}

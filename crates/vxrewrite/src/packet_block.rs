@@ -1,0 +1,63 @@
+//! A packet with the block that it stands in.
+
+use vxcap::Frame;
+use vxcap::file::{Block, Body};
+
+/// A block that holds a packet, by its parts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PacketBlock<'a> {
+    pub(crate) block: &'a Block<'a>,
+    pub(crate) kind: Kind,
+    pub(crate) frame: Frame<'a>,
+    /// Where the captured bytes begin in the block.
+    pub(crate) data_at: usize,
+}
+
+/// Which kind of block it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A record of a pcap file.
+    Record,
+    /// An enhanced packet block.
+    Enhanced,
+    /// A simple packet block.
+    Simple,
+    /// An obsolete packet block, with its count of lost packets.
+    Obsolete(Option<u16>),
+}
+
+impl<'a> PacketBlock<'a> {
+    /// `None` where the block is no packet's.
+    #[inline]
+    pub(crate) fn of(block: &'a Block<'a>) -> Option<Self> {
+        let (kind, frame, data_at) = match block.body {
+            Body::PcapRecord(record) => (Kind::Record, record.frame, record.header_len),
+            Body::EnhancedPacket(packet) => (Kind::Enhanced, packet.frame, packet.data_at),
+            Body::SimplePacket(packet) => (Kind::Simple, packet.frame, packet.data_at),
+            Body::ObsoletePacket(packet) => {
+                (Kind::Obsolete(packet.drops), packet.frame, packet.data_at)
+            }
+            _ => return None,
+        };
+        Some(Self { block, kind, frame, data_at })
+    }
+
+    /// The header of the block, before the captured bytes.
+    #[inline]
+    pub(crate) fn head(&self) -> &'a [u8] {
+        self.block.raw.get(..self.data_at).unwrap_or_default()
+    }
+
+    /// What follows the captured bytes: padding, options, length.
+    #[inline]
+    pub(crate) fn tail(&self) -> &'a [u8] {
+        self.block.raw.get(self.data_at + self.frame.data.len()..).unwrap_or_default()
+    }
+
+    /// Whether the block has options.
+    #[inline]
+    pub(crate) fn has_options(&self) -> bool {
+        // padding, at least an end mark, and the length at the end
+        matches!(self.kind, Kind::Enhanced | Kind::Obsolete(_)) && self.tail().len() >= 8
+    }
+}

@@ -1,0 +1,202 @@
+//! The command line, as it is typed. Nothing is opened or checked against anything outside here.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, ValueEnum};
+
+/// Rewrite capture files so that Wireshark and other tools understand overlay traffic, and lose nothing.
+///
+/// What no action names is kept byte for byte: times, comments, names, interfaces, decryption secrets, unknown blocks.
+#[derive(Parser, Debug)]
+#[command(
+    name = "vxrewrite",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  vxrewrite -r node.pcapng -w pods.pcapng --decap --annotate --map nodes.json
+  vxrewrite -r node.pcap -w wireshark.pcap --to-port 4789     Wireshark decodes VXLAN without being told
+  vxrewrite -r n1.pcap -r n2.pcap -w both.pcapng.zst          merged in time order
+  vxrewrite -r node.pcap -w - --vni 1 | wireshark -k -i -
+
+Exit status: 0; 1 for an error on the way (a damaged file), after writing what could be read; 2 for a command line that
+cannot be carried out."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) files: FileArgs,
+
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+
+    #[command(flatten)]
+    pub(crate) map: MapArgs,
+
+    #[command(flatten)]
+    pub(crate) actions: ActionArgs,
+
+    /// Print a completion script for SHELL, and end.
+    #[arg(long, value_name = "SHELL", help_heading = "Other")]
+    pub(crate) completions: Option<clap_complete::Shell>,
+
+    /// Print the manual page, in roff, and end.
+    #[arg(long, help_heading = "Other")]
+    pub(crate) man: bool,
+}
+
+/// What is read, and what is written.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Files")]
+pub(crate) struct FileArgs {
+    /// Read packets from FILE: pcap or pcapng, also compressed (.gz .zst .lz4); `-` is stdin. May be repeated: the
+    /// files are merged in time order.
+    #[arg(short = 'r', value_name = "FILE")]
+    pub(crate) read: Vec<PathBuf>,
+
+    /// Write to OUT, compressed where it ends in .gz, .zst or .lz4; `-` is stdout. OUT appears when it is whole, and is
+    /// never one of the inputs.
+    #[arg(short = 'w', value_name = "OUT")]
+    pub(crate) write: Option<PathBuf>,
+
+    /// The format of OUT. By default from its ending (.pcap, .pcapng), else as the first input.
+    #[arg(short = 'F', value_name = "FORMAT", value_enum)]
+    pub(crate) format: Option<Format>,
+
+    /// Replaces the default tunnel ports 8472=vxlan, 4789=vxlan, 4790=gpe, 6081=geneve, 8285=udp (flannel's udp
+    /// backend). May be repeated. A port that is named here is looked for as source port too.
+    #[arg(long, value_name = "P[=KIND]")]
+    pub(crate) tunnel_port: Vec<String>,
+
+    /// No progress bar on stderr.
+    #[arg(long)]
+    pub(crate) no_progress: bool,
+}
+
+/// Which packets.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Selection")]
+pub(crate) struct SelectArgs {
+    /// Only packets that match this pcap-filter(7) expression on the frame as captured.
+    #[arg(value_name = "EXPRESSION", trailing_var_arg = false)]
+    pub(crate) expression: Vec<String>,
+
+    /// Only packets whose inner frame matches this pcap-filter(7) expression (the frame itself where there is no
+    /// tunnel).
+    #[arg(long, value_name = "EXPR")]
+    pub(crate) inner: Option<String>,
+
+    /// Only packets with this VNI. May be repeated.
+    #[arg(long, value_name = "N")]
+    pub(crate) vni: Vec<u32>,
+
+    /// Only packets with this node at either end of the inner packet. May be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: Vec<String>,
+
+    /// Only packets with this pod at either end of the inner packet. May be repeated.
+    #[arg(long, value_name = "[NS/]NAME")]
+    pub(crate) pod: Vec<String>,
+
+    /// Only packets in a tunnel.
+    #[arg(long)]
+    pub(crate) tunnel_only: bool,
+}
+
+/// Where names come from.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Names")]
+pub(crate) struct MapArgs {
+    /// Where names come from: kubectl's JSON or YAML of nodes, pods, services, endpointslices; flannel's subnet.env;
+    /// or lines `CIDR NAME`. May be repeated. `none`: no names.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) map: Vec<PathBuf>,
+
+    /// NODE has this podCIDR. May be repeated.
+    #[arg(long, value_name = "NODE=CIDR")]
+    pub(crate) pod_cidr: Vec<String>,
+
+    /// Services have addresses of CIDR. May be repeated.
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) service_cidr: Vec<String>,
+
+    /// Nodes have addresses of CIDR. May be repeated.
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) node_cidr: Vec<String>,
+}
+
+/// What is done to packets.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Actions")]
+pub(crate) struct ActionArgs {
+    /// The inner frame in place of the outer one, on an interface of its own for each VNI; of nested tunnels the
+    /// innermost, with =1 one level. Packets in no tunnel stay as they are.
+    #[arg(
+        long,
+        value_name = "LEVELS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "all",
+        value_enum
+    )]
+    pub(crate) decap: Option<Levels>,
+
+    /// Give tunnels the destination port P: 4789 so that Wireshark decodes VXLAN. Checksums are mended.
+    #[arg(long, value_name = "P", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) to_port: Option<u16>,
+
+    /// Names for Wireshark: name resolution of the map's addresses, and a comment for each packet with its ends and its
+    /// carriage. pcapng only.
+    #[arg(long)]
+    pub(crate) annotate: bool,
+
+    /// One file for each key: the VNI, the sending node, the inner flow. They are named OUT with the key before its
+    /// ending.
+    #[arg(long, value_name = "KEY", value_enum)]
+    pub(crate) split: Option<SplitBy>,
+
+    /// Cut packets to at most N bytes.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) snaplen: Option<u32>,
+
+    /// Keep all headers of each packet, and no payload behind the innermost one.
+    #[arg(long)]
+    pub(crate) headers_only: bool,
+}
+
+/// Formats by their names in editcap.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// pcap with times in microseconds.
+    Pcap,
+    /// pcap with times in nanoseconds.
+    Nsecpcap,
+    /// pcapng.
+    Pcapng,
+}
+
+/// How many levels of tunnels are removed.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Levels {
+    /// All: the innermost frame stays.
+    All,
+    /// The outermost one.
+    #[value(name = "1")]
+    One,
+}
+
+/// By what packets are split.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SplitBy {
+    /// The VNI of the innermost tunnel.
+    Vni,
+    /// The node of the inner packet's sender, else of its receiver.
+    Node,
+    /// The inner flow, both directions together.
+    Flow,
+}
+
+/// Parses a command line, the program's name first.
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(args)
+}

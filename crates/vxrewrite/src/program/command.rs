@@ -1,0 +1,167 @@
+//! Carries the command line out.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use vxcap::file::BlockReader;
+
+use super::cli::{Cli, Format, Levels, SplitBy};
+use super::failure::Failure;
+use super::progress::Bar;
+use super::select::Selection;
+use super::setup;
+use super::target::{self, Target};
+use super::terminal::Terminal;
+use crate::{Decap, Error, OutputFormat, Pipeline, Report, Split};
+
+pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
+    let inputs = &cli.files.read;
+    if inputs.is_empty() {
+        return Err(Failure::usage(
+            "nothing to read: give a capture file with -r FILE (see --help)",
+        ));
+    }
+    let Some(out) = &cli.files.write else {
+        return Err(Failure::usage("nothing to write to: give -w OUT, or -w - for stdout"));
+    };
+    let is_stdout = out.as_os_str() == "-";
+    if is_stdout && cli.actions.split.is_some() {
+        return Err(Failure::usage("--split makes several files: give -w a name, not `-`"));
+    }
+    if is_stdout && terminal.out_is_terminal {
+        return Err(Failure::usage(
+            "a capture is no text: send stdout to a file or a pipe, or give -w a name",
+        ));
+    }
+    if let Some(input) = inputs.iter().find(|input| is_same_file(input, out)) {
+        return Err(Failure::usage(format_args!(
+            "{} would be read and written at the same time: give -w another name",
+            input.display()
+        )));
+    }
+    if inputs.iter().filter(|input| input.as_os_str() == "-").count() > 1 {
+        return Err(Failure::usage("stdin can be read once only: -r - is given twice"));
+    }
+    let ports = setup::ports(&cli.files.tunnel_port)?;
+    let map = setup::map(&cli.map, terminal)?;
+    let selection = Selection::new(&cli.select, &map)?;
+    let readers = inputs
+        .iter()
+        .map(|path| BlockReader::open(path).map_err(Failure::error))
+        .collect::<Result<Vec<_>, _>>()?;
+
+    let bar = Bar::new(terminal.err_is_terminal && !cli.files.no_progress);
+    let interrupted = Arc::clone(&terminal.interrupted);
+    let mut pipeline =
+        Pipeline::new().tunnel_ports(ports).format(format(cli, out)).observe(|progress| {
+            bar.show(progress);
+            !interrupted.load(Ordering::Relaxed)
+        });
+    if selection.is_any() {
+        pipeline = pipeline.select(selection);
+    }
+    if cli.select.tunnel_only {
+        pipeline = pipeline.tunnel_only();
+    }
+    let actions = &cli.actions;
+    match actions.decap {
+        Some(Levels::All) => pipeline = pipeline.decap(Decap::Innermost),
+        Some(Levels::One) => pipeline = pipeline.decap(Decap::OneLevel),
+        None => {}
+    }
+    if let Some(port) = actions.to_port {
+        pipeline = pipeline.to_port(port);
+    }
+    if actions.annotate {
+        pipeline = pipeline.annotate(&map);
+    }
+    if let Some(snaplen) = actions.snaplen {
+        pipeline = pipeline.snaplen(snaplen);
+    }
+    if actions.headers_only {
+        pipeline = pipeline.headers_only();
+    }
+    match actions.split {
+        Some(SplitBy::Vni) => pipeline = pipeline.split(Split::Vni),
+        Some(SplitBy::Node) => pipeline = pipeline.split(Split::Node(&map)),
+        Some(SplitBy::Flow) => pipeline = pipeline.split(Split::Flow),
+        None => {}
+    }
+
+    let target = Target::new(out, &mut *terminal.out);
+    let result = pipeline.run_split(readers, target);
+    bar.end();
+    let (report, target) = result.map_err(|error| failure(error, out, is_stdout))?;
+    target
+        .commit()
+        .map_err(|(place, error)| Failure::error(format_args!("{}: {error}", place.display())))?;
+    tell(report, terminal)
+}
+
+/// Tells what was not kept, and the damage.
+fn tell(report: Report, terminal: &mut Terminal) -> Result<(), Failure> {
+    for message in report.losses.messages() {
+        terminal.tell(format_args!("warning: {message}"));
+    }
+    let mut damage = report.damage;
+    let last = damage.pop();
+    for error in damage {
+        terminal.tell(error);
+    }
+    last.map_or(Ok(()), |error| Err(Failure::error(error)))
+}
+
+/// The format of OUT: as told, or from its ending, else as the first input.
+fn format(cli: &Cli, out: &Path) -> OutputFormat {
+    match cli.files.format {
+        Some(Format::Pcap) => OutputFormat::MicrosPcap,
+        Some(Format::Nsecpcap) => OutputFormat::NsecPcap,
+        Some(Format::Pcapng) => OutputFormat::Pcapng,
+        None => target::format(out).unwrap_or_default(),
+    }
+}
+
+/// Whether both names lead to one file.
+fn is_same_file(input: &PathBuf, out: &Path) -> bool {
+    if input.as_os_str() == "-" || out.as_os_str() == "-" {
+        return false;
+    }
+    let (Ok(a), Ok(b)) = (fs::metadata(input), fs::metadata(out)) else { return false };
+    if !a.is_file() {
+        return false;
+    }
+    same_metadata(&a, &b)
+        || matches!((fs::canonicalize(input), fs::canonicalize(out)), (Ok(a), Ok(b)) if a == b)
+}
+
+#[cfg(unix)]
+fn same_metadata(a: &fs::Metadata, b: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+#[cfg(not(unix))]
+fn same_metadata(_a: &fs::Metadata, _b: &fs::Metadata) -> bool {
+    false
+}
+
+fn failure(error: Error, out: &Path, is_stdout: bool) -> Failure {
+    match &error {
+        Error::Output(vxcap::Error::Io { source, .. }) => {
+            if is_stdout && source.kind() == io::ErrorKind::BrokenPipe {
+                return Failure::Closed;
+            }
+            let name = if is_stdout { "standard output".into() } else { out.display().to_string() };
+            Failure::error(format_args!("cannot write to {name}: {source}"))
+        }
+        Error::Create { name, source } => {
+            Failure::error(format_args!("cannot write to {name}: {source}"))
+        }
+        Error::NeedsPcapng { .. } => Failure::usage(error),
+        _ => Failure::error(error),
+    }
+}

@@ -1,0 +1,42 @@
+//! How a run ends when it does not end well.
+
+use std::fmt;
+
+/// Why a run ends early.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The reader of stdout is gone: nothing is wrong.
+    Closed,
+    /// A command line that cannot be carried out: exit status 2.
+    Usage(String),
+    /// An error on the way: exit status 1.
+    Error(String),
+}
+
+impl Failure {
+    /// The exit status.
+    pub(crate) const fn status(&self) -> u8 {
+        match self {
+            Self::Closed => 0,
+            Self::Error(_) => 1,
+            Self::Usage(_) => 2,
+        }
+    }
+
+    pub(crate) fn usage(what: impl fmt::Display) -> Self {
+        Self::Usage(what.to_string())
+    }
+
+    pub(crate) fn error(what: impl fmt::Display) -> Self {
+        Self::Error(what.to_string())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => Ok(()),
+            Self::Usage(message) | Self::Error(message) => f.write_str(message),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The program: everything but the process's own streams and exit, so that it is tested in-process.
+
+mod cli;
+mod command;
+mod failure;
+mod progress;
+mod select;
+mod setup;
+mod target;
+mod terminal;
+
+use std::ffi::OsString;
+use std::io::Write;
+
+use clap::CommandFactory;
+
+use cli::Cli;
+use failure::Failure;
+
+pub use terminal::Terminal;
+
+/// Runs the program; `args` begin with its name. Returns the exit status: 0, 1 for an error on the way (after writing what could
+/// be read), 2 for a command line that cannot be carried out.
+pub fn run(args: impl IntoIterator<Item = OsString>, terminal: &mut Terminal) -> u8 {
+    let cli = match cli::parse(args) {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error, terminal),
+    };
+    match dispatch(&cli, terminal) {
+        Ok(()) => 0,
+        Err(failure) => {
+            if !matches!(failure, Failure::Closed) {
+                terminal.tell(&failure);
+            }
+            failure.status()
+        }
+    }
+}
+
+fn dispatch(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
+    if let Some(shell) = cli.completions {
+        clap_complete::generate(shell, &mut Cli::command(), "vxrewrite", &mut terminal.out);
+        return Ok(());
+    }
+    if cli.man {
+        return clap_mangen::Man::new(Cli::command())
+            .render(&mut terminal.out)
+            .map_err(|e| Failure::error(format_args!("cannot write to stdout: {e}")));
+    }
+    command::run(cli, terminal)
+}
+
+/// Help and version go to stdout with status 0, mistakes to stderr with status 2.
+fn refuse(error: &clap::Error, terminal: &mut Terminal) -> u8 {
+    let (stream, styled) = if error.use_stderr() {
+        (&mut terminal.err, terminal.err_is_terminal)
+    } else {
+        (&mut terminal.out, terminal.out_is_terminal)
+    };
+    let text = error.render();
+    // nobody is left to tell where the stream is closed
+    let _ = if styled && !terminal.no_color {
+        write!(stream, "{}", text.ansi())
+    } else {
+        write!(stream, "{text}")
+    };
+    if error.use_stderr() { 2 } else { 0 }
+}

@@ -1,0 +1,67 @@
+//! From the command line as typed to what a run works with.
+
+use podmap::{Builder, PodMap};
+use vxlan::{Ports, TunnelKind};
+
+use super::cli::MapArgs;
+use super::failure::Failure;
+use super::terminal::Terminal;
+
+/// Reads the map; its warnings are told.
+pub(crate) fn map(args: &MapArgs, terminal: &mut Terminal) -> Result<PodMap, Failure> {
+    let mut builder = Builder::new();
+    for path in args.map.iter().filter(|path| path.as_os_str() != "none") {
+        builder.read_file(path).map_err(Failure::usage)?;
+    }
+    for value in &args.pod_cidr {
+        builder.pod_cidr_flag(value).map_err(Failure::usage)?;
+    }
+    for value in &args.service_cidr {
+        builder.service_cidr_flag(value).map_err(Failure::usage)?;
+    }
+    for value in &args.node_cidr {
+        builder.node_cidr_flag(value).map_err(Failure::usage)?;
+    }
+    let map = builder.build();
+    for warning in map.warnings() {
+        terminal.tell(format_args!("warning: {warning}"));
+    }
+    Ok(map)
+}
+
+/// The ports of these `--tunnel-port` values, or the default ones.
+pub(crate) fn ports(tunnel_ports: &[String]) -> Result<Ports, Failure> {
+    if tunnel_ports.is_empty() {
+        return Ok(Ports::default());
+    }
+    let mut ports = Ports::none();
+    for value in tunnel_ports {
+        let (port, kind) = tunnel_port(value).ok_or_else(|| {
+            Failure::usage(format_args!(
+                "--tunnel-port {value}: not PORT or PORT=KIND, with a port of 1 to 65535 and a kind of vxlan, gpe, geneve, udp"
+            ))
+        })?;
+        ports = ports.with_either_direction(port, kind).map_err(Failure::usage)?;
+    }
+    Ok(ports)
+}
+
+/// `8472`, `4790=gpe`. Without a kind, a default port keeps its own, and any other is VXLAN.
+fn tunnel_port(value: &str) -> Option<(u16, TunnelKind)> {
+    let (port, kind) = match value.split_once('=') {
+        Some((port, kind)) => (port, Some(kind)),
+        None => (value, None),
+    };
+    let port = port.parse().ok().filter(|&port| port != 0)?;
+    let kind = match kind {
+        Some("vxlan") => TunnelKind::Vxlan,
+        Some("gpe") => TunnelKind::Gpe,
+        Some("geneve") => TunnelKind::Geneve,
+        Some("udp") => TunnelKind::Udp,
+        Some(_) => return None,
+        None => {
+            Ports::DEFAULT.iter().find(|(p, _)| *p == port).map_or(TunnelKind::Vxlan, |(_, k)| k)
+        }
+    };
+    Some((port, kind))
+}

@@ -1,0 +1,263 @@
+//! Output files: compressed by their ending, written beside their place and renamed when they are whole.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::{OutputFormat, Sinks};
+
+/// Endings of compressed files.
+const COMPRESSED: [(&str, Compression); 3] =
+    [("gz", Compression::Gzip), ("zst", Compression::Zstd), ("lz4", Compression::Lz4)];
+/// Endings of capture files, with their format.
+const FORMATS: [(&str, OutputFormat); 4] = [
+    ("pcap", OutputFormat::Pcap),
+    ("cap", OutputFormat::Pcap),
+    ("pcapng", OutputFormat::Pcapng),
+    ("ntar", OutputFormat::Pcapng),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Compression {
+    Gzip,
+    Zstd,
+    Lz4,
+}
+
+/// Where OUT is.
+pub(crate) struct Target<'t> {
+    out: PathBuf,
+    compression: Option<Compression>,
+    stdout: Option<&'t mut dyn Write>,
+    /// Files that are written beside their place, by it.
+    parts: HashMap<PathBuf, PathBuf>,
+}
+
+impl<'t> Target<'t> {
+    /// `stdout` is used where OUT is `-`.
+    pub(crate) fn new(out: &Path, stdout: &'t mut dyn Write) -> Self {
+        let is_stdout = out.as_os_str() == "-";
+        Self {
+            out: out.to_owned(),
+            compression: compression(out),
+            stdout: is_stdout.then_some(stdout),
+            parts: HashMap::new(),
+        }
+    }
+
+    /// Puts all files in their place.
+    pub(crate) fn commit(mut self) -> Result<(), (PathBuf, io::Error)> {
+        let parts = std::mem::take(&mut self.parts);
+        let mut rest = parts.into_iter();
+        for (place, part) in rest.by_ref() {
+            if let Err(error) = fs::rename(&part, &place) {
+                // what is not in its place is taken away
+                self.parts = rest.collect();
+                self.parts.insert(place.clone(), part);
+                return Err((place, error));
+            }
+        }
+        Ok(())
+    }
+
+    /// OUT with a key before its ending.
+    fn place(&self, key: Option<&str>) -> PathBuf {
+        let Some(key) = key else { return self.out.clone() };
+        let name = self.out.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (stem, ending) = split_ending(&name);
+        self.out.with_file_name(format!("{stem}-{key}{ending}"))
+    }
+
+    fn open_place(&mut self, place: PathBuf, again: bool) -> io::Result<File> {
+        if again && let Some(part) = self.parts.get(&place) {
+            return OpenOptions::new().append(true).open(part);
+        }
+        // through a symbolic link to what it leads to
+        let place = fs::canonicalize(&place).unwrap_or(place);
+        match fs::metadata(&place) {
+            Ok(there) if there.is_dir() => {
+                return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a folder"));
+            }
+            // pipes and devices are written to as they are
+            Ok(there) if !there.is_file() => {
+                return OpenOptions::new().write(true).open(&place);
+            }
+            _ => {}
+        }
+        let mut name = OsString::from(".");
+        name.push(place.file_name().unwrap_or_default());
+        name.push(format!(".{}.part", std::process::id()));
+        let part = place.with_file_name(name);
+        let file = OpenOptions::new().write(true).create_new(true).open(&part)?;
+        if let Ok(there) = fs::metadata(&place) {
+            if there.permissions().readonly() {
+                let _ = fs::remove_file(&part);
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, "is read-only"));
+            }
+            // a file that is replaced keeps who may read it; where that fails, the new one's are as good
+            let _ = file.set_permissions(there.permissions());
+        }
+        self.parts.insert(place, part);
+        Ok(file)
+    }
+}
+
+impl<'t> Sinks for Target<'t> {
+    type Sink = Sink<'t>;
+
+    fn open(&mut self, key: Option<&str>, again: bool) -> io::Result<Sink<'t>> {
+        let raw = match self.stdout.take() {
+            Some(stdout) => Raw::Stdout(stdout),
+            None => {
+                let place = self.place(key);
+                Raw::File(self.open_place(place, again)?)
+            }
+        };
+        Ok(match self.compression {
+            None => Sink::Plain(raw),
+            Some(Compression::Gzip) => {
+                let level = flate2::Compression::default();
+                Sink::Gzip(Box::new(flate2::write::GzEncoder::new(raw, level)))
+            }
+            Some(Compression::Zstd) => {
+                Sink::Zstd(Box::new(zstd::Encoder::new(raw, zstd::DEFAULT_COMPRESSION_LEVEL)?))
+            }
+            Some(Compression::Lz4) => Sink::Lz4(Box::new(lz4_flex::frame::FrameEncoder::new(raw))),
+        })
+    }
+
+    fn close(&mut self, _key: Option<&str>, sink: Sink<'t>) -> io::Result<()> {
+        let mut raw = match sink {
+            Sink::Plain(raw) => raw,
+            Sink::Gzip(encoder) => encoder.finish()?,
+            Sink::Zstd(encoder) => encoder.finish()?,
+            Sink::Lz4(encoder) => encoder.finish().map_err(io::Error::other)?,
+        };
+        raw.flush()
+    }
+
+    fn name(&self, key: Option<&str>) -> String {
+        match self.out.as_os_str() {
+            out if out == "-" => "standard output".to_owned(),
+            _ => self.place(key).display().to_string(),
+        }
+    }
+}
+
+impl Drop for Target<'_> {
+    /// What was not put in its place is taken away.
+    fn drop(&mut self) {
+        for part in self.parts.values() {
+            let _ = fs::remove_file(part);
+        }
+    }
+}
+
+/// Takes the bytes of an output.
+pub(crate) enum Sink<'t> {
+    Plain(Raw<'t>),
+    Gzip(Box<flate2::write::GzEncoder<Raw<'t>>>),
+    Zstd(Box<zstd::Encoder<'static, Raw<'t>>>),
+    Lz4(Box<lz4_flex::frame::FrameEncoder<Raw<'t>>>),
+}
+
+/// Takes the bytes as they are in the file.
+pub(crate) enum Raw<'t> {
+    File(File),
+    Stdout(&'t mut dyn Write),
+}
+
+impl Write for Raw<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(bytes),
+            Self::Stdout(stdout) => stdout.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.flush(),
+            Self::Stdout(stdout) => stdout.flush(),
+        }
+    }
+}
+
+impl Write for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(sink) => sink.write(bytes),
+            Self::Gzip(sink) => sink.write(bytes),
+            Self::Zstd(sink) => sink.write(bytes),
+            Self::Lz4(sink) => sink.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(sink) => sink.flush(),
+            Self::Gzip(sink) => sink.flush(),
+            Self::Zstd(sink) => sink.flush(),
+            Self::Lz4(sink) => sink.flush(),
+        }
+    }
+}
+
+/// The format that a file's ending names.
+pub(crate) fn format(out: &Path) -> Option<OutputFormat> {
+    let name = out.file_name()?.to_str()?;
+    let name = match compression(out) {
+        Some(_) => name.rsplit_once('.')?.0,
+        None => name,
+    };
+    let (_, ending) = name.rsplit_once('.')?;
+    FORMATS.iter().find(|(known, _)| ending.eq_ignore_ascii_case(known)).map(|(_, format)| *format)
+}
+
+fn compression(out: &Path) -> Option<Compression> {
+    let ending = out.extension()?.to_str()?;
+    let found = COMPRESSED.iter().find(|(known, _)| ending.eq_ignore_ascii_case(known));
+    found.map(|(_, compression)| *compression)
+}
+
+/// `pods`, `.pcapng.zst`: the ending of a format, of a compression, or of both; else what follows the last dot.
+fn split_ending(name: &str) -> (&str, &str) {
+    let path = Path::new(name);
+    let dot = name.rfind('.').filter(|&at| at > 0);
+    let Some(dot) = dot else { return (name, "") };
+    let at = match compression(path) {
+        Some(_) => {
+            let before = name.get(..dot).unwrap_or_default();
+            match before.rfind('.').filter(|&at| at > 0) {
+                Some(at) if format(path).is_some() => at,
+                _ => dot,
+            }
+        }
+        None => dot,
+    };
+    name.split_at(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_stand_before_the_ending() {
+        assert_eq!(split_ending("pods.pcapng.zst"), ("pods", ".pcapng.zst"));
+        assert_eq!(split_ending("a.b.pcap"), ("a.b", ".pcap"));
+        assert_eq!(split_ending("a.b.gz"), ("a.b", ".gz"));
+        assert_eq!(split_ending("plain"), ("plain", ""));
+        assert_eq!(split_ending(".hidden"), (".hidden", ""));
+    }
+
+    #[test]
+    fn formats_follow_from_endings() {
+        assert_eq!(format(Path::new("x/y.pcap.GZ")), Some(OutputFormat::Pcap));
+        assert_eq!(format(Path::new("y.PcapNg")), Some(OutputFormat::Pcapng));
+        assert_eq!(format(Path::new("y.dump")), None);
+        assert_eq!(format(Path::new("-")), None);
+    }
+}

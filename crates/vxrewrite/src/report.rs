@@ -1,0 +1,154 @@
+//! What a rewrite did, and what it could not keep.
+
+use std::fmt;
+
+/// What a rewrite did.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Report {
+    /// Packets read from all inputs.
+    pub read: u64,
+    /// Packets written to all outputs.
+    pub written: u64,
+    /// Packets that were taken out of their tunnel.
+    pub decapsulated: u64,
+    /// Frames that were put together of outer fragments.
+    pub reassembled: u64,
+    /// Packets whose tunnel's destination port was changed, also in what ICMP errors quote.
+    pub reported: u64,
+    /// Packets left out because another copy of them was written.
+    pub merged: u64,
+    /// What the output format, or an action, could not keep.
+    pub losses: Losses,
+    /// The damage of each damaged input. What stood before it was rewritten.
+    pub damage: Vec<vxcap::Error>,
+}
+
+/// Something that was not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Loss {
+    /// Options of packets (comments, direction, drop counts): pcap has none.
+    PacketOptions,
+    /// Times finer than the output's unit: they were rounded down.
+    Precision,
+    /// Names, hardware, filters and other facts on interfaces: pcap has none.
+    InterfaceFacts,
+    /// Packets of several interfaces, which cannot be told apart any more: pcap has one.
+    Interfaces,
+    /// Section headers' facts (comments, hardware, operating system).
+    SectionFacts,
+    /// Name resolution blocks.
+    Names,
+    /// Interface statistics blocks.
+    Statistics,
+    /// Decryption secrets blocks.
+    Secrets,
+    /// Custom, journal and unknown blocks.
+    OtherBlocks,
+    /// Packets without a time (simple packet blocks), which were given the time 0.
+    NoTime,
+    /// Hashes of packets that were changed.
+    Hashes,
+    /// Comments, which may name what is anonymised.
+    Comments,
+    /// Packets that are not in time order, farther than the window in which they are sorted.
+    Unsorted,
+    /// Tunnel packets whose inner packet is of a kind that no link type holds, and that stayed as they were.
+    NoLinkType,
+    /// Outer fragments whose other fragments are missing, and that stayed as they were.
+    LoneFragments,
+    /// Length of the IXIA or old-style file header: the file has a usual one now.
+    OldHeader,
+}
+
+impl Loss {
+    /// All of them, in the order in which they are told.
+    pub const ALL: [Self; 16] = [
+        Self::PacketOptions,
+        Self::Precision,
+        Self::InterfaceFacts,
+        Self::Interfaces,
+        Self::SectionFacts,
+        Self::Names,
+        Self::Statistics,
+        Self::Secrets,
+        Self::OtherBlocks,
+        Self::NoTime,
+        Self::Hashes,
+        Self::Comments,
+        Self::Unsorted,
+        Self::NoLinkType,
+        Self::LoneFragments,
+        Self::OldHeader,
+    ];
+
+    /// The message, without its count.
+    const fn text(self) -> &'static str {
+        match self {
+            Self::PacketOptions => {
+                "packets with options (comments, direction …) that pcap cannot hold"
+            }
+            Self::Precision => {
+                "times rounded down to microseconds; -F nsecpcap and -F pcapng keep nanoseconds"
+            }
+            Self::InterfaceFacts => "interfaces with names or other facts that pcap cannot hold",
+            Self::Interfaces => "interfaces that pcap cannot tell apart",
+            Self::SectionFacts => "section headers whose facts the output cannot hold",
+            Self::Names => "name resolution blocks that pcap cannot hold",
+            Self::Statistics => "interface statistics that pcap cannot hold",
+            Self::Secrets => "blocks of decryption secrets that pcap cannot hold",
+            Self::OtherBlocks => "custom or unknown blocks that the output cannot hold",
+            Self::NoTime => "packets without a time (simple packet blocks): written with time 0",
+            Self::Hashes => "hashes of packets that were changed: left out",
+            Self::Comments => "comments: left out, for they may name what is anonymised",
+            Self::Unsorted => "packets out of time order farther than the sorting window",
+            Self::NoLinkType => {
+                "tunnel packets whose inner packet no link type holds: left as they were"
+            }
+            Self::LoneFragments => {
+                "outer fragments whose other fragments are missing: left as they were, maybe later than their time"
+            }
+            Self::OldHeader => "old or vendor-specific pcap headers replaced by usual ones",
+        }
+    }
+}
+
+/// How often each [`Loss`] happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses([u64; Loss::ALL.len()]);
+
+impl Losses {
+    /// Counts one more.
+    #[cold]
+    pub(crate) fn add(&mut self, loss: Loss) {
+        if let Some(count) = self.0.get_mut(loss as usize) {
+            *count += 1;
+        }
+    }
+
+    /// How often it happened.
+    pub fn count(&self, loss: Loss) -> u64 {
+        self.0.get(loss as usize).copied().unwrap_or_default()
+    }
+
+    /// Whether nothing was lost.
+    pub fn is_empty(&self) -> bool {
+        self.0 == [0; Loss::ALL.len()]
+    }
+
+    /// Those that happened, each as a line for people.
+    pub fn messages(&self) -> impl Iterator<Item = String> + '_ {
+        Loss::ALL
+            .into_iter()
+            .map(|loss| (loss, self.count(loss)))
+            .filter(|(_, count)| *count > 0)
+            .map(|(loss, count)| format!("{count} {loss}"))
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}

@@ -1,0 +1,97 @@
+//! Splitting: which output a packet goes to.
+
+use std::fmt::Write as _;
+
+use podmap::PodMap;
+use vxlan::{Decoder, Headers, Packet};
+
+/// By what packets are split. Each packet goes to one output.
+#[derive(Clone, Copy, Debug)]
+pub enum Split<'m> {
+    /// The network identifier of the innermost tunnel: `vni1`, or `no-vni`.
+    Vni,
+    /// The node of the inner packet's sender; where that is on none, of its receiver: `worker`, or `no-node`.
+    Node(&'m PodMap),
+    /// The inner flow, both directions together: `vni1-tcp-10.244.1.5-43210-10.244.2.7-80`, or `no-flow`.
+    Flow,
+}
+
+impl Split<'_> {
+    /// The key of a packet, as it stands in file names.
+    pub(crate) fn key(self, into: &mut String, packet: &Packet<'_>, decoder: &Decoder) {
+        into.clear();
+        match self {
+            Self::Vni => {
+                if !vni(into, packet, decoder) {
+                    into.push_str("no-vni");
+                }
+            }
+            Self::Node(map) => {
+                let node = |address| map.owner(address).node();
+                let sender = packet.inner.source().and_then(node);
+                match sender.or_else(|| packet.inner.destination().and_then(node)) {
+                    Some(name) => file_name(into, name),
+                    None => into.push_str("no-node"),
+                }
+            }
+            Self::Flow => {
+                if vni(into, packet, decoder) {
+                    into.push('-');
+                }
+                if !flow(into, &packet.inner) {
+                    into.clear();
+                    into.push_str("no-flow");
+                }
+            }
+        }
+    }
+}
+
+/// `vni1`; false where there is none.
+fn vni(into: &mut String, packet: &Packet<'_>, decoder: &Decoder) -> bool {
+    let vni = decoder.innermost_tunnel(packet).and_then(vxlan::Tunnel::vni);
+    if let Some(vni) = vni {
+        // writing to a String cannot fail
+        let _ = write!(into, "vni{vni}");
+    }
+    vni.is_some()
+}
+
+/// `tcp-10.244.1.5-43210-10.244.2.7-80`, the lower end first; false where there is no IP packet.
+fn flow(into: &mut String, inner: &Headers<'_>) -> bool {
+    let (Some(source), Some(destination), Some(protocol)) =
+        (inner.source(), inner.destination(), inner.protocol())
+    else {
+        return false;
+    };
+    // fragments other than the first have no ports: fragmented packets are told apart by addresses only
+    let ports = if inner.fragment().is_some() { None } else { inner.ports() };
+    let (from, to) = match ports {
+        Some((from, to)) => ((source, Some(from)), (destination, Some(to))),
+        None => ((source, None), (destination, None)),
+    };
+    let (low, high) = if from <= to { (from, to) } else { (to, from) };
+    let start = into.len();
+    let _ = match protocol.name() {
+        Some(name) => write!(into, "{name}"),
+        None => write!(into, "{}", protocol.0),
+    };
+    for (address, port) in [low, high] {
+        let _ = write!(into, "-{address}");
+        if let Some(port) = port {
+            let _ = write!(into, "-{port}");
+        }
+    }
+    let text = into.split_off(start);
+    file_name(into, &text);
+    true
+}
+
+/// Adds text with only what file names may hold on every system.
+fn file_name(into: &mut String, text: &str) {
+    into.extend(
+        text.chars().map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_') { c } else { '_' }
+        }),
+    );
+}
