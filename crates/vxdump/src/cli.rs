@@ -36,6 +36,10 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) packets: PacketArgs,
 
+    /// List the network devices with their kind, and end.
+    #[arg(short = 'D', long = "list-interfaces", help_heading = "Other")]
+    pub(crate) list_interfaces: bool,
+
     /// Print a completion script for SHELL, and end.
     #[arg(long, value_name = "SHELL", help_heading = "Other")]
     pub(crate) completions: Option<clap_complete::Shell>,
@@ -94,6 +98,43 @@ pub(crate) struct InputArgs {
     /// files are merged in time order.
     #[arg(short = 'r', value_name = "FILE")]
     pub(crate) read: Vec<PathBuf>,
+
+    /// Capture live on device IF; `any` is all of them. May be repeated. On an underlay device (a physical one) only
+    /// overlay traffic is shown, unless --all is given.
+    #[arg(short = 'i', long = "interface", value_name = "IF", conflicts_with = "read")]
+    pub(crate) interface: Vec<String>,
+
+    /// Capture inside this network namespace: a name of `ip netns`, a path, or pid:N (a pod's pause process).
+    #[arg(long, value_name = "NAME|PATH|pid:N")]
+    pub(crate) netns: Option<String>,
+
+    /// On an underlay device: everything, not only overlay traffic.
+    #[arg(long)]
+    pub(crate) all: bool,
+
+    /// Size of the capture buffer in KiB (default: 32768).
+    #[arg(short = 'B', long = "buffer-size", value_name = "KIB", value_parser = clap::value_parser!(u32).range(1..=2_097_151))]
+    pub(crate) buffer: Option<u32>,
+
+    /// Only frames that come in, go out, or both (default).
+    #[arg(short = 'Q', long = "direction", value_enum, value_name = "DIRECTION")]
+    pub(crate) direction: Option<Direction>,
+
+    /// Do not put the device into promiscuous mode.
+    #[arg(short = 'p', long = "no-promiscuous-mode")]
+    pub(crate) no_promiscuous: bool,
+
+    /// Show frames within a millisecond or two.
+    #[arg(long)]
+    pub(crate) immediate_mode: bool,
+
+    /// What captures: our own ring, or libpcap.
+    #[arg(long, value_enum, default_value_t = Backend::Ring)]
+    pub(crate) backend: Backend,
+
+    /// Decide on every frame in user space, none in the kernel. The result is the same.
+    #[arg(long)]
+    pub(crate) no_pushdown: bool,
 
     /// Take at most N bytes of each frame into account.
     #[arg(short = 's', long = "snapshot-length", value_name = "N")]
@@ -280,6 +321,26 @@ pub(crate) struct WriteArgs {
     /// Print too, with -w.
     #[arg(long = "print", requires = "write")]
     pub(crate) print_too: bool,
+}
+
+/// Which way frames go.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// Received frames.
+    In,
+    /// Sent frames.
+    Out,
+    /// Both.
+    Inout,
+}
+
+/// What captures.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    /// Our own ring (Linux).
+    Ring,
+    /// libpcap.
+    Pcap,
 }
 
 /// How to print.

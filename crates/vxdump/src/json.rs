@@ -52,20 +52,17 @@ impl Json {
             put::text(out, ",\"file\":");
             string(out, name);
         }
-        put::text(out, "},\"encap\":[");
-        for (level, encapsulation) in decoder.encapsulations(packet).enumerate() {
-            if level > 0 {
-                out.push(b',');
-            }
-            write_encapsulation(out, &encapsulation, map);
+        if frame.flags.gso {
+            put::text(out, ",\"gso\":true");
         }
-        put::text(out, "],\"inner\":");
-        inner(out, &packet.inner);
-        if let Some((source, destination)) = names::ends(map, &packet.inner) {
-            put::text(out, ",\"src\":");
-            owner(out, source);
-            put::text(out, ",\"dst\":");
-            owner(out, destination);
+        out.push(b'}');
+        whole(out, packet, decoder, map);
+        if let Some(quote) = decoder.decode_quote(&packet.inner) {
+            put::text(out, ",\"quoted\":{");
+            let start = out.len();
+            whole(out, &quote, decoder, map);
+            out.remove(start); // the comma in front of the first member
+            out.push(b'}');
         }
         if let Some(stop) = packet.stop() {
             put::text(out, ",\"error\":{\"layer\":\"");
@@ -75,6 +72,25 @@ impl Json {
             out.push(b'}');
         }
         put::text(out, "}\n");
+    }
+}
+
+/// Encapsulation, innermost packet and its ends: of a packet, or of one that an ICMP error quotes.
+fn whole(out: &mut Vec<u8>, packet: &Packet<'_>, decoder: &Decoder, map: &PodMap) {
+    put::text(out, ",\"encap\":[");
+    for (level, encapsulation) in decoder.encapsulations(packet).enumerate() {
+        if level > 0 {
+            out.push(b',');
+        }
+        write_encapsulation(out, &encapsulation, map);
+    }
+    put::text(out, "],\"inner\":");
+    inner(out, &packet.inner);
+    if let Some((source, destination)) = names::ends(map, &packet.inner) {
+        put::text(out, ",\"src\":");
+        owner(out, source);
+        put::text(out, ",\"dst\":");
+        owner(out, destination);
     }
 }
 

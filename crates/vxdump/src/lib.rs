@@ -6,6 +6,7 @@ mod cli;
 mod csv;
 mod failure;
 mod json;
+mod live;
 mod map_command;
 mod names;
 mod output;
@@ -15,6 +16,7 @@ mod progress;
 mod save;
 mod select;
 mod setup;
+mod signals;
 mod source;
 mod style;
 mod terminal;
@@ -59,6 +61,9 @@ fn dispatch(cli: Cli, terminal: &mut Terminal) -> Result<(), Failure> {
         return clap_mangen::Man::new(Cli::command())
             .render(&mut terminal.out)
             .map_err(|e| Failure::error(format_args!("cannot write to stdout: {e}")));
+    }
+    if cli.list_interfaces {
+        return live::list(&cli.packets.input, terminal);
     }
     match cli.command {
         Some(Command::Map(command)) => map_command::run(&command, terminal),

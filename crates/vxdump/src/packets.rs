@@ -7,6 +7,7 @@ use vxlan::LinkType;
 
 use crate::cli::PacketArgs;
 use crate::failure::Failure;
+use crate::live;
 use crate::output::Output;
 use crate::pipeline::{Next, Pipeline};
 use crate::progress::Progress;
@@ -19,9 +20,12 @@ use crate::terminal::Terminal;
 use crate::text::put;
 
 pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Failure> {
+    if !args.input.interface.is_empty() {
+        return live::run(args, terminal);
+    }
     if args.input.read.is_empty() {
         return Err(Failure::usage(
-            "nothing to read: give a capture file with -r FILE (see --help)",
+            "nothing to read: give a capture file with -r FILE, or a device with -i (see --help)",
         ));
     }
     let decoder = setup::decoder(&args.input.tunnel_port)?;
@@ -140,6 +144,15 @@ fn dump_program(
         Some(program) => program.clone(),
         None => Program::accept_all(),
     };
+    print_program(&program, how, terminal)
+}
+
+/// Prints a program: as text, as C, or as numbers.
+pub(crate) fn print_program(
+    program: &Program,
+    how: u8,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
     let text = match how {
         1 => program.to_string(),
         2 => program.c_array().to_string(),

@@ -107,7 +107,13 @@ impl<'w> Pipeline<'w> {
             let carried = frame.orig_len.saturating_sub(tunnel.payload_offset());
             tunnel.payload_wire_len().min(carried)
         });
-        if !self.selection.wants_packet(&packet, &self.decoder, &self.map, inner_len)? {
+        if !self.selection.wants_packet(
+            &packet,
+            &self.decoder,
+            &self.map,
+            inner_len,
+            frame.interface,
+        )? {
             return Ok(Next::Continue);
         }
         let next = self.selected(frame, interface, drops)?;

@@ -367,7 +367,7 @@ fn open(name: &Path) -> Result<Writer, Error> {
 }
 
 /// The kernel's name and release: `Linux 6.18.44`.
-fn operating_system() -> Option<String> {
+pub(crate) fn operating_system() -> Option<String> {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
     Some(format!("Linux {}", release.trim()))
 }

@@ -2,8 +2,9 @@
 
 use podmap::{NodeId, Owner, PodId, PodMap};
 use vxcap::Frame;
+use vxcap::filter::pushdown::{self, Overlay, Prefix, Pushed};
 use vxcap::filter::{Filter, Program};
-use vxlan::{Decoder, LinkType, Packet, Vni};
+use vxlan::{Decoder, LinkType, Packet, Ports, Vni};
 
 use crate::cli::SelectArgs;
 use crate::failure::Failure;
@@ -17,6 +18,8 @@ pub(crate) struct Selection {
     vnis: Vec<Vni>,
     node_names: Vec<String>,
     pod_names: Vec<String>,
+    /// Overlay traffic only, on these interfaces.
+    overlay: Option<(Overlay, Vec<bool>)>,
     /// The numbers in the map of what is named.
     nodes: Vec<NodeId>,
     pods: Vec<PodId>,
@@ -48,6 +51,7 @@ impl Selection {
             pods: pods(map, &args.pod)?,
             node_names: args.node.clone(),
             pod_names: args.pod.clone(),
+            overlay: None,
         })
     }
 
@@ -58,10 +62,60 @@ impl Selection {
         self.pods = self.pod_names.iter().flat_map(|name| map.pods_named(name)).collect();
     }
 
+    /// Overlay traffic only, on the interfaces whose flag is set.
+    pub(crate) fn only_overlay(&mut self, overlay: Overlay, interfaces: Vec<bool>) {
+        self.overlay = Some((overlay, interfaces));
+    }
+
+    /// The program that decides in the kernel, as far as it can, for an Ethernet device; and what it leaves to user
+    /// space. `overlay`: only overlay traffic on this device.
+    pub(crate) fn kernel_program(
+        &mut self,
+        ports: &Ports,
+        map: &PodMap,
+        overlay: bool,
+    ) -> Result<Pushed, Failure> {
+        let ethernet = |filter: &mut Option<Filter>| match filter {
+            Some(filter) => {
+                filter.program(LinkType::ETHERNET).map(|p| Some(p.clone())).map_err(Failure::usage)
+            }
+            None => Ok(None),
+        };
+        let (expression, inner) = (ethernet(&mut self.outer)?, ethernet(&mut self.inner)?);
+        let ends = self.ends(map);
+        let selection = pushdown::Selection {
+            ports: ports.clone(),
+            overlay: self.overlay.as_ref().filter(|_| overlay).map(|(overlay, _)| overlay),
+            expression: expression.as_ref(),
+            inner: inner.as_ref(),
+            vnis: &self.vnis,
+            ends: &ends,
+        };
+        Ok(selection.program())
+    }
+
+    /// All addresses that the wanted nodes or pods may have, and maybe more. Empty: any.
+    fn ends(&self, map: &PodMap) -> Vec<Prefix> {
+        let wanted = |row: &podmap::Row<'_>| {
+            if self.pod_names.is_empty() {
+                row.node.is_some_and(|node| self.node_names.iter().any(|name| name == node))
+            } else {
+                // by the pod's number: a name may leave out its namespace
+                map.owner(row.cidr.address()).pod_id().is_some_and(|id| self.pods.contains(&id))
+            }
+        };
+        if self.node_names.is_empty() && self.pod_names.is_empty() {
+            return Vec::new();
+        }
+        let prefix = |row: podmap::Row<'_>| Prefix::new(row.cidr.address(), row.cidr.prefix_len());
+        map.rows().filter(wanted).filter_map(prefix).collect()
+    }
+
     /// Does it ask for more than the frame as captured?
     #[inline]
     pub(crate) fn looks_inside(&self) -> bool {
         self.inner.is_some()
+            || self.overlay.is_some()
             || !(self.vnis.is_empty() && self.node_names.is_empty() && self.pod_names.is_empty())
     }
 
@@ -84,7 +138,14 @@ impl Selection {
         decoder: &Decoder,
         map: &PodMap,
         inner_len: u32,
+        interface: u32,
     ) -> Result<bool, Failure> {
+        if let Some((overlay, interfaces)) = &self.overlay {
+            let applies = interfaces.get(interface as usize).copied().unwrap_or(false);
+            if applies && !overlay.contains(packet) {
+                return Ok(false);
+            }
+        }
         if !self.vnis.is_empty() && !self.has_vni(packet, decoder) {
             return Ok(false);
         }

@@ -31,8 +31,13 @@ pub(crate) fn map(args: &MapArgs, terminal: &mut Terminal) -> Result<PodMap, Fai
 
 /// The decoder for these `--tunnel-port` values, or the default one.
 pub(crate) fn decoder(tunnel_ports: &[String]) -> Result<Decoder, Failure> {
+    ports(tunnel_ports).map(|ports| Decoder::default().ports(ports))
+}
+
+/// The ports of these `--tunnel-port` values, or the default ones.
+pub(crate) fn ports(tunnel_ports: &[String]) -> Result<Ports, Failure> {
     if tunnel_ports.is_empty() {
-        return Ok(Decoder::default());
+        return Ok(Ports::DEFAULT);
     }
     let mut ports = Ports::none();
     for value in tunnel_ports {
@@ -43,7 +48,7 @@ pub(crate) fn decoder(tunnel_ports: &[String]) -> Result<Decoder, Failure> {
         })?;
         ports = ports.with_either_direction(port, kind).map_err(Failure::usage)?;
     }
-    Ok(Decoder::default().ports(ports))
+    Ok(ports)
 }
 
 /// `8472`, `4790=gpe`. Without a kind, a default port keeps its own, and any other is VXLAN.
