@@ -91,17 +91,14 @@ impl Line<'_> {
                 self.text(" at ");
                 self.arp_protocol_address(sender_ip, is_ipv4);
             }
-            10 => self.text("NACK Reply "),
+            10 => self.text("NACK Reply"),
             _ => {
                 self.labelled("Unknown (", operation);
-                self.text(") ");
+                self.byte(b')');
             }
         }
-        if matches!(operation, 1..=4 | 8 | 9) {
-            self.sized(", length ", length);
-        } else {
-            super::hex::hexadecimal(self.out, bytes);
-        }
+        // tcpdump dumps the bytes of operations that it does not know
+        self.sized(", length ", length);
         Ok(())
     }
 

@@ -17,10 +17,13 @@ impl Line<'_> {
         self.layer = "GRE";
         let flags = field::u16(bytes, 0)?;
         self.labelled("GREv", flags & VERSION);
-        if flags & VERSION != 0 {
-            // version 1 carries PPP (RFC 2637)
-            self.sized(", length ", length);
-            return Ok(());
+        match flags & VERSION {
+            0 => {}
+            1 => return self.gre_point_to_point(flags, bytes, length),
+            _ => {
+                self.text(" ERROR: unknown-version");
+                return Ok(());
+            }
         }
         if self.verbose() {
             self.text(", Flags [");
@@ -51,6 +54,16 @@ impl Line<'_> {
             self.labelled(", seq ", field::u32(bytes, at)?);
             at += 4;
         }
+        if flags & ROUTING != 0 {
+            // source route entries, ended by an empty one (RFC 1701)
+            loop {
+                let [family @ .., _, len] = field::array::<4>(bytes, at)?;
+                at += 4 + usize::from(len);
+                if family == [0, 0] && len == 0 {
+                    break;
+                }
+            }
+        }
         if self.options.link_header {
             self.text(", proto ");
             self.text(ether_type_name(protocol).unwrap_or("unknown"));
@@ -58,9 +71,6 @@ impl Line<'_> {
             self.byte(b')');
         }
         self.sized(", length ", length);
-        if flags & ROUTING != 0 {
-            return Ok(());
-        }
         self.text(if self.verbose() { "\n\t" } else { ": " });
         let (rest, rest_len) = (field::rest(bytes, at), length.saturating_sub(at));
         self.deeper(|line| {
@@ -79,6 +89,23 @@ impl Line<'_> {
         })
     }
 
+    /// Version 1, which carries PPP (RFC 2637): its numbers.
+    fn gre_point_to_point(&mut self, flags: u16, bytes: &[u8], length: usize) -> Printed {
+        let mut at = 4;
+        for (bit, label) in [(KEY, ", call "), (SEQUENCE, ", seq "), (0x0080, ", ack ")] {
+            if flags & bit != 0 {
+                let number = field::u32(bytes, at)?;
+                self.labelled(label, if bit == KEY { number & 0xffff } else { number });
+                at += 4;
+            }
+        }
+        if flags & SEQUENCE == 0 {
+            self.text(", no-payload");
+        }
+        self.sized(", length ", length);
+        Ok(())
+    }
+
     /// An ESP packet: what is readable of it. `length`: on the wire.
     pub(super) fn esp(&mut self, bytes: &[u8], length: usize) -> Printed {
         self.layer = "ESP";
@@ -92,27 +119,25 @@ impl Line<'_> {
     /// An authentication header; returns the protocol behind it and its length.
     pub(super) fn authentication(&mut self, bytes: &[u8]) -> Result<(u8, usize), Cut> {
         self.layer = "AH";
-        let [next, len] = field::array(bytes, 0)?;
-        let len = (usize::from(len) + 2) * 4;
-        self.sized("AH(", 0);
-        self.out.truncate(self.out.len() - 1);
+        let [next, units] = field::array(bytes, 0)?;
+        let len = (usize::from(units) + 2) * 4;
+        let (index, sequence) = (field::u32(bytes, 4)?, field::u32(bytes, 8)?);
+        let value_len = len.saturating_sub(12);
+        self.text("AH(");
         if self.verbose() {
-            self.labelled("length=", bytes.get(1).copied().unwrap_or(0));
-            self.byte(b'(');
-            self.sized("", len);
+            self.labelled("length=", units);
+            self.sized("(", len);
             self.text("-bytes),");
         }
-        self.hex("spi=0x", field::u32(bytes, 4)?, 8);
+        self.hex("spi=0x", index, 8);
         self.byte(b',');
         if self.verbose() {
-            self.text("sumlen=");
-            self.sized("", len.saturating_sub(12));
+            self.sized("sumlen=", value_len);
             self.byte(b',');
         }
-        self.hex("seq=0x", field::u32(bytes, 8)?, 1);
-        self.hex(",icv=0x", 0u32, 1);
-        self.out.truncate(self.out.len() - 1);
-        super::put::hex_bytes(self.out, field::slice(bytes, 12, len.saturating_sub(12))?);
+        self.hex("seq=0x", sequence, 1);
+        self.text(",icv=0x");
+        super::put::hex_bytes(self.out, field::slice(bytes, 12, value_len)?);
         self.text("): ");
         Ok((next, len))
     }

@@ -10,14 +10,18 @@ impl Line<'_> {
     pub(super) fn icmp(&mut self, ip: &Ip<'_>, bytes: &[u8], length: usize) -> Printed {
         self.layer = "ICMP";
         let [kind, code] = field::array(bytes, 0)?;
+        let start = self.out.len();
         self.text("ICMP ");
-        self.icmp_message(kind, code, bytes)?;
+        if let Err(cut) = self.icmp_message(kind, code, bytes) {
+            // half a message could mislead
+            self.out.truncate(start);
+            return Err(cut);
+        }
         self.sized(", length ", length);
         if self.verbose() && !ip.fragmented {
             self.icmp_checksum(bytes, length);
         }
-        // the message types that are no errors (tcpdump's list, which lacks the rarely used ones)
-        let is_error = !matches!(kind, 0 | 8 | 9 | 10 | 13..=18);
+        let is_error = matches!(kind, 3 | 4 | 5 | 11 | 12);
         if self.verbose() && is_error && length > 8 {
             self.text("\n\t");
             let quote = field::rest(bytes, 8);
@@ -88,7 +92,7 @@ impl Line<'_> {
                 let transmitted = field::u32(bytes, 16)?;
                 self.labelled("time stamp reply id ", field::u16(bytes, 4)?);
                 self.labelled(" seq ", field::u16(bytes, 6)?);
-                self.text(" : org ");
+                self.text(": org ");
                 self.icmp_time(field::u32(bytes, 8)?);
                 self.text(", recv ");
                 self.icmp_time(field::u32(bytes, 12)?);

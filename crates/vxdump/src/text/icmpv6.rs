@@ -132,7 +132,7 @@ impl Line<'_> {
             }
             144 | 146 => self.hex(", id 0x", field::u16(bytes, 4)?, 4),
             // these have names, and no more is printed of them
-            138..=142 | 145 | 147 => {}
+            138..=142 | 145 | 147 | 155 => {}
             _ => {
                 self.sized(", length ", length);
                 if self.options.verbose <= 1 {
@@ -216,7 +216,7 @@ fn icmpv6_type_name(kind: u8) -> Option<&'static str> {
     Some(match kind {
         1 => "destination unreachable",
         2 => "packet too big",
-        3 => "time exceeded",
+        3 => "time exceeded in-transit",
         4 => "parameter problem",
         128 => "echo request",
         129 => "echo reply",

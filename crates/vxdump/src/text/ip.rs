@@ -14,6 +14,8 @@ pub(super) struct Ip<'a> {
     pub(super) next: u8,
     /// a fragment, though the first
     pub(super) fragmented: bool,
+    /// IPv6: the payload length field
+    pub(super) payload_field: Option<u16>,
     pub(super) version: u8,
 }
 
@@ -30,7 +32,7 @@ impl Ip<'_> {
     pub(super) fn final_destination(&self) -> &[u8] {
         let last_hop = match self.version {
             4 => super::ipv4::source_route_end(self.header),
-            _ => None,
+            _ => super::ipv6_extensions::routing_end(self.header),
         };
         last_hop.unwrap_or(self.destination)
     }
@@ -57,8 +59,6 @@ pub(super) fn protocol_name(protocol: u8) -> &'static str {
         51 => "AH",
         55 => "Mobile IP",
         58 => "ICMPv6",
-        59 => "None",
-        60 => "Options",
         62 => "Mobility (old)",
         88 => "EIGRP",
         89 => "OSPF",
@@ -148,6 +148,12 @@ impl Line<'_> {
                 self.text(protocol_name(protocol));
                 self.text(if protocol == 58 { " requires IPv6]" } else { " requires IPv4]" });
                 self.invalid();
+                Ok(())
+            }
+            (108, _) => {
+                self.layer = "IPComp";
+                self.hex("IPComp(cpi=0x", field::u16(bytes, 2)?, 4);
+                self.byte(b')');
                 Ok(())
             }
             (132, _) => self.sctp(ip, bytes, length),

@@ -40,16 +40,20 @@ impl Line<'_> {
     /// An IPv4 packet. `bytes` may go on behind it; `length`: on the wire, of what the layer around it has.
     pub(super) fn ipv4(&mut self, bytes: &[u8], length: usize) -> Printed {
         self.layer = "IPv4";
+        let version = field::u8(bytes, 0)? >> 4;
+        if version != 4 {
+            if version == 6 {
+                self.text("IP6, wrong link-layer encapsulation");
+            } else {
+                self.labelled("IP", version);
+            }
+            self.invalid();
+            return Ok(());
+        }
         if !self.options.link_header {
             self.text("IP ");
         }
         let fixed: [u8; 20] = field::array(bytes, 0)?;
-        if fixed[0] >> 4 != 4 {
-            self.labelled("version error: ", fixed[0] >> 4);
-            self.text(" != 4");
-            self.explained = true;
-            return Ok(());
-        }
         if length < 20 {
             self.sized("truncated-ip ", length);
             self.explained = true;
@@ -88,6 +92,7 @@ impl Line<'_> {
             destination: field::slice(bytes, 16, 4)?,
             next: protocol,
             fragmented: flags & 0x2000 != 0,
+            payload_field: None,
             version: 4,
         };
         if flags & 0x1fff != 0 {
@@ -97,8 +102,8 @@ impl Line<'_> {
             self.labelled(": ip-proto-", protocol);
             return Ok(());
         }
-        // TCP, UDP, SCTP and DCCP print addresses with ports
-        if !matches!(protocol, 6 | 17 | 132 | 33) {
+        // TCP, UDP and SCTP print addresses with ports
+        if !matches!(protocol, 6 | 17 | 132) {
             self.addresses(&ip);
         }
         let carried = bytes

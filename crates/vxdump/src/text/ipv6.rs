@@ -8,10 +8,10 @@ impl Line<'_> {
     /// An IPv6 packet. `bytes` may go on behind it; `length`: on the wire, of what the layer around it has.
     pub(super) fn ipv6(&mut self, bytes: &[u8], length: usize) -> Printed {
         self.layer = "IPv6";
+        let fixed: [u8; 40] = field::array(bytes, 0)?;
         if !self.options.link_header {
             self.text("IP6 ");
         }
-        let fixed: [u8; 40] = field::array(bytes, 0)?;
         if fixed[0] >> 4 != 6 {
             self.labelled("version error: ", fixed[0] >> 4);
             self.text(" != 6");
@@ -41,9 +41,10 @@ impl Line<'_> {
             destination: field::slice(bytes, 24, 16)?,
             next,
             fragmented: false,
+            payload_field: Some(payload_field),
             version: 6,
         };
-        if !matches!(next, 6 | 17 | 132 | 33) {
+        if !matches!(next, 6 | 17 | 132) {
             self.addresses(&ip);
         }
         self.ipv6_chain(ip, bytes, total)
@@ -70,12 +71,24 @@ impl Line<'_> {
 
     /// Extension headers, then what the packet carries.
     fn ipv6_chain(&mut self, mut ip: Ip<'_>, bytes: &[u8], total: usize) -> Printed {
-        let (mut protocol, mut at) = (ip.next, 40);
-        while at < bytes.len() {
+        let (mut protocol, mut at, mut total) = (ip.next, 40, total);
+        // nothing at all behind the fixed header is the transport's matter
+        while at < bytes.len() || at == 40 {
             let (rest, length) = (field::rest(bytes, at), total.saturating_sub(at));
             let len = match protocol {
-                0 => self.ipv6_options("HBH ", rest)?,
-                60 => self.ipv6_options("DSTOPT ", rest)?,
+                0 => {
+                    let options = self.ipv6_options("HBH ", rest)?;
+                    if let Some(jumbo) = options.jumbo.filter(|_| ip.payload_field == Some(0)) {
+                        let said = jumbo as usize + 40;
+                        if total < said {
+                            self.sized("truncated-ip6 - ", said - total);
+                            self.text(" bytes missing!");
+                        }
+                        total = said;
+                    }
+                    options.len
+                }
+                60 => self.ipv6_options("DSTOPT ", rest)?.len,
                 44 => match self.ipv6_fragment(rest, length)? {
                     Some(len) => {
                         ip.fragmented = true;
@@ -83,50 +96,15 @@ impl Line<'_> {
                     }
                     None => return Ok(()),
                 },
-                43 => self.ipv6_routing(rest)?,
+                43 => match self.ipv6_routing(rest)? {
+                    Some(len) => len,
+                    None => return Ok(()),
+                },
                 _ => return self.carried(&ip, protocol, rest, length),
             };
             protocol = field::u8(rest, 0)?;
             at += len;
         }
         Ok(())
-    }
-
-    fn ipv6_options(&mut self, name: &str, header: &[u8]) -> Result<usize, field::Cut> {
-        self.layer = "an IPv6 extension header";
-        self.text(name);
-        let len = (usize::from(field::u8(header, 1)?) + 1) * 8;
-        field::slice(header, 0, len)?;
-        Ok(len)
-    }
-
-    /// A fragment header; `None` behind one that is not the first.
-    fn ipv6_fragment(&mut self, header: &[u8], length: usize) -> Result<Option<usize>, field::Cut> {
-        self.layer = "an IPv6 extension header";
-        let id = field::u32(header, 4)?;
-        let offset = field::u16(header, 2)? & 0xfff8;
-        self.text("frag (");
-        if self.verbose() {
-            self.hex("0x", id, 8);
-            self.byte(b':');
-        }
-        self.number(offset);
-        self.sized("|", length.saturating_sub(8));
-        self.byte(b')');
-        if offset != 0 {
-            return Ok(None);
-        }
-        self.byte(b' ');
-        Ok(Some(8))
-    }
-
-    fn ipv6_routing(&mut self, header: &[u8]) -> Result<usize, field::Cut> {
-        self.layer = "an IPv6 extension header";
-        let [_, len, kind, left] = field::array(header, 0)?;
-        self.labelled("srcrt (len=", len);
-        self.labelled(", type=", kind);
-        self.labelled(", segleft=", left);
-        self.text(") ");
-        Ok((usize::from(len) + 1) * 8)
     }
 }

@@ -49,7 +49,6 @@ pub(super) fn ether_type_name(ether_type: u16) -> Option<&'static str> {
         0x9000 => "Loopback",
         0x00fe => "OSI",
         0x8902 => "CFM",
-        0x8903 => "CFM (old)",
         0x893a => "IEEE1905.1",
         0x88cc => "LLDP",
         0x88ca => "TIPC",
@@ -93,6 +92,7 @@ impl Line<'_> {
             Some(ether_type) => {
                 if !self.by_ether_type(ether_type, bytes, length)? {
                     self.ether_type_and_length(ether_type, length);
+                    self.undecoded();
                 }
                 Ok(())
             }
@@ -104,15 +104,16 @@ impl Line<'_> {
         self.layer = "Ethernet";
         let header: [u8; 14] = field::array(bytes, 0)?;
         if self.options.link_header {
-            self.ethernet_header(&header, length);
+            self.ethernet_header(&header, u16::from_be_bytes([header[12], header[13]]), length);
         }
-        let [.., high, low] = header;
+        let [a, b, c, d, e, f, g, h, i, j, k, l, high, low] = header;
+        let addresses = Some([[g, h, i, j, k, l], [a, b, c, d, e, f]]);
         let mut ether_type = u16::from_be_bytes([high, low]);
         let mut at = 14;
         loop {
             let (rest, rest_len) = (field::rest(bytes, at), length.saturating_sub(at));
             match ether_type {
-                0..=MAX_LENGTH | 0x8870 => return self.llc(rest, rest_len),
+                0..=MAX_LENGTH | 0x8870 => return self.llc(rest, rest_len, addresses),
                 0x8100 | 0x88a8 | 0x9100 | 0x9200 => {
                     self.layer = "a VLAN tag";
                     let control = field::u16(rest, 0)?;
@@ -124,9 +125,11 @@ impl Line<'_> {
                     at += 4;
                 }
                 _ => {
-                    if !self.by_ether_type(ether_type, rest, rest_len)? && !self.options.link_header
-                    {
-                        self.ethernet_header(&header, length);
+                    if !self.by_ether_type(ether_type, rest, rest_len)? {
+                        if !self.options.link_header {
+                            self.ethernet_header(&header, ether_type, length);
+                        }
+                        self.undecoded();
                     }
                     return Ok(());
                 }
@@ -134,12 +137,11 @@ impl Line<'_> {
         }
     }
 
-    fn ethernet_header(&mut self, header: &[u8; 14], length: usize) {
-        let &[a, b, c, d, e, f, g, h, i, j, k, l, high, low] = header;
+    fn ethernet_header(&mut self, header: &[u8; 14], ether_type: u16, length: usize) {
+        let &[a, b, c, d, e, f, g, h, i, j, k, l, ..] = header;
         put::mac(self.out, [g, h, i, j, k, l]);
         self.text(" > ");
         put::mac(self.out, [a, b, c, d, e, f]);
-        let ether_type = u16::from_be_bytes([high, low]);
         if ether_type <= MAX_LENGTH {
             self.text(", 802.3");
             self.labelled(", length ", ether_type);
@@ -151,23 +153,34 @@ impl Line<'_> {
     }
 
     fn ether_type_and_length(&mut self, ether_type: u16, length: usize) {
-        if self.options.quiet {
-            match ether_type_name(ether_type) {
-                Some(name) => self.text(name),
-                None => {
-                    self.hex("Unknown Ethertype (0x", ether_type, 4);
-                    self.byte(b')');
-                }
-            }
-        } else {
-            self.text("ethertype ");
-            self.ether_type(ether_type);
-        }
+        self.brief_ether_type(ether_type);
         self.sized(", length ", length);
         self.text(": ");
     }
 
-    fn ether_type(&mut self, ether_type: u16) {
+    fn brief_ether_type(&mut self, ether_type: u16) {
+        if !self.options.quiet {
+            self.text("ethertype ");
+            return self.ether_type(ether_type);
+        }
+        match ether_type_name(ether_type) {
+            Some(name) => self.text(name),
+            None => {
+                self.hex("Unknown Ethertype (0x", ether_type, 4);
+                self.byte(b')');
+            }
+        }
+    }
+
+    /// Ends the line of a packet of an unknown type. Here tcpdump dumps the bytes, which would be more than one line a
+    /// packet; `-X` does that.
+    fn undecoded(&mut self) {
+        while self.out.last() == Some(&b' ') {
+            self.out.pop();
+        }
+    }
+
+    pub(super) fn ether_type(&mut self, ether_type: u16) {
         self.text(ether_type_name(ether_type).unwrap_or("Unknown"));
         self.hex(" (0x", ether_type, 4);
         self.byte(b')');
@@ -181,9 +194,10 @@ impl Line<'_> {
         }
         self.text(", ");
         if next > MAX_LENGTH {
-            self.text("ethertype ");
-            self.ether_type(next);
+            self.brief_ether_type(next);
             self.text(", ");
+        } else {
+            self.text("802.3");
         }
     }
 
@@ -199,6 +213,7 @@ impl Line<'_> {
             0x86dd => self.ipv6(bytes, length)?,
             0x0806 | 0x8035 => self.arp(bytes, length)?,
             0x8847 | 0x8848 => self.mpls(bytes, length)?,
+            0x88cc => self.sized("LLDP, length ", length),
             _ => return Ok(false),
         }
         Ok(true)
@@ -208,11 +223,13 @@ impl Line<'_> {
         self.layer = "MPLS";
         self.text("MPLS");
         let mut at = 0;
+        let mut label;
         loop {
             let entry = field::u32(bytes, at)?;
+            label = entry >> 12;
             self.text(if self.verbose() && at > 0 { "\n\t" } else { " " });
-            self.labelled("(label ", entry >> 12);
-            let reserved = match entry >> 12 {
+            self.labelled("(label ", label);
+            let reserved = match label {
                 0 => Some(" (IPv4 explicit NULL)"),
                 1 => Some(" (router alert)"),
                 2 => Some(" (IPv6 explicit NULL)"),
@@ -236,12 +253,19 @@ impl Line<'_> {
             }
         }
         let (rest, rest_len) = (field::rest(bytes, at), length.saturating_sub(at));
+        // nothing says what follows: reserved labels, and else the version (RFC 3032 section 2.1, RFC 4928)
+        let version = match (label, rest.first()) {
+            (0 | 3, _) => 4,
+            (2, _) => 6,
+            (_, Some(0x45..=0x4f)) => 4,
+            (_, Some(0x60..=0x6f)) => 6,
+            _ => return Ok(()),
+        };
         self.text(if self.verbose() { "\n\t" } else { " " });
-        match rest.first().map(|byte| byte >> 4) {
-            Some(4) => self.deeper(|line| line.ipv4(rest, rest_len)),
-            Some(6) => self.deeper(|line| line.ipv6(rest, rest_len)),
-            _ => Ok(()),
-        }
+        self.deeper(|line| match version {
+            4 => line.ipv4(rest, rest_len),
+            _ => line.ipv6(rest, rest_len),
+        })
     }
 
     /// BSD loopback.
@@ -270,7 +294,13 @@ impl Line<'_> {
         match name {
             Some("IPv4") => self.ipv4(rest, rest_len),
             Some(_) => self.ipv6(rest, rest_len),
-            None => Ok(()),
+            None => {
+                if !self.options.link_header {
+                    self.labelled("AF Unknown (", family);
+                    self.sized("), length ", length);
+                }
+                Ok(())
+            }
         }
     }
 
@@ -357,7 +387,7 @@ impl Line<'_> {
         loop {
             let (rest, rest_len) = (field::rest(bytes, at), length.saturating_sub(at));
             match ether_type {
-                4 => return self.llc(rest, rest_len),
+                4 => return self.llc(rest, rest_len, None),
                 0x8100 | 0x88a8 | 0x9100 => {
                     self.layer = "a VLAN tag";
                     let control = field::u16(rest, 0)?;
@@ -366,7 +396,7 @@ impl Line<'_> {
                         self.vlan(control, next);
                     }
                     if next <= MAX_LENGTH {
-                        return self.llc(field::rest(rest, 4), rest_len.saturating_sub(4));
+                        return self.llc(field::rest(rest, 4), rest_len.saturating_sub(4), None);
                     }
                     ether_type = next;
                     at += 4;
@@ -378,61 +408,12 @@ impl Line<'_> {
                         if !self.options.link_header {
                             self.cooked_protocol(ether_type, length);
                         }
+                        self.undecoded();
                     }
                     return Ok(());
                 }
             }
         }
-    }
-
-    /// IEEE 802.2 LLC: SNAP is followed, of other frames the access points are printed.
-    fn llc(&mut self, bytes: &[u8], length: usize) -> Printed {
-        self.layer = "LLC";
-        let [destination, source, control] = field::array(bytes, 0)?;
-        if (destination, source, control) == (0xaa, 0xaa, 3) {
-            let [a, b, c] = field::array::<3>(bytes, 3)?;
-            let ether_type = field::u16(bytes, 6)?;
-            let rest = (field::rest(bytes, 8), length.saturating_sub(8));
-            if self.options.link_header {
-                self.hex(
-                    "LLC, dsap SNAP (0xaa) Individual, ssap SNAP (0xaa) Command, ctrl 0x03: oui 0x",
-                    u32::from_be_bytes([0, a, b, c]),
-                    6,
-                );
-                self.text(", ethertype ");
-                self.ether_type(ether_type);
-                self.sized(", length ", rest.1);
-                self.text(": ");
-            }
-            if [a, b, c] == [0; 3] && self.by_ether_type(ether_type, rest.0, rest.1)? {
-                return Ok(());
-            }
-            return Ok(());
-        }
-        self.access_point("LLC, dsap ", destination & 0xfe);
-        self.text(if destination & 1 == 0 { " Individual" } else { " Group" });
-        self.access_point(", ssap ", source & 0xfe);
-        self.text(if source & 1 == 0 { " Command" } else { " Response" });
-        self.hex(", ctrl 0x", control, 2);
-        self.sized(", length ", length);
-        Ok(())
-    }
-
-    fn access_point(&mut self, label: &str, point: u8) {
-        self.text(label);
-        self.text(match point {
-            0x00 => "Null",
-            0x06 => "IP",
-            0x42 => "STP",
-            0xaa => "SNAP",
-            0xe0 => "NetWare",
-            0xf0 => "NetBeui",
-            0xfe => "OSI",
-            0xff => "Global",
-            _ => "Unknown",
-        });
-        self.hex(" (0x", point, 2);
-        self.byte(b')');
     }
 }
 

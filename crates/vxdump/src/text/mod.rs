@@ -16,8 +16,11 @@ mod icmpv6;
 mod ip;
 mod ipv4;
 mod ipv6;
+mod ipv6_extensions;
 mod link;
+mod llc;
 mod membership;
+mod mptcp;
 mod neighbor;
 pub(crate) mod put;
 mod sctp;
@@ -207,7 +210,8 @@ impl Line<'_> {
                 Some(stop) => self.reason(|out| put::text(out, &stop.to_string())),
                 None => self.cut(cut),
             },
-            (Ok(()), Some(stop)) if !self.explained => {
+            // where a field is missing that was not to be printed, there is nothing to say
+            (Ok(()), Some(stop)) if !self.explained && stop.cause != Cause::Truncated => {
                 self.reason(|out| put::text(out, &stop.to_string()));
             }
             // the packet itself is well, but not the tunnel that may be in it

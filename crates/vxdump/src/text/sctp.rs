@@ -35,28 +35,29 @@ impl Line<'_> {
         let mut number = 0u32;
         while at < length {
             number += 1;
-            self.text(match number {
+            let separator = match number {
                 _ if self.options.verbose > 1 => "\n\t",
                 1 => " (",
                 _ => ", (",
-            });
-            self.number(number);
-            self.text(") ");
+            };
             if length - at < CHUNK_HEADER {
-                self.text("[chunk descriptor cut off at end of packet]");
+                self.labelled(separator, number);
+                self.text(") [chunk descriptor cut off at end of packet]");
                 self.explained = true;
                 return Ok(());
             }
             let [kind, flags, l1, l2] = field::array(bytes, at)?;
             let said = usize::from(u16::from_be_bytes([l1, l2]));
             if said < CHUNK_HEADER {
-                self.sized("[Bad chunk length ", said);
+                self.labelled(separator, number);
+                self.sized(") [Bad chunk length ", said);
                 self.text(", < size of chunk descriptor]");
                 self.explained = true;
                 return Ok(());
             }
             let chunk = field::slice(bytes, at, said)?;
-            self.byte(b'[');
+            self.labelled(separator, number);
+            self.text(") [");
             match chunk_name(kind) {
                 Some(name) => self.text(name),
                 None => self.hex("Unknown chunk type: 0x", kind, 1),
@@ -195,7 +196,6 @@ fn chunk_name(kind: u8) -> Option<&'static str> {
 /// Names of payload protocols (IANA "SCTP Payload Protocol Identifiers").
 fn payload_protocol(identifier: u32) -> Option<&'static str> {
     Some(match identifier {
-        0 => "unspecified",
         1 => "ISDN Q.921",
         2 => "M2UA",
         3 => "M3UA",

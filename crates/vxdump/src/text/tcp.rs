@@ -180,7 +180,7 @@ impl Line<'_> {
                 _ => usize::from(field::u8(bytes, at + 1)?),
             };
             if len == 0 || len > header_len - at || (len == 1 && kind > 1) {
-                return Ok(self.tcp_bad_option(at > 20));
+                return Ok(self.tcp_bad_option(at == 20));
             }
             let name = tcp_option_name(kind);
             self.named_or(name, "unknown-", kind);
@@ -197,11 +197,11 @@ impl Line<'_> {
             };
             let start = at + len.min(2);
             if start + needed > header_len {
-                return Ok(self.tcp_bad_option(at > 20));
+                return Ok(self.tcp_bad_option(at == 20));
             }
             let data = field::slice(bytes, start, needed)?;
             if !self.tcp_option(kind, data, flags, base)? {
-                return Ok(self.tcp_bad_option(at > 20));
+                return Ok(self.tcp_bad_option(at == 20));
             }
             if needed + len.min(2) != len {
                 self.sized("[len ", len);
@@ -216,8 +216,8 @@ impl Line<'_> {
         Ok(true)
     }
 
-    fn tcp_bad_option(&mut self, _is_inside: bool) -> bool {
-        self.text("[bad opt]");
+    fn tcp_bad_option(&mut self, is_first: bool) -> bool {
+        self.text(if is_first { "[bad opt]" } else { "[bad opt]]" });
         self.explained = true;
         false
     }
@@ -227,7 +227,7 @@ impl Line<'_> {
         &mut self,
         kind: u8,
         data: &[u8],
-        _flags: u8,
+        flags: u8,
         base: u32,
     ) -> Result<bool, field::Cut> {
         match kind {
@@ -249,6 +249,53 @@ impl Line<'_> {
                 self.labelled(" val ", field::u32(data, 0)?);
                 self.labelled(" ecr ", field::u32(data, 4)?);
             }
+            // TCP MD5 signature (RFC 2385)
+            19 => {
+                self.text(" shared secret not supplied with -M, can't check - ");
+                super::put::hex_bytes(self.out, data);
+            }
+            // SCPS capabilities
+            20 => {
+                let [capabilities, connection] = field::array(data, 0)?;
+                self.hex(" cap ", capabilities, 2);
+                self.labelled(" id ", connection);
+            }
+            // user timeout (RFC 5482): the first bit says minutes; tcpdump takes the last one, and so is this
+            28 => {
+                let timeout = field::u16(data, 0)?;
+                self.hex(" 0x", timeout, 1);
+                let seconds = u32::from(timeout >> 1);
+                self.labelled(" ", if timeout & 1 == 0 { seconds } else { seconds * 60 });
+            }
+            // authentication (RFC 5925)
+            29 => match data {
+                [key, next_key, mac @ ..] => {
+                    self.labelled(" keyid ", *key);
+                    self.labelled(" rnextkeyid ", *next_key);
+                    if !mac.is_empty() {
+                        self.text(" mac 0x");
+                        super::put::hex_bytes(self.out, mac);
+                    }
+                }
+                _ => self.invalid(),
+            },
+            30 => return self.mptcp(data, flags),
+            34 => {
+                self.byte(b' ');
+                self.tcp_fast_open(data, " ");
+            }
+            // shared by experiments, the first two bytes tell which (RFC 6994)
+            254 => match data {
+                [0xf9, 0x89, cookie @ ..] => {
+                    self.text("-tfo");
+                    self.tcp_fast_open(cookie, " ");
+                }
+                [a, b, ..] => {
+                    self.byte(b'-');
+                    super::put::hex_bytes(self.out, &[*a, *b]);
+                }
+                _ => return Ok(false),
+            },
             _ => {
                 if !data.is_empty() {
                     self.text(" 0x");
@@ -257,6 +304,22 @@ impl Line<'_> {
             }
         }
         Ok(true)
+    }
+}
+
+impl Line<'_> {
+    /// A fast open cookie (RFC 7413 section 4.1.1).
+    fn tcp_fast_open(&mut self, cookie: &[u8], blank: &str) {
+        if cookie.is_empty() {
+            self.text(blank);
+            self.text("cookiereq");
+        } else if cookie.len() % 2 != 0 || !(4..=16).contains(&cookie.len()) {
+            self.invalid();
+        } else {
+            self.text(blank);
+            self.text("cookie ");
+            super::put::hex_bytes(self.out, cookie);
+        }
     }
 }
 

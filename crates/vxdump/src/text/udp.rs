@@ -65,7 +65,8 @@ impl Line<'_> {
 
     fn udp_checksum(&mut self, ip: &Ip<'_>, bytes: &[u8], length: usize) {
         let Ok(field) = field::u16(bytes, 6) else { return };
-        if field == 0 {
+        // for IPv6 a checksum is mandatory: 0 is a wrong one
+        if field == 0 && ip.version == 4 {
             return self.text("[no cksum] ");
         }
         let Some(datagram) = bytes.get(..length) else { return };
