@@ -1,0 +1,57 @@
+//! What a flow table is told when it is made.
+
+use vxlan::Decoder;
+
+/// Nanoseconds in a second.
+const SECOND: i64 = 1_000_000_000;
+
+/// Limits and policies of a [`FlowTable`](crate::FlowTable).
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The most flows held at a time, at least 1. One more pushes out the one that was seen least recently.
+    pub max_flows: usize,
+    /// A flow without packets for longer than this many nanoseconds is over. `None`: never.
+    pub idle_timeout: Option<i64>,
+    /// A flow that began longer ago than this many nanoseconds is handed out, and goes on as a new record. `None`:
+    /// never.
+    pub active_timeout: Option<i64>,
+    /// A TCP connection that was closed or reset is over after this many nanoseconds without packets; until then the
+    /// last acknowledgements and sent-again FINs still join it. `None`: as other flows.
+    pub closed_timeout: Option<i64>,
+    /// Do copies of a packet, seen at further capture points, count as packets and bytes?
+    ///
+    /// `true` (the default) counts every captured frame, as tshark and tcpdump do. `false` counts each packet once: at
+    /// the capture point (interface) where the first packet of its direction was seen. Either way copies are no
+    /// retransmissions, and are counted in [`Counts::copies`](crate::Counts::copies). Where the packets of one
+    /// direction legitimately take two interfaces (a bond captured at its members), keep `true`.
+    pub count_copies: bool,
+    /// The most fragmented packets, per address family, whose ports are remembered for their later fragments; the
+    /// oldest go first.
+    pub max_fragmented: usize,
+    /// The decoder of the packets: needed to find the innermost of nested tunnels, and to decode what ICMP errors
+    /// quote.
+    pub decoder: Decoder,
+}
+
+impl Default for Config {
+    /// A million flows; timeouts as Zeek's: 5 minutes without packets, no active timeout; closed connections linger
+    /// 10 seconds; copies count; 4,096 fragmented packets.
+    fn default() -> Self {
+        Self {
+            max_flows: 1_000_000,
+            idle_timeout: Some(300 * SECOND),
+            active_timeout: None,
+            closed_timeout: Some(10 * SECOND),
+            count_copies: true,
+            max_fragmented: 4096,
+            decoder: Decoder::default(),
+        }
+    }
+}
+
+impl Config {
+    /// For capture files: no flow ends by time, so that a table equals the conversations that other tools show.
+    pub fn without_timeouts() -> Self {
+        Self { idle_timeout: None, active_timeout: None, closed_timeout: None, ..Self::default() }
+    }
+}

@@ -1,0 +1,309 @@
+//! From a decoded packet to its digest.
+
+use core::hash::BuildHasher;
+use core::net::IpAddr;
+
+use foldhash::fast::RandomState;
+use vxlan::{Decoder, Headers, IcmpHeader, Icmpv6Header, IpProtocol, Packet, Tunnel, Vni};
+
+use crate::config::Config;
+use crate::digest::{Carriage, Digest, Either, Summary, Transport, What};
+use crate::key::{Address, Key, Kind, NO_VNI, wide};
+
+/// DNS, multicast DNS and LLMNR (IANA Service Name and Transport Protocol Port Number Registry).
+const DNS_PORTS: [u16; 3] = [53, 5353, 5355];
+
+/// When and where a packet was captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Nanoseconds since the Unix epoch.
+    pub time: i64,
+    /// Capture interface: frames of one packet at two interfaces are copies. A cooked header's interface index is taken
+    /// into account besides.
+    pub interface: u32,
+    /// Length of the frame on the wire, in bytes.
+    pub wire_len: u32,
+}
+
+/// Makes summaries of packets.
+///
+/// Several threads use one each, cloned from the same one: the summaries then fit the same tables, as all share one
+/// random seed.
+#[derive(Clone, Debug)]
+pub struct Summarizer {
+    decoder: Decoder,
+    hasher: RandomState,
+    not_ip: u64,
+}
+
+/// What all of one packet's digests share.
+#[derive(Clone, Copy)]
+struct Context {
+    seen: Seen,
+    point: u32,
+    vni: u32,
+    bytes: u32,
+    carriage: Carriage,
+}
+
+impl Summarizer {
+    /// A summarizer with a random seed.
+    pub fn new(config: &Config) -> Self {
+        Self { decoder: config.decoder.clone(), hasher: RandomState::default(), not_ip: 0 }
+    }
+
+    /// Frames so far without an IP packet that could be decoded.
+    pub const fn not_ip(&self) -> u64 {
+        self.not_ip
+    }
+
+    /// One with the same seed that has counted nothing.
+    #[must_use]
+    pub fn fresh(&self) -> Self {
+        Self { not_ip: 0, ..self.clone() }
+    }
+
+    pub(crate) const fn hasher(&self) -> &RandomState {
+        &self.hasher
+    }
+
+    /// Gives the packet's summary to `out`, and maybe a second one: of the flow that an ICMP error quotes, or of the
+    /// outer packet whose later fragments are to be known.
+    #[inline]
+    pub fn summarize(&mut self, packet: &Packet<'_>, seen: Seen, mut out: impl FnMut(Summary)) {
+        let Some(protocol) = packet.inner.protocol() else {
+            self.not_ip += 1;
+            return;
+        };
+        let mut context = Context {
+            seen,
+            point: point(packet, seen.interface),
+            vni: NO_VNI,
+            bytes: seen.wire_len,
+            carriage: Carriage::None,
+        };
+        if let Some(tunnel) = packet.tunnel {
+            self.carried(packet, tunnel, &mut context);
+            if packet.outer.fragment().is_some_and(|f| f.is_first() && f.more) {
+                // the lengths in the inner headers are those of the whole packet
+                let whole = packet.inner.network_offset() as u32 + packet.inner.network_wire_len();
+                context.bytes = context.bytes.max(whole);
+                self.marker(&packet.outer, What::TunnelFragment, NO_VNI, context, &mut out);
+            }
+        }
+        self.digest(&packet.inner, protocol, context, What::Packet, &mut out);
+        if matches!(protocol, IpProtocol::ICMP | IpProtocol::ICMPV6) {
+            self.quoted(&packet.inner, context, &mut out);
+        }
+    }
+
+    /// The tunnel next to the inner packet, and who carries it.
+    #[inline]
+    fn carried(&self, packet: &Packet<'_>, tunnel: Tunnel<'_>, context: &mut Context) {
+        let (outer, innermost) = if packet.depth() == 1 {
+            (packet.outer, tunnel)
+        } else {
+            let last = self.decoder.encapsulations(packet).last();
+            last.map_or((packet.outer, tunnel), |level| (level.headers, level.tunnel))
+        };
+        context.vni = innermost.vni().map_or(NO_VNI, Vni::number);
+        context.bytes = innermost.payload_wire_len();
+        context.carriage = carriage(&outer);
+    }
+
+    #[cold]
+    fn quoted(&self, headers: &Headers<'_>, context: Context, out: &mut impl FnMut(Summary)) {
+        let Some(quote) = self.decoder.decode_quote(headers) else { return };
+        // an error about a tunnel packet quotes its inner packet, of another network than the error's own
+        let vni = match quote.tunnel {
+            Some(_) => self
+                .decoder
+                .innermost_tunnel(&quote)
+                .and_then(Tunnel::vni)
+                .map_or(NO_VNI, Vni::number),
+            None => context.vni,
+        };
+        self.marker(&quote.inner, What::Quoted, vni, context, out);
+    }
+
+    /// A digest that is no packet of the flow it names.
+    #[cold]
+    fn marker(
+        &self,
+        headers: &Headers<'_>,
+        what: What,
+        vni: u32,
+        context: Context,
+        out: &mut impl FnMut(Summary),
+    ) {
+        if let Some(protocol) = headers.protocol() {
+            self.digest(headers, protocol, Context { vni, ..context }, what, out);
+        }
+    }
+
+    #[inline]
+    fn digest(
+        &self,
+        headers: &Headers<'_>,
+        protocol: IpProtocol,
+        context: Context,
+        what: What,
+        out: &mut impl FnMut(Summary),
+    ) {
+        if let Some(ip) = headers.ipv4() {
+            let ends = (ip.source().to_bits(), ip.destination().to_bits());
+            let ids = (ip.identification(), ip.ttl());
+            out(Summary(Either::V4(self.of(headers, ends, ids, protocol, context, what))));
+        } else if let Some(ip) = headers.ipv6() {
+            let ends = (wide(ip.source_octets()), wide(ip.destination_octets()));
+            let ids = (0, ip.hop_limit());
+            out(Summary(Either::V6(self.of(headers, ends, ids, protocol, context, what))));
+        }
+    }
+
+    #[inline]
+    fn of<A: Address>(
+        &self,
+        headers: &Headers<'_>,
+        (source, destination): (A, A),
+        (ip_id, ttl): (u16, u8),
+        protocol: IpProtocol,
+        context: Context,
+        mut what: What,
+    ) -> Digest<A> {
+        let mut fragment_id = 0;
+        if let Some(fragment) = headers.fragment() {
+            fragment_id = fragment.id;
+            what = match what {
+                What::Packet if fragment.is_first() => What::FirstFragment,
+                What::Packet => What::LaterFragment,
+                marker => marker,
+            };
+        }
+        let (kind, ports, transport) = match what {
+            What::LaterFragment | What::TunnelFragment => {
+                (Kind::Fragments, (0, 0), Transport::Other)
+            }
+            _ => transport(headers, protocol),
+        };
+        let (key, side) =
+            Key::new((source, ports.0), (destination, ports.1), context.vni, protocol, kind);
+        Digest {
+            time: context.seen.time,
+            hash: self.hasher.hash_one(key),
+            key,
+            point: context.point,
+            bytes: context.bytes,
+            fragment: fragment_id,
+            transport,
+            carriage: context.carriage,
+            ip_id,
+            ttl,
+            side,
+            what,
+        }
+    }
+}
+
+/// Capture interface, and the interface within it that a cooked header names.
+#[inline]
+fn point(packet: &Packet<'_>, interface: u32) -> u32 {
+    match packet.outer.sll().and_then(vxlan::SllHeader::interface_index) {
+        Some(index) => interface.rotate_left(20) ^ index,
+        None => interface,
+    }
+}
+
+#[inline]
+fn carriage(outer: &Headers<'_>) -> Carriage {
+    match (outer.source(), outer.destination()) {
+        (Some(IpAddr::V4(source)), Some(IpAddr::V4(destination))) => {
+            Carriage::V4([source.to_bits(), destination.to_bits()])
+        }
+        (Some(IpAddr::V6(source)), Some(IpAddr::V6(destination))) => {
+            let words = |address: core::net::Ipv6Addr| {
+                let bits = address.to_bits();
+                [(bits >> 96) as u32, (bits >> 64) as u32, (bits >> 32) as u32, bits as u32]
+            };
+            Carriage::V6([words(source), words(destination)])
+        }
+        _ => Carriage::None,
+    }
+}
+
+/// What tells flows apart, and what the transport header says.
+#[inline]
+fn transport(headers: &Headers<'_>, protocol: IpProtocol) -> (Kind, (u16, u16), Transport) {
+    match protocol {
+        IpProtocol::TCP => {
+            let Some(tcp) = headers.tcp() else { return ports_only(headers) };
+            let transport = Transport::Tcp {
+                seq: tcp.sequence(),
+                ack: tcp.acknowledgement(),
+                len: headers.payload_wire_len(),
+                window: tcp.window(),
+                flags: tcp.flags().0,
+            };
+            (Kind::Ports, (tcp.source_port(), tcp.destination_port()), transport)
+        }
+        IpProtocol::UDP => {
+            let Some(udp) = headers.udp() else { return ports_only(headers) };
+            let ports = (udp.source_port(), udp.destination_port());
+            let is_dns = DNS_PORTS.contains(&ports.0) || DNS_PORTS.contains(&ports.1);
+            let transport = if is_dns { dns(headers.payload()) } else { Transport::Datagram };
+            (Kind::Ports, ports, transport)
+        }
+        IpProtocol::ICMP => match headers.icmp() {
+            Some(icmp) => {
+                let is_request =
+                    matches!(icmp.icmp_type(), IcmpHeader::ECHO_REQUEST | IcmpHeader::TIMESTAMP);
+                message(icmp.icmp_type(), icmp.code(), icmp.echo(), is_request)
+            }
+            None => (Kind::None, (0, 0), Transport::Other),
+        },
+        IpProtocol::ICMPV6 => match headers.icmpv6() {
+            Some(icmp) => {
+                let is_request = icmp.icmp_type() == Icmpv6Header::ECHO_REQUEST;
+                message(icmp.icmp_type(), icmp.code(), icmp.echo(), is_request)
+            }
+            None => (Kind::None, (0, 0), Transport::Other),
+        },
+        _ => ports_only(headers),
+    }
+}
+
+/// Also where no more than the ports were captured.
+fn ports_only(headers: &Headers<'_>) -> (Kind, (u16, u16), Transport) {
+    match headers.ports() {
+        Some(ports) => (Kind::Ports, ports, Transport::Other),
+        None => (Kind::None, (0, 0), Transport::Other),
+    }
+}
+
+/// Both ends of an ICMP flow have the same number, so that the addresses alone decide which is the lower.
+fn message(
+    kind: u8,
+    code: u8,
+    echo: Option<(u16, u16)>,
+    is_request: bool,
+) -> (Kind, (u16, u16), Transport) {
+    match echo {
+        Some((id, number)) if is_request => {
+            (Kind::Identifier, (id, id), Transport::Request(number))
+        }
+        Some((id, number)) => (Kind::Identifier, (id, id), Transport::Answer(number)),
+        None => {
+            let number = u16::from_be_bytes([kind, code]);
+            (Kind::Message, (number, number), Transport::Other)
+        }
+    }
+}
+
+/// Identifier, and the bit that tells answers (RFC 1035 section 4.1.1).
+fn dns(payload: &[u8]) -> Transport {
+    match *payload {
+        [a, b, flags, ..] if flags & 0x80 == 0 => Transport::Request(u16::from_be_bytes([a, b])),
+        [a, b, ..] => Transport::Answer(u16::from_be_bytes([a, b])),
+        _ => Transport::Datagram,
+    }
+}

@@ -1,0 +1,225 @@
+//! The flow table.
+
+use vxlan::Packet;
+
+use crate::config::Config;
+use crate::digest::{self, Digest, Either, Summary, What};
+use crate::entry::NONE;
+use crate::family::{Clerk, Family, Place};
+use crate::key::{Address, Wide};
+use crate::record::{EndReason, FlowRecord, TableCounts};
+use crate::summarizer::{Seen, Summarizer};
+
+/// Every so many packets the flows that were not seen for longest are looked at.
+const SWEEP_EVERY: u32 = 64;
+/// How many flows one look ends or moves at most: more than can have begun since the last one, so that none are left
+/// behind for long.
+const SWEEP_MOST: usize = 4 * SWEEP_EVERY as usize;
+/// Summaries whose entries are loaded ahead of time in [`FlowTable::add_all`].
+const BATCH: usize = 32;
+
+/// Inner flows, at most [`Config::max_flows`] of them.
+#[derive(Clone, Debug)]
+pub struct FlowTable {
+    config: Config,
+    summarizer: Summarizer,
+    v4: Family<u32>,
+    v6: Family<Wide>,
+    now: u32,
+    counts: TableCounts,
+    ended: Vec<FlowRecord>,
+    /// which of how many tables this one is
+    shard: (usize, usize),
+}
+
+impl Default for FlowTable {
+    fn default() -> Self {
+        Self::new(Config::default())
+    }
+}
+
+impl FlowTable {
+    /// An empty table with a random seed.
+    pub fn new(config: Config) -> Self {
+        let summarizer = Summarizer::new(&config);
+        Self::sharded(config, summarizer, 0, 1)
+    }
+
+    /// Table number `shard` of `shards`, for the flows that [`Summary::shard`] gives to it. All tables, and the summarizers
+    /// that feed them, come from the same `summarizer`; [`Config::max_flows`] is that of this table.
+    ///
+    /// The records of all the tables together are those that one table makes of the same packets, as long as no flow
+    /// is pushed out.
+    pub fn sharded(config: Config, summarizer: Summarizer, shard: usize, shards: usize) -> Self {
+        let max_flows = config.max_flows.clamp(1, NONE as usize - 1);
+        let config = Config { max_flows, ..config };
+        Self {
+            v4: Family::new(&config, summarizer.hasher()),
+            v6: Family::new(&config, summarizer.hasher()),
+            config,
+            summarizer,
+            now: 0,
+            counts: TableCounts::default(),
+            ended: Vec::new(),
+            shard: (shard, shards),
+        }
+    }
+
+    /// Takes in a packet.
+    #[inline]
+    pub fn push(&mut self, packet: &Packet<'_>, seen: Seen) {
+        // at most two: the packet's own, and what an ICMP error quotes or a fragmented outer packet
+        let mut summaries = [None, None];
+        let mut count = 0;
+        self.summarizer.summarize(packet, seen, |summary| {
+            if let Some(place) = summaries.get_mut(count) {
+                *place = Some(summary);
+                count += 1;
+            }
+        });
+        for summary in summaries.iter().flatten() {
+            self.add(summary);
+        }
+    }
+
+    /// Takes in a summary, made by a summarizer with the same seed.
+    #[inline]
+    pub fn add(&mut self, summary: &Summary) {
+        let Self { config, v4, v6, now, counts, ended, shard, .. } = self;
+        let mut clerk = Clerk { config, now: *now, ended };
+        let time = match &summary.0 {
+            Either::V4(digest) => {
+                Self::settle(v4, v6, digest, *shard, counts, &mut clerk);
+                digest.time
+            }
+            Either::V6(digest) => {
+                Self::settle(v6, v4, digest, *shard, counts, &mut clerk);
+                digest.time
+            }
+        };
+        *now = now.wrapping_add(1);
+        if now.is_multiple_of(SWEEP_EVERY) {
+            self.sweep(time, SWEEP_MOST);
+        }
+    }
+
+    /// Takes in many summaries: faster than one at a time where the flows do not fit the processor's cache, as their
+    /// entries are then loaded side by side.
+    pub fn add_all(&mut self, summaries: &[Summary]) {
+        for batch in summaries.chunks(BATCH) {
+            let touched = batch.iter().fold(0, |sum: i64, summary| {
+                sum.wrapping_add(match &summary.0 {
+                    Either::V4(digest) => self.v4.touch(digest),
+                    Either::V6(digest) => self.v6.touch(digest),
+                })
+            });
+            core::hint::black_box(touched);
+            for summary in batch {
+                self.add(summary);
+            }
+        }
+    }
+
+    #[inline]
+    fn settle<A: Address, B: Address>(
+        family: &mut Family<A>,
+        other: &mut Family<B>,
+        digest: &Digest<A>,
+        shard: (usize, usize),
+        counts: &mut TableCounts,
+        clerk: &mut Clerk<'_>,
+    ) {
+        if digest.what == What::Packet {
+            Self::count(family, other, digest, counts, clerk);
+            return;
+        }
+        let (at, shards) = shard;
+        match family.place(digest, |hash| shards == 1 || digest::shard(hash, shards) == at) {
+            Place::Flow(digest) => Self::count(family, other, &digest, counts, clerk),
+            Place::Carried => counts.tunnel_fragments += 1,
+            Place::Nowhere => {}
+        }
+    }
+
+    #[inline]
+    fn count<A: Address, B: Address>(
+        family: &mut Family<A>,
+        other: &mut Family<B>,
+        digest: &Digest<A>,
+        counts: &mut TableCounts,
+        clerk: &mut Clerk<'_>,
+    ) {
+        counts.packets += 1;
+        if let Some(slot) = family.find(digest.hash, &digest.key)
+            && family.count(slot, digest, clerk)
+        {
+            return;
+        }
+        counts.flows += 1;
+        if family.live() + other.live() >= clerk.config.max_flows {
+            counts.evicted += 1;
+            match (family.oldest(clerk.now), other.oldest(clerk.now)) {
+                (Some((age, slot)), theirs) if theirs.is_none_or(|(theirs, _)| age >= theirs) => {
+                    family.end(slot, EndReason::Evicted, clerk.ended);
+                }
+                (_, Some((_, slot))) => other.end(slot, EndReason::Evicted, clerk.ended),
+                (_, None) => {}
+            }
+        }
+        family.begin(digest, clerk);
+    }
+
+    fn sweep(&mut self, time: i64, most: usize) {
+        let mut clerk = Clerk { config: &self.config, now: self.now, ended: &mut self.ended };
+        self.v4.expire(time, most, &mut clerk);
+        self.v6.expire(time, most, &mut clerk);
+    }
+
+    /// Ends the flows that are over at `time` (nanoseconds since the Unix epoch), as a packet of that time would, but all at
+    /// once: for a live capture in which nothing happens.
+    pub fn expire(&mut self, time: i64) {
+        self.sweep(time, usize::MAX);
+    }
+
+    /// Takes the records of flows that have ended since the last call. Take them often: they are kept until then.
+    pub fn ended(&mut self) -> impl Iterator<Item = FlowRecord> + '_ {
+        self.ended.drain(..)
+    }
+
+    /// Records of the flows in the table as they are now, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = FlowRecord> + '_ {
+        self.v4.live_records().chain(self.v6.live_records())
+    }
+
+    /// Ends all flows: gives the records that [`FlowTable::ended`] has not given yet, then those of the table, each made
+    /// when it is asked for.
+    pub fn finish(self) -> impl Iterator<Item = FlowRecord> {
+        self.ended.into_iter().chain(self.v4.into_records()).chain(self.v6.into_records())
+    }
+
+    /// How many flows the table holds.
+    pub fn len(&self) -> usize {
+        self.v4.live() + self.v6.live()
+    }
+
+    /// Does the table hold no flow?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What was counted so far.
+    pub const fn counts(&self) -> TableCounts {
+        TableCounts { not_ip: self.summarizer.not_ip(), ..self.counts }
+    }
+
+    /// Bytes on the heap: room for flows and their index, fragments, records not yet taken.
+    pub fn heap_bytes(&self) -> usize {
+        let records = self.ended.capacity() * size_of::<FlowRecord>();
+        self.v4.heap_bytes() + self.v6.heap_bytes() + records
+    }
+
+    /// A summarizer with this table's seed.
+    pub fn summarizer(&self) -> Summarizer {
+        self.summarizer.fresh()
+    }
+}

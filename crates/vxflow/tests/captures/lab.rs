@@ -1,0 +1,1 @@
+//! What the lab's sending programs report.
