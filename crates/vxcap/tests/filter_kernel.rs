@@ -132,6 +132,18 @@ fn loops_and_length_are_as_the_kernel_has_them() {
     }
 }
 
+#[test]
+fn an_index_wraps_in_the_kernel_and_not_in_libpcap() {
+    let plain = |code, k| Instruction { code, jt: 0, jf: 0, k };
+    // ldx #-1; ldb [x + 5]; ret a
+    let list = [plain(0x01, u32::MAX), plain(0x50, 5), plain(0x16, 0)];
+    let program = Program::new(list).expect("a sound program");
+    let packet = [9, 9, 9, 9, 3, 9, 9, 9];
+    assert_eq!(Kernel::attach(&list).expect("it is taken").passes(&packet), 3);
+    assert_eq!(program.run_as_kernel(&packet, Ancillary::default()), 3);
+    assert_eq!(program.run(&packet, 8), 0);
+}
+
 fn instruction() -> impl Strategy<Value = Instruction> {
     let code = prop_oneof![
         30 => proptest::sample::select(vec![
