@@ -250,7 +250,8 @@ impl<'a> Tunnel<'a> {
         let inner_type = match bytes.first().map(|b| b >> 4) {
             Some(4) => EtherType::IPV4,
             Some(6) => EtherType::IPV6,
-            _ => return Found::Nothing,
+            Some(_) => return Found::Nothing,
+            None => return cut(bytes, Layer::Ipv4, 20, place),
         };
         let tunnel = Self::new(bytes, 0, inner_type, Protocol::Udp, place);
         if tunnel.is_whole_ip() { Found::Tunnel(tunnel) } else { Found::Nothing }

@@ -155,9 +155,13 @@ impl<'a> Headers<'a> {
     fn llc(&mut self, at: u32, wire_end: u32) -> Result<(), Stop> {
         self.rest_at(at, wire_end);
         // SNAP with the organisation code of encapsulated Ethernet (RFC 1042); other LLC frames stay as they are
-        match self.within(at).first_chunk::<8>() {
-            Some(&[0xaa, 0xaa, 0x03, 0, 0, 0, high, low]) => {
+        match *self.within(at) {
+            [0xaa, 0xaa, 0x03, 0, 0, 0, high, low, ..] => {
                 self.typed(at + 8, EtherType(u16::from_be_bytes([high, low])), wire_end)
+            }
+            [] | [_] | [_, _] if wire_end > self.end => Err(self.cut(Layer::Llc, at, 3)),
+            [0xaa, 0xaa, 0x03, ref rest @ ..] if wire_end > self.end && rest.len() < 5 => {
+                Err(self.cut(Layer::Llc, at, 8))
             }
             _ => Ok(()),
         }
@@ -219,7 +223,7 @@ impl<'a> Headers<'a> {
         self.ether_type = EtherType::MPLS;
         self.rest_at(at, wire_end);
         loop {
-            let Some(entry) = be32(self.bytes, at as usize) else {
+            let Some(entry) = be32(self.within(at), 0) else {
                 return Err(self.cut(Layer::Mpls, start, at - start + 4));
             };
             at += 4;
@@ -236,11 +240,15 @@ impl<'a> Headers<'a> {
                 ));
             }
         }
-        match self.bytes.get(at as usize).map(|b| b >> 4) {
+        match self.within(at).first().map(|b| b >> 4) {
             Some(4) => self.ipv4_at(at, wire_end),
             Some(6) => self.ipv6_at(at, wire_end),
-            _ => {
+            first => {
                 self.rest_at(at, wire_end);
+                if first.is_none() && wire_end > self.end {
+                    // the nibble that would tell was not captured
+                    return Err(self.cut(Layer::Mpls, start, at - start + 1));
+                }
                 Ok(())
             }
         }
@@ -289,10 +297,11 @@ impl<'a> Headers<'a> {
         let wire_end =
             if total == 0 { wire_end } else { self.narrow(at, total, Limit::Ipv4TotalLength) };
         let transport = at + header_len;
-        self.rest_at(transport, wire_end);
         if self.end < transport {
+            self.rest_at(self.end, wire_end);
             return Err(self.cut(Layer::Ipv4, at, header_len));
         }
+        self.rest_at(transport, wire_end);
         let fragment = u16::from_be_bytes([fixed[6], fixed[7]]);
         if fragment & 0x3fff != 0 {
             if fragment & 0x1fff != 0 {

@@ -59,10 +59,12 @@ fn taken_for_tunnels(port: u16, count: u32) -> u32 {
 /// of 16 bits that fits.
 #[test]
 fn random_datagrams_are_no_tunnels() {
+    // unoptimised code gets a fifth of them
+    let count = if cfg!(debug_assertions) { 200_000 } else { 1_000_000 };
     for (port, most) in [(8472, 3), (4789, 3), (4790, 3), (6081, 3), (8285, 3)] {
-        let taken = taken_for_tunnels(port, 1_000_000);
-        eprintln!("port {port}: {taken} of 1,000,000 random datagrams are taken for tunnels");
-        assert!(taken <= most, "port {port}: {taken} of 1,000,000 random datagrams");
+        let taken = taken_for_tunnels(port, count);
+        eprintln!("port {port}: {taken} of {count} random datagrams are taken for tunnels");
+        assert!(taken <= most, "port {port}: {taken} of {count} random datagrams");
     }
 }
 
