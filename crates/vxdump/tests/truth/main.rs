@@ -10,6 +10,7 @@ mod exceptions;
 mod fields;
 mod judge;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -276,4 +277,41 @@ fn third_party_captures_agree_with_the_stored_truth() {
     }
     check(&report);
     assert!(rows_seen >= 500, "only {rows_seen} rows of truth were found");
+}
+
+/// Clean traffic on virtual links, where no checksum is what it will be: none of them is called bad.
+#[test]
+fn no_checksum_of_clean_traffic_is_bad() {
+    let Some(root) = captures("checksums") else { return };
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for file in files(&root, "lab") {
+        for (index, frame) in frames(&root.join(&file)).iter().enumerate() {
+            let decoded = fields::decode(&frame.data, frame.link_type, frame.wire_len);
+            for state in decoded.checksums.values().flatten() {
+                assert_ne!(*state, Checksum::Bad, "{file} {}", index + 1);
+                *seen.entry(state.name()).or_default() += 1;
+            }
+        }
+    }
+    for name in ["ok", "zero", "partial", "lco", "unverified"] {
+        let count = seen.get(name).copied().unwrap_or(0);
+        assert!(count > 0 || name == "zero", "{name} was never seen: {seen:?}");
+    }
+}
+
+/// Captures whose names say that their checksums are wrong. Those of the loopback device are not: the field holds the
+/// sum of the pseudo header, which tshark calls bad.
+#[test]
+fn wrong_checksums_are_bad() {
+    let Some(root) = captures("wrong checksums") else { return };
+    let root = root.join("third-party/malformed");
+    let states = |file: &str| -> Vec<Checksum> {
+        let decode = |frame: &Frame| fields::decode(&frame.data, frame.link_type, frame.wire_len);
+        let decoded = frames(&root.join(file)).iter().map(decode).collect::<Vec<_>>();
+        decoded.iter().flat_map(|decoded| decoded.checksums.values().flatten().copied()).collect()
+    };
+    assert_eq!(states("zeek__ip6-icmp6-bad-chksum.pcap"), [Checksum::Bad]);
+    let local = states("zeek__localhost-bad-chksum.pcap");
+    assert_eq!(local.len(), 10);
+    assert!(local.iter().all(|state| matches!(state, Checksum::Ok | Checksum::Partial)));
 }

@@ -86,12 +86,9 @@ fn every_bit_flipped() {
         for bit in 0..bytes.len() * 8 {
             let flip = 1 << (bit % 8);
             bytes[bit / 8] ^= flip;
-            for len in
-                [bytes.len(), bytes.len() - 1, bytes.len() / 2, (bit / 8 + 1).min(bytes.len())]
-            {
-                check(&decoder, &bytes[..len], link_type, bytes.len() as u32);
-                check(&decoder, &bytes[..len], link_type, len as u32);
-            }
+            check(&decoder, &bytes, link_type, bytes.len() as u32);
+            check(&decoder, &bytes[..bytes.len() / 2], link_type, bytes.len() as u32);
+            check(&decoder, &bytes[..=bit / 8], link_type, bit as u32 / 8 + 1);
             bytes[bit / 8] ^= flip;
         }
     }
