@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use vxcli::args::{MapArgs, SelectArgs, TunnelArgs};
 
 /// Capture and read Kubernetes overlay traffic: pod-to-pod packets with their nodes, pods and tunnels.
 ///
@@ -99,6 +100,26 @@ pub(crate) struct InputArgs {
     #[arg(short = 'r', value_name = "FILE")]
     pub(crate) read: Vec<PathBuf>,
 
+    /// Take at most N bytes of each frame into account.
+    #[arg(short = 's', long = "snapshot-length", value_name = "N")]
+    pub(crate) snaplen: Option<u32>,
+
+    #[command(flatten)]
+    pub(crate) tunnel: TunnelArgs,
+
+    /// End after N packets.
+    #[arg(short = 'c', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) live: LiveArgs,
+}
+
+/// Capturing live.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Live capture")]
+#[allow(clippy::struct_excessive_bools)] // tcpdump's flags
+pub(crate) struct LiveArgs {
     /// Capture live on device IF; `any` is all of them. May be repeated. On an underlay device (a physical one) only
     /// overlay traffic is shown, unless --all is given.
     #[arg(short = 'i', long = "interface", value_name = "IF", conflicts_with = "read")]
@@ -135,71 +156,6 @@ pub(crate) struct InputArgs {
     /// Decide on every frame in user space, none in the kernel. The result is the same.
     #[arg(long)]
     pub(crate) no_pushdown: bool,
-
-    /// Take at most N bytes of each frame into account.
-    #[arg(short = 's', long = "snapshot-length", value_name = "N")]
-    pub(crate) snaplen: Option<u32>,
-
-    /// Replaces the default tunnel ports 8472=vxlan, 4789=vxlan, 4790=gpe, 6081=geneve, 8285=udp (flannel's udp
-    /// backend). May be repeated. A port that is named here is looked for as source port too.
-    #[arg(long, value_name = "P[=KIND]")]
-    pub(crate) tunnel_port: Vec<String>,
-}
-
-/// Which packets.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Selection")]
-pub(crate) struct SelectArgs {
-    /// Only packets that match this pcap-filter(7) expression on the frame as captured.
-    #[arg(value_name = "EXPRESSION", trailing_var_arg = false)]
-    pub(crate) expression: Vec<String>,
-
-    /// Read EXPRESSION from FILE; one on the command line is ignored then.
-    #[arg(short = 'F', value_name = "FILE")]
-    pub(crate) expression_file: Option<PathBuf>,
-
-    /// Only packets whose inner frame matches this pcap-filter(7) expression (the frame itself where there is no
-    /// tunnel).
-    #[arg(long, value_name = "EXPR")]
-    pub(crate) inner: Option<String>,
-
-    /// Only packets with this VNI. May be repeated.
-    #[arg(long, value_name = "N")]
-    pub(crate) vni: Vec<u32>,
-
-    /// Only packets with this node at either end of the inner packet. May be repeated.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) node: Vec<String>,
-
-    /// Only packets with this pod at either end of the inner packet. May be repeated.
-    #[arg(long, value_name = "[NS/]NAME")]
-    pub(crate) pod: Vec<String>,
-
-    /// End after N packets.
-    #[arg(short = 'c', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) count: Option<u64>,
-}
-
-/// Where names come from.
-#[derive(Args, Debug, Default)]
-#[command(next_help_heading = "Names")]
-pub(crate) struct MapArgs {
-    /// Where names come from: kubectl's JSON or YAML of nodes, pods, services, endpointslices; flannel's subnet.env;
-    /// or lines `CIDR NAME`. May be repeated. `none`: no names.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) map: Vec<PathBuf>,
-
-    /// NODE has this podCIDR. May be repeated.
-    #[arg(long, value_name = "NODE=CIDR")]
-    pub(crate) pod_cidr: Vec<String>,
-
-    /// Services have addresses of CIDR. May be repeated.
-    #[arg(long, value_name = "CIDR")]
-    pub(crate) service_cidr: Vec<String>,
-
-    /// Nodes have addresses of CIDR. May be repeated.
-    #[arg(long, value_name = "CIDR")]
-    pub(crate) node_cidr: Vec<String>,
 }
 
 /// How packets are printed.
@@ -357,7 +313,7 @@ pub(crate) enum Format {
 /// When to colour.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Color {
-    /// On a terminal, unless NO_COLOR is set.
+    /// On a terminal, unless `NO_COLOR` is set.
     Auto,
     /// Always.
     Always,

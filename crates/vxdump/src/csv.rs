@@ -5,7 +5,6 @@ use vxcap::Frame;
 use vxlan::{Decoder, MacAddr, Packet};
 
 use crate::json::Origin;
-use crate::names;
 use crate::text::put;
 use crate::time_utc::Utc;
 
@@ -37,7 +36,7 @@ impl Csv {
         let carrier = decoder.encapsulations(packet).last();
         let tunnel = carrier.map(|c| c.tunnel);
         next(out, tunnel.map(|t| t.protocol().name()), put::text);
-        next(out, tunnel.and_then(|t| t.vni()).map(|v| v.number().into()), put::decimal);
+        next(out, tunnel.and_then(vxlan::Tunnel::vni).map(|v| v.number().into()), put::decimal);
         next(out, carrier.and_then(|c| c.headers.source()), put::address);
         next(out, carrier.and_then(|c| c.headers.destination()), put::address);
         let inner = &packet.inner;
@@ -58,11 +57,11 @@ impl Csv {
         }
         next(out, inner.ttl().map(u64::from), put::decimal);
         let tcp = inner.tcp();
-        next(out, tcp.map(|t| t.flags()), put::tcp_flags);
+        next(out, tcp.map(vxlan::TcpHeader::flags), put::tcp_flags);
         next(out, tcp.map(|t| t.sequence().into()), put::decimal);
         next(out, tcp.map(|t| t.acknowledgement().into()), put::decimal);
         next(out, inner.protocol().map(|_| inner.payload_wire_len().into()), put::decimal);
-        let ends = names::ends(map, inner);
+        let ends = vxcli::ends(map, inner);
         next(out, ends.map(|e| e.0.label()), field);
         next(out, ends.map(|e| e.1.label()), field);
         next(out, ends.and_then(|e| e.0.node()), field);

@@ -6,7 +6,6 @@ use podmap::{Kind, Owner, PodMap};
 use vxcap::Frame;
 use vxlan::{Decoder, Encapsulation, Headers, IpProtocol, MacAddr, Packet, Protocol, VlanTags};
 
-use crate::names;
 use crate::text::put;
 use crate::time_utc::Utc;
 
@@ -86,7 +85,7 @@ fn whole(out: &mut Vec<u8>, packet: &Packet<'_>, decoder: &Decoder, map: &PodMap
     }
     put::text(out, "],\"inner\":");
     inner(out, &packet.inner);
-    if let Some((source, destination)) = names::ends(map, &packet.inner) {
+    if let Some((source, destination)) = vxcli::ends(map, &packet.inner) {
         put::text(out, ",\"src\":");
         owner(out, source);
         put::text(out, ",\"dst\":");

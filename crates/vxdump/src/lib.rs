@@ -4,7 +4,6 @@
 
 mod cli;
 mod csv;
-mod failure;
 mod json;
 mod live;
 mod map_command;
@@ -12,14 +11,10 @@ mod names;
 mod output;
 mod packets;
 mod pipeline;
-mod progress;
 mod save;
-mod select;
-mod setup;
 mod signals;
 mod source;
 mod style;
-mod terminal;
 pub mod text;
 mod time_utc;
 
@@ -27,11 +22,11 @@ use std::ffi::OsString;
 use std::io::Write;
 
 use clap::CommandFactory;
+use vxcli::Failure;
 
 use cli::{Cli, Command};
-use failure::Failure;
 
-pub use terminal::Terminal;
+pub use vxcli::Terminal;
 
 /// Runs the program; `args` begin with its name. Returns the exit status: 0, 1 for an error on the way, 2 for a command
 /// line that cannot be carried out.

@@ -7,19 +7,16 @@ use vxcap::filter::pushdown::{Overlay, Prefix};
 use vxcap::live::{self, Capture, Directions, Netns, Options, Statistics};
 use vxcap::write::Counts;
 use vxcap::{Interface, Timestamp};
+use vxcli::{Failure, Selection, Terminal, setup};
 use vxlan::LinkType;
 
 use crate::cli::{Backend, Direction, InputArgs, PacketArgs};
-use crate::failure::Failure;
 use crate::output::Output;
 use crate::packets;
 use crate::pipeline::{Next, Pipeline};
 use crate::save::{Ended, Save};
-use crate::select::Selection;
-use crate::setup;
 use crate::signals::Signals;
 use crate::style::Style;
-use crate::terminal::Terminal;
 use crate::text::put;
 
 /// Signals and the wish to see what is there are looked at this often, while nothing comes.
@@ -37,18 +34,19 @@ struct Tap {
 
 pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Failure> {
     let map = setup::map(&args.map, terminal)?;
-    let decoder = setup::decoder(&args.input.tunnel_port)?;
-    let ports = setup::ports(&args.input.tunnel_port)?;
+    let decoder = setup::decoder(&args.input.tunnel)?;
+    let ports = setup::ports(&args.input.tunnel)?;
     let mut selection = Selection::new(&args.select, &map)?;
-    let netns = args.input.netns.as_deref().map(Netns::open).transpose().map_err(Failure::usage)?;
+    let netns =
+        args.input.live.netns.as_deref().map(Netns::open).transpose().map_err(Failure::usage)?;
     let netns = netns.map(Arc::new);
 
     let devices = live::devices(netns.as_deref()).map_err(Failure::error)?;
     let underlay = |name: &String| {
         let device = devices.iter().find(|device| device.name == *name);
-        !args.input.all && device.is_some_and(|device| device.kind.is_underlay())
+        !args.input.live.all && device.is_some_and(|device| device.kind.is_underlay())
     };
-    let only_overlay: Vec<bool> = args.input.interface.iter().map(underlay).collect();
+    let only_overlay: Vec<bool> = args.input.live.interface.iter().map(underlay).collect();
     if only_overlay.contains(&true) {
         let pods = map.rows().filter(|row| row.kind == podmap::Kind::Pod);
         let pods = pods.filter_map(|row| Prefix::new(row.cidr.address(), row.cidr.prefix_len()));
@@ -57,13 +55,14 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
     }
 
     let mut taps = Vec::new();
-    for (number, (name, only_overlay)) in args.input.interface.iter().zip(only_overlay).enumerate()
+    for (number, (name, only_overlay)) in
+        args.input.live.interface.iter().zip(only_overlay).enumerate()
     {
         let mut options = options(&args.input, name, number as u32);
         options.netns.clone_from(&netns);
         let link_type = devices.iter().find(|d| d.name == *name).map(live::Device::link_type);
         let ethernet = link_type == Some(LinkType::ETHERNET);
-        if ethernet && !args.input.no_pushdown {
+        if ethernet && !args.input.live.no_pushdown {
             let pushed = selection.kernel_program(&ports, &map, only_overlay)?;
             if args.print.dump_program > 0 {
                 return packets::print_program(&pushed.program, args.print.dump_program, terminal);
@@ -272,21 +271,21 @@ fn filter_text(args: &PacketArgs) -> Option<String> {
 
 fn options(input: &InputArgs, device: &str, interface: u32) -> Options {
     let mut options = Options::new(device);
-    if input.immediate_mode {
+    if input.live.immediate_mode {
         options = options.immediate();
     }
     options.interface = interface;
     options.snaplen = input.snaplen.unwrap_or(0);
-    options.promiscuous = !input.no_promiscuous;
-    if let Some(kib) = input.buffer {
+    options.promiscuous = !input.live.no_promiscuous;
+    if let Some(kib) = input.live.buffer {
         options.buffer = kib as usize * 1024;
     }
-    options.directions = match input.direction {
+    options.directions = match input.live.direction {
         Some(Direction::In) => Directions::In,
         Some(Direction::Out) => Directions::Out,
         Some(Direction::Inout) | None => Directions::Both,
     };
-    options.backend = match input.backend {
+    options.backend = match input.live.backend {
         Backend::Ring => live::Backend::Native,
         Backend::Pcap => live::Backend::Pcap,
     };
@@ -295,7 +294,7 @@ fn options(input: &InputArgs, device: &str, interface: u32) -> Options {
 
 /// `-D`: the devices, each with its number, kind, and for a VXLAN device VNI and port.
 pub(crate) fn list(input: &InputArgs, terminal: &mut Terminal) -> Result<(), Failure> {
-    let netns = input.netns.as_deref().map(Netns::open).transpose().map_err(Failure::usage)?;
+    let netns = input.live.netns.as_deref().map(Netns::open).transpose().map_err(Failure::usage)?;
     let devices = live::devices(netns.as_ref()).map_err(Failure::error)?;
     let mut output = Output::new(&mut *terminal.out, false);
     for (number, device) in devices.iter().enumerate() {

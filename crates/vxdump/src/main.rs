@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ExitCode::from(vxdump::run(std::env::args_os(), &mut vxdump::Terminal::of_process()))
+    ExitCode::from(vxdump::run(std::env::args_os(), &mut vxdump::Terminal::of_process("vxdump")))
 }

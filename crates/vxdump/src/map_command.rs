@@ -1,16 +1,15 @@
 //! `vxdump map`: the address map, or who owns each address.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use podmap::PodMap;
+use vxcli::{Failure, Terminal, setup};
 
 use crate::cli::{Format, MapCommand};
 use crate::csv;
-use crate::failure::Failure;
 use crate::json;
 use crate::output::Output;
-use crate::setup;
-use crate::terminal::Terminal;
 use crate::text::put;
 
 pub(crate) fn run(command: &MapCommand, terminal: &mut Terminal) -> Result<(), Failure> {
@@ -73,6 +72,9 @@ fn owners(out: &mut Vec<u8>, map: &PodMap, format: Format, addresses: &[IpAddr])
     }
 }
 
+/// The columns of the map, in JSON and CSV.
+const HEADINGS: [&str; 5] = ["cidr", "kind", "node", "label", "source"];
+
 fn rows(out: &mut Vec<u8>, map: &PodMap, format: Format) {
     let mut table: Vec<[String; 5]> = Vec::new();
     for row in map.rows() {
@@ -108,7 +110,6 @@ fn rows(out: &mut Vec<u8>, map: &PodMap, format: Format) {
             vtep.source.into(),
         ]);
     }
-    const HEADINGS: [&str; 5] = ["cidr", "kind", "node", "label", "source"];
     match format {
         Format::Text => aligned(out, &table),
         Format::Json => {
@@ -149,7 +150,7 @@ fn aligned(out: &mut Vec<u8>, table: &[[String; 5]]) {
     for cells in table {
         let mut line = String::new();
         for (width, cell) in widths.iter().zip(cells) {
-            line.push_str(&format!("{cell:<width$}  "));
+            let _ = write!(line, "{cell:<width$}  ");
         }
         put::text(out, line.trim_end());
         out.push(b'\n');

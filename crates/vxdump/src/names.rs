@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use podmap::{Owner, PodMap};
-use vxlan::{Decoder, Encapsulation, Headers, Packet, Protocol};
+use podmap::PodMap;
+use vxlan::{Decoder, Encapsulation, Packet, Protocol};
 
 use crate::text::put;
 
@@ -27,11 +27,6 @@ impl Colors {
     pub(crate) const ON: Self = Self { ends: "\x1b[36m", carriage: "\x1b[2m", reset: "\x1b[0m" };
 }
 
-/// The owners of a packet's ends; `None` where it has no addresses.
-pub(crate) fn ends<'m>(map: &'m PodMap, headers: &Headers<'_>) -> Option<(Owner<'m>, Owner<'m>)> {
-    Some((map.owner(headers.source()?), map.owner(headers.destination()?)))
-}
-
 impl Names {
     /// ` | worker > worker2 | vni 1 172.18.0.3 > 172.18.0.4`
     pub(crate) fn write(
@@ -44,7 +39,7 @@ impl Names {
         let Colors { ends: ends_color, carriage, reset } = self.colors;
         put::text(out, " | ");
         put::text(out, ends_color);
-        match ends(map, &packet.inner) {
+        match vxcli::ends(map, &packet.inner) {
             Some((source, destination)) => {
                 put::text(out, source.label());
                 put::text(out, " > ");

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::failure::Failure;
+use vxcli::Failure;
 
 /// Written when this many bytes are waiting.
 const BLOCK: usize = 256 * 1024;

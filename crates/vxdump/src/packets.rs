@@ -3,24 +3,20 @@
 use std::fmt::Write as _;
 
 use vxcap::filter::Program;
+use vxcli::{Failure, Progress, Selection, Terminal, setup};
 use vxlan::LinkType;
 
 use crate::cli::PacketArgs;
-use crate::failure::Failure;
 use crate::live;
 use crate::output::Output;
 use crate::pipeline::{Next, Pipeline};
-use crate::progress::Progress;
 use crate::save::{Plan, Save};
-use crate::select::Selection;
-use crate::setup;
 use crate::source::{Captured, Source};
 use crate::style::Style;
-use crate::terminal::Terminal;
 use crate::text::put;
 
 pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Failure> {
-    if !args.input.interface.is_empty() {
+    if !args.input.live.interface.is_empty() {
         return live::run(args, terminal);
     }
     if args.input.read.is_empty() {
@@ -28,7 +24,7 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
             "nothing to read: give a capture file with -r FILE, or a device with -i (see --help)",
         ));
     }
-    let decoder = setup::decoder(&args.input.tunnel_port)?;
+    let decoder = setup::decoder(&args.input.tunnel)?;
     let map = setup::map(&args.map, terminal)?;
     let mut selection = Selection::new(&args.select, &map)?;
     let mut source = Source::open(&args.input.read)?;

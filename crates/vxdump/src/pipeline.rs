@@ -2,14 +2,13 @@
 
 use podmap::PodMap;
 use vxcap::{Frame, Interface};
+use vxcli::{Failure, Selection};
 use vxlan::{Decoder, Tunnel, Vni};
 
 use crate::cli::PacketArgs;
-use crate::failure::Failure;
 use crate::json::Origin;
 use crate::output::Output;
 use crate::save::Save;
-use crate::select::Selection;
 use crate::style::{Seen, Style};
 
 /// What one run works with.
@@ -50,7 +49,7 @@ impl<'w> Pipeline<'w> {
     ) -> Self {
         let printed = !args.print.count_only && (save.is_none() || args.write.print_too);
         let snaplen = args.input.snaplen.filter(|&n| n != 0).map_or(usize::MAX, |n| n as usize);
-        let most = args.select.count.unwrap_or(u64::MAX);
+        let most = args.input.count.unwrap_or(u64::MAX);
         let mut pipeline = Self {
             decoder,
             map,
@@ -136,11 +135,11 @@ impl<'w> Pipeline<'w> {
         drops: Option<u64>,
     ) -> Result<Next, Failure> {
         self.selected += 1;
-        if let (Some(save), Some(interface)) = (&mut self.save, interface) {
-            if !save.packet(frame, interface, drops)? {
-                self.selected -= 1;
-                return Ok(Next::Enough);
-            }
+        if let (Some(save), Some(interface)) = (&mut self.save, interface)
+            && !save.packet(frame, interface, drops)?
+        {
+            self.selected -= 1;
+            return Ok(Next::Enough);
         }
         Ok(if self.selected == self.most { Next::Enough } else { Next::Continue })
     }

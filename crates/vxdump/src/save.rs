@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use jiff::Zoned;
 use vxcap::write::{Counts, PacketOptions, PcapFormat, PcapWriter, PcapngWriter, Section};
 use vxcap::{Error, Frame, Interface};
+use vxcli::Failure;
 
 use crate::cli::WriteArgs;
-use crate::failure::Failure;
 
 /// Where packets are saved, and when a new file is begun.
 #[derive(Clone, Debug)]
@@ -189,10 +189,10 @@ impl Save {
         interface: &Interface,
         drops: Option<u64>,
     ) -> Result<(), Error> {
-        if let Some(Writer::Waiting(_)) = &self.writer {
-            if let Some(Writer::Waiting(sink)) = self.writer.take() {
-                self.writer = Some(Writer::Pcap(PcapWriter::new(sink, PcapFormat::of(interface))?));
-            }
+        if matches!(self.writer, Some(Writer::Waiting(_)))
+            && let Some(Writer::Waiting(sink)) = self.writer.take()
+        {
+            self.writer = Some(Writer::Pcap(PcapWriter::new(sink, PcapFormat::of(interface))?));
         }
         match &mut self.writer {
             Some(Writer::Pcap(writer)) => writer.packet(frame),
@@ -291,10 +291,10 @@ impl Save {
     /// what is there can be read.
     fn checked<T>(&mut self, result: Result<T, Error>) -> Result<T, Failure> {
         result.map_err(|error| {
-            if let Error::Io { source, .. } = &error {
-                if source.kind() == io::ErrorKind::BrokenPipe {
-                    return Failure::Closed;
-                }
+            if let Error::Io { source, .. } = &error
+                && source.kind() == io::ErrorKind::BrokenPipe
+            {
+                return Failure::Closed;
             }
             let kept = match &mut self.writer {
                 Some(Writer::Pcap(writer)) => whole(writer.blocks()),

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
-
-use crate::failure::Failure;
+use vxcli::Failure;
 
 /// What signals have said.
 pub(crate) struct Signals {

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use vxcap::file::{Merge, Reader};
 use vxcap::{Error, Frame, Interface};
-
-use crate::failure::Failure;
+use vxcli::Failure;
 
 /// Frames of the input.
 pub(crate) enum Source {

@@ -2,13 +2,13 @@
 
 use podmap::PodMap;
 use vxcap::Frame;
+use vxcli::Terminal;
 use vxlan::{Decoder, Packet};
 
 use crate::cli::{Color, Format, Precision, PrintArgs};
 use crate::csv::{self, Csv};
 use crate::json::{Json, Origin};
 use crate::names::{Colors, Names};
-use crate::terminal::Terminal;
 use crate::text::hex;
 use crate::text::put;
 use crate::text::time::{self, Clock, Mode};

@@ -33,6 +33,7 @@ impl Kept {
 fn run(command: &str) -> String {
     let (out, err) = (Kept::default(), Kept::default());
     let mut terminal = vxdump::Terminal {
+        program: "vxdump",
         out: Box::new(out.clone()),
         err: Box::new(err.clone()),
         out_is_terminal: false,
@@ -70,7 +71,8 @@ fn as_recorded() {
     let mut different = Vec::new();
     for path in files {
         let recorded = fs::read_to_string(&path).expect("a golden file");
-        let command = recorded.lines().next().and_then(|l| l.strip_prefix("$ ")).expect("`$ command`");
+        let command =
+            recorded.lines().next().and_then(|l| l.strip_prefix("$ ")).expect("`$ command`");
         let now = run(command);
         if now == recorded {
             continue;

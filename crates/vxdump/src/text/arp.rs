@@ -97,8 +97,10 @@ impl Line<'_> {
                 self.byte(b')');
             }
         }
-        // tcpdump dumps the bytes of operations that it does not know
-        self.sized(", length ", length);
+        // of the others tcpdump dumps the bytes, which would be more than one line a packet
+        if matches!(operation, 1..=4 | 8 | 9) {
+            self.sized(", length ", length);
+        }
         Ok(())
     }
 

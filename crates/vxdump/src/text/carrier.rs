@@ -130,12 +130,7 @@ impl Line<'_> {
             self.text("-bytes),");
         }
         self.hex("spi=0x", index, 8);
-        self.byte(b',');
-        if self.verbose() {
-            self.sized("sumlen=", value_len);
-            self.byte(b',');
-        }
-        self.hex("seq=0x", sequence, 1);
+        self.hex(",seq=0x", sequence, 1);
         self.text(",icv=0x");
         super::put::hex_bytes(self.out, field::slice(bytes, 12, value_len)?);
         self.text("): ");

@@ -50,9 +50,8 @@ pub fn ascii(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'\n');
     for (at, &byte) in bytes.iter().enumerate() {
         match byte {
-            // a carriage return would let the text overwrite itself, except before a line feed
-            b'\r' if bytes.get(at + 1) != Some(&b'\n') => out.push(b'.'),
-            b'\r' => {}
+            // as part of a line end it is left out; anywhere else the text would overwrite itself
+            b'\r' if bytes.get(at + 1).is_none_or(|next| *next == b'\n') => {}
             b'\n' | b'\t' | b' '..=b'~' => out.push(byte),
             _ => out.push(b'.'),
         }

@@ -239,8 +239,8 @@ fn icmpv6_type_name(kind: u8) -> Option<&'static str> {
         146 => "mobile router solicitation",
         147 => "mobile router advertisement",
         155 => "RPL",
-        200 => "mtrace message",
-        201 => "mtrace response",
+        201 => "mtrace message",
+        200 => "mtrace response",
         _ => return None,
     })
 }

@@ -138,12 +138,14 @@ impl Line<'_> {
         self.text(protocol_name(fixed[9]));
         self.labelled(" (", fixed[9]);
         self.labelled("), length ", u16::from_be_bytes([fixed[2], fixed[3]]));
+        let mut cut = None;
         if header_len > 20 {
             self.text(", options (");
-            self.ipv4_options(
-                field::at_most(field::rest(bytes, 20), header_len - 20),
-                header_len - 20,
-            )?;
+            let options = field::at_most(field::rest(bytes, 20), header_len - 20);
+            cut = self.ipv4_options(options, header_len - 20).err();
+            if cut.is_some() {
+                self.text(" [truncated-option]");
+            }
             self.byte(b')');
         }
         if let Some(header) = bytes.get(..header_len) {
@@ -156,7 +158,12 @@ impl Line<'_> {
             }
         }
         self.text(")\n    ");
-        Ok(())
+        let Some(cut) = cut else { return Ok(()) };
+        self.address(field::slice(bytes, 12, 4)?);
+        self.text(" > ");
+        self.address(field::slice(bytes, 16, 4)?);
+        self.text(": ");
+        Err(cut)
     }
 
     /// The names of the bits that are set, or `none`.

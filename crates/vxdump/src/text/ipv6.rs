@@ -24,8 +24,9 @@ impl Line<'_> {
             return Ok(());
         }
         let payload_field = u16::from_be_bytes([fixed[4], fixed[5]]);
-        // 0: a jumbogram, or BIG TCP; the length of the layer around holds
-        let total = if payload_field == 0 { length } else { usize::from(payload_field) + 40 };
+        // 0: nothing, or more than the field can say (a jumbogram, BIG TCP): the length of the layer around holds
+        let is_jumbo = payload_field == 0 && (length > 0xffff || fixed[6] == 0);
+        let total = if is_jumbo { length } else { usize::from(payload_field) + 40 };
         if length < total {
             self.sized("truncated-ip6 - ", total - length);
             self.text(" bytes missing!");

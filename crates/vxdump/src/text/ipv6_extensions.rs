@@ -160,7 +160,7 @@ impl Line<'_> {
                 return Ok(None);
             }
         };
-        if kind != 4 && units % 2 != 0 {
+        if units % 2 != 0 {
             self.labelled(" (invalid length ", units);
             self.byte(b')');
             self.invalid();

@@ -279,7 +279,8 @@ impl Line<'_> {
                 }
                 _ => self.invalid(),
             },
-            30 => return self.mptcp(data, flags),
+            // what is not there of it is not there in the option
+            30 => return Ok(self.mptcp(data, flags).unwrap_or(false)),
             34 => {
                 self.byte(b' ');
                 self.tcp_fast_open(data, " ");

@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal, Write};
 
 /// Output and error stream, and what is known of them.
 pub struct Terminal {
+    /// The program's name, in front of what it tells.
+    pub program: &'static str,
     /// Where packets are printed.
     pub out: Box<dyn Write>,
     /// Where errors, warnings and counts are told.
@@ -17,9 +19,10 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// The streams of this process.
-    pub fn of_process() -> Self {
+    /// The streams of this process, which runs `program`.
+    pub fn of_process(program: &'static str) -> Self {
         Self {
+            program,
             out: Box::new(io::stdout()),
             err: Box::new(io::stderr()),
             out_is_terminal: io::stdout().is_terminal(),
@@ -31,6 +34,6 @@ impl Terminal {
     /// Tells something on the error stream, behind the program's name.
     pub fn tell(&mut self, message: impl std::fmt::Display) {
         // nobody is left to tell where stderr is closed
-        let _ = writeln!(self.err, "vxdump: {message}");
+        let _ = writeln!(self.err, "{}: {message}", self.program);
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Why a run ends early.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// The reader of stdout is gone: nothing is wrong.
     Closed,
     /// A command line that cannot be carried out: exit status 2.
@@ -15,7 +15,7 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// The exit status.
-    pub(crate) const fn status(&self) -> u8 {
+    pub const fn status(&self) -> u8 {
         match self {
             Self::Closed => 0,
             Self::Error(_) => 1,
@@ -23,11 +23,13 @@ impl Failure {
         }
     }
 
-    pub(crate) fn usage(what: impl fmt::Display) -> Self {
+    /// A command line that cannot be carried out.
+    pub fn usage(what: impl fmt::Display) -> Self {
         Self::Usage(what.to_string())
     }
 
-    pub(crate) fn error(what: impl fmt::Display) -> Self {
+    /// An error on the way.
+    pub fn error(what: impl fmt::Display) -> Self {
         Self::Error(what.to_string())
     }
 }

@@ -4,15 +4,14 @@ use podmap::{NodeId, Owner, PodId, PodMap};
 use vxcap::Frame;
 use vxcap::filter::pushdown::{self, Overlay, Prefix, Pushed};
 use vxcap::filter::{Filter, Program};
-use vxlan::{Decoder, LinkType, Packet, Ports, Vni};
+use vxlan::{Decoder, Headers, LinkType, Packet, Ports, Vni};
 
-use crate::cli::SelectArgs;
+use crate::args::SelectArgs;
 use crate::failure::Failure;
-use crate::names;
 
 /// Selects packets: different conditions must all hold, of a condition that is repeated one.
 #[derive(Debug, Default)]
-pub(crate) struct Selection {
+pub struct Selection {
     outer: Option<Filter>,
     inner: Option<Filter>,
     vnis: Vec<Vni>,
@@ -26,7 +25,10 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    pub(crate) fn new(args: &SelectArgs, map: &PodMap) -> Result<Self, Failure> {
+    /// # Errors
+    ///
+    /// [`Failure::Usage`] where an expression, VNI, node or pod makes no sense.
+    pub fn new(args: &SelectArgs, map: &PodMap) -> Result<Self, Failure> {
         let expression = match &args.expression_file {
             Some(path) => std::fs::read_to_string(path).map_err(|e| {
                 Failure::usage(format_args!(
@@ -57,19 +59,23 @@ impl Selection {
 
     /// The map is another one now: numbers of nodes and pods are looked up again. A node or pod that is gone matches
     /// nothing, until it is back.
-    pub(crate) fn map_changed(&mut self, map: &PodMap) {
+    pub fn map_changed(&mut self, map: &PodMap) {
         self.nodes = self.node_names.iter().filter_map(|name| map.node_named(name)).collect();
         self.pods = self.pod_names.iter().flat_map(|name| map.pods_named(name)).collect();
     }
 
     /// Overlay traffic only, on the interfaces whose flag is set.
-    pub(crate) fn only_overlay(&mut self, overlay: Overlay, interfaces: Vec<bool>) {
+    pub fn only_overlay(&mut self, overlay: Overlay, interfaces: Vec<bool>) {
         self.overlay = Some((overlay, interfaces));
     }
 
     /// The program that decides in the kernel, as far as it can, for an Ethernet device; and what it leaves to user
     /// space. `overlay`: only overlay traffic on this device.
-    pub(crate) fn kernel_program(
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Usage`] where an expression makes no sense for Ethernet.
+    pub fn kernel_program(
         &mut self,
         ports: &Ports,
         map: &PodMap,
@@ -113,15 +119,19 @@ impl Selection {
 
     /// Does it ask for more than the frame as captured?
     #[inline]
-    pub(crate) fn looks_inside(&self) -> bool {
+    pub fn looks_inside(&self) -> bool {
         self.inner.is_some()
             || self.overlay.is_some()
             || !(self.vnis.is_empty() && self.node_names.is_empty() && self.pod_names.is_empty())
     }
 
     /// Does the frame as captured match EXPRESSION?
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Error`] where it makes no sense for the frame's link type.
     #[inline]
-    pub(crate) fn wants_frame(&mut self, frame: &Frame<'_>) -> Result<bool, Failure> {
+    pub fn wants_frame(&mut self, frame: &Frame<'_>) -> Result<bool, Failure> {
         match &mut self.outer {
             Some(filter) => {
                 filter.matches(frame.link_type, frame.data, frame.orig_len).map_err(Failure::error)
@@ -131,8 +141,12 @@ impl Selection {
     }
 
     /// Does the decoded packet match everything else? `inner_len`: length of its innermost frame on the wire.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Error`] where the inner expression makes no sense for the inner link type.
     #[inline]
-    pub(crate) fn wants_packet(
+    pub fn wants_packet(
         &mut self,
         packet: &Packet<'_>,
         decoder: &Decoder,
@@ -150,7 +164,7 @@ impl Selection {
             return Ok(false);
         }
         if !(self.node_names.is_empty() && self.pod_names.is_empty()) {
-            let Some(ends) = names::ends(map, &packet.inner) else { return Ok(false) };
+            let Some(ends) = ends(map, &packet.inner) else { return Ok(false) };
             if !self.has_end(ends) {
                 return Ok(false);
             }
@@ -165,7 +179,11 @@ impl Selection {
     }
 
     /// EXPRESSION compiled for frames of this link type; `None` where there is none.
-    pub(crate) fn program(&mut self, link_type: LinkType) -> Result<Option<&Program>, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Error`] where it makes no sense for it.
+    pub fn program(&mut self, link_type: LinkType) -> Result<Option<&Program>, Failure> {
         match &mut self.outer {
             Some(filter) => filter.program(link_type).map(Some).map_err(Failure::error),
             None => Ok(None),
@@ -185,6 +203,12 @@ impl Selection {
         (self.node_names.is_empty() || node(source) || node(destination))
             && (self.pod_names.is_empty() || pod(source) || pod(destination))
     }
+}
+
+/// The owners of a packet's ends; `None` where it has no addresses.
+#[inline]
+pub fn ends<'m>(map: &'m PodMap, headers: &Headers<'_>) -> Option<(Owner<'m>, Owner<'m>)> {
+    Some((map.owner(headers.source()?), map.owner(headers.destination()?)))
 }
 
 fn vni(number: u32) -> Result<Vni, Failure> {

@@ -8,12 +8,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 const EVERY: u64 = 1 << 14;
 
 /// A bar on stderr; none where it is not wanted.
-pub(crate) struct Progress {
+pub struct Progress {
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
-    pub(crate) fn new(wanted: bool) -> Self {
+    /// A bar, if it is wanted.
+    pub fn new(wanted: bool) -> Self {
         let bar = wanted.then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
             bar.enable_steady_tick(Duration::from_millis(500));
@@ -24,24 +25,22 @@ impl Progress {
 
     /// Moves the bar, now and then; `place` is asked only then.
     #[inline]
-    pub(crate) fn packet(&self, number: u64, place: impl FnOnce() -> (u64, Option<u64>)) {
-        if let Some(bar) = &self.bar {
-            if number % EVERY == 0 {
-                let (read, total) = place();
-                if bar.length() != total {
-                    bar.set_style(style(total.is_some()));
-                    if let Some(total) = total {
-                        bar.set_length(total);
-                    }
+    pub fn packet(&self, number: u64, place: impl FnOnce() -> (u64, Option<u64>)) {
+        if let Some(bar) = self.bar.as_ref().filter(|_| number.is_multiple_of(EVERY)) {
+            let (read, total) = place();
+            if bar.length() != total {
+                bar.set_style(style(total.is_some()));
+                if let Some(total) = total {
+                    bar.set_length(total);
                 }
-                bar.set_position(read);
-                bar.set_message(number.to_string());
             }
+            bar.set_position(read);
+            bar.set_message(number.to_string());
         }
     }
 
     /// Takes the bar away.
-    pub(crate) fn end(&self) {
+    pub fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

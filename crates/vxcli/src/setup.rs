@@ -3,12 +3,16 @@
 use podmap::{Builder, PodMap};
 use vxlan::{Decoder, Ports, TunnelKind};
 
-use crate::cli::MapArgs;
+use crate::args::{MapArgs, TunnelArgs};
 use crate::failure::Failure;
 use crate::terminal::Terminal;
 
 /// Reads the map; its warnings are told.
-pub(crate) fn map(args: &MapArgs, terminal: &mut Terminal) -> Result<PodMap, Failure> {
+///
+/// # Errors
+///
+/// [`Failure::Usage`] where a file cannot be read, or makes no sense.
+pub fn map(args: &MapArgs, terminal: &mut Terminal) -> Result<PodMap, Failure> {
     let mut builder = Builder::new();
     for path in args.map.iter().filter(|path| path.as_os_str() != "none") {
         builder.read_file(path).map_err(Failure::usage)?;
@@ -30,12 +34,21 @@ pub(crate) fn map(args: &MapArgs, terminal: &mut Terminal) -> Result<PodMap, Fai
 }
 
 /// The decoder for these `--tunnel-port` values, or the default one.
-pub(crate) fn decoder(tunnel_ports: &[String]) -> Result<Decoder, Failure> {
-    ports(tunnel_ports).map(|ports| Decoder::default().ports(ports))
+///
+/// # Errors
+///
+/// As [`ports`].
+pub fn decoder(args: &TunnelArgs) -> Result<Decoder, Failure> {
+    ports(args).map(|ports| Decoder::default().ports(ports))
 }
 
 /// The ports of these `--tunnel-port` values, or the default ones.
-pub(crate) fn ports(tunnel_ports: &[String]) -> Result<Ports, Failure> {
+///
+/// # Errors
+///
+/// [`Failure::Usage`] where a value makes no sense.
+pub fn ports(args: &TunnelArgs) -> Result<Ports, Failure> {
+    let tunnel_ports = &args.tunnel_port;
     if tunnel_ports.is_empty() {
         return Ok(Ports::DEFAULT);
     }

@@ -1,0 +1,66 @@
+//! The options that both programs have, as they are typed.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Which ports carry tunnels.
+#[derive(Args, Debug, Default, Clone)]
+pub struct TunnelArgs {
+    /// Replaces the default tunnel ports 8472=vxlan, 4789=vxlan, 4790=gpe, 6081=geneve, 8285=udp (flannel's udp
+    /// backend). May be repeated. A port that is named here is looked for as source port too.
+    #[arg(long, value_name = "P[=KIND]")]
+    pub tunnel_port: Vec<String>,
+}
+
+/// Which packets.
+#[derive(Args, Debug, Default, Clone)]
+#[command(next_help_heading = "Selection")]
+pub struct SelectArgs {
+    /// Only packets that match this pcap-filter(7) expression on the frame as captured.
+    #[arg(value_name = "EXPRESSION")]
+    pub expression: Vec<String>,
+
+    /// Read EXPRESSION from FILE; one on the command line is ignored then.
+    #[arg(short = 'F', value_name = "FILE")]
+    pub expression_file: Option<PathBuf>,
+
+    /// Only packets whose inner frame matches this pcap-filter(7) expression (the frame itself where there is no
+    /// tunnel).
+    #[arg(long, value_name = "EXPR")]
+    pub inner: Option<String>,
+
+    /// Only packets with this VNI. May be repeated.
+    #[arg(long, value_name = "N")]
+    pub vni: Vec<u32>,
+
+    /// Only packets with this node at either end of the inner packet. May be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub node: Vec<String>,
+
+    /// Only packets with this pod at either end of the inner packet. May be repeated.
+    #[arg(long, value_name = "[NS/]NAME")]
+    pub pod: Vec<String>,
+}
+
+/// Where names come from.
+#[derive(Args, Debug, Default, Clone)]
+#[command(next_help_heading = "Names")]
+pub struct MapArgs {
+    /// Where names come from: kubectl's JSON or YAML of nodes, pods, services, endpointslices; flannel's subnet.env;
+    /// or lines `CIDR NAME`. May be repeated. `none`: no names.
+    #[arg(long, value_name = "FILE")]
+    pub map: Vec<PathBuf>,
+
+    /// NODE has this podCIDR. May be repeated.
+    #[arg(long, value_name = "NODE=CIDR")]
+    pub pod_cidr: Vec<String>,
+
+    /// Services have addresses of CIDR. May be repeated.
+    #[arg(long, value_name = "CIDR")]
+    pub service_cidr: Vec<String>,
+
+    /// Nodes have addresses of CIDR. May be repeated.
+    #[arg(long, value_name = "CIDR")]
+    pub node_cidr: Vec<String>,
+}
