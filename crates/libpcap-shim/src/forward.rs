@@ -12,7 +12,8 @@ use crate::library::loaded;
 /// `PCAP_ERROR` of pcap/pcap.h: the generic failure.
 const PCAP_ERROR: c_int = -1;
 
-/// `PCAP_ERRBUF_SIZE` of pcap/pcap.h: the caller's error buffer has this many bytes, the terminating zero among them.
+/// `PCAP_ERRBUF_SIZE` of pcap/pcap.h: the caller's error buffer has this many bytes, the
+/// terminating zero among them.
 const PCAP_ERRBUF_SIZE: usize = 256;
 
 /// Any pointer to a libpcap object, a C `FILE` or a packet header: this crate only hands them on.
@@ -24,8 +25,9 @@ type ErrorBuffer = *mut c_char;
 /// `pcap_handler` of pcap/pcap.h.
 type Handler = extern "C" fn(*mut c_uchar, *const c_void, *const c_uchar);
 
-/// Makes, from a list of libpcap's functions with what each does where libpcap (or, in an old one, that function) is absent:
-/// the struct of their addresses, its loading, and the exported functions of the same names.
+/// Makes, from a list of libpcap's functions with what each does where libpcap (or, in an old one,
+/// that function) is absent: the struct of their addresses, its loading, and the exported functions
+/// of the same names.
 macro_rules! forward {
     (
         required { $($required:ident)* }
@@ -38,16 +40,19 @@ macro_rules! forward {
         }
 
         impl Functions {
-            /// Looks all functions up. Fails with the name of the first that any libpcap has, and this library has not.
+            /// Looks all functions up. Fails with the name of the first that any libpcap has, and
+            /// this library has not.
             pub(crate) fn of(library: &Library) -> Result<Self, &'static str> {
                 $(
-                    // SAFETY: the type is the function's declaration in pcap/pcap.h, which libpcap keeps for ever.
+                    // SAFETY: the type is the function's declaration in pcap/pcap.h, which libpcap
+                    // keeps for ever.
                     if unsafe { library.get::<Handle>(stringify!($required).as_bytes()) }.is_err() {
                         return Err(stringify!($required));
                     }
                 )*
                 Ok(Self {
-                    // SAFETY: the types are the functions' declarations in pcap/pcap.h, which libpcap keeps for ever.
+                    // SAFETY: the types are the functions' declarations in pcap/pcap.h, which
+                    // libpcap keeps for ever.
                     $($name: unsafe { library.get(stringify!($name).as_bytes()) }.ok().map(|symbol| *symbol),)*
                     // SAFETY: as above.
                     pcap_lib_version: unsafe { library.get(b"pcap_lib_version") }.ok().map(|symbol| *symbol),
@@ -61,7 +66,8 @@ macro_rules! forward {
             /// # Safety
             ///
             /// As libpcap's manual says of the function.
-            // The unmangled name is what this crate is for: the `pcap` crate's declaration finds it.
+            // The unmangled name is what this crate is for: the `pcap` crate's declaration finds
+            // it.
             #[unsafe(no_mangle)]
             unsafe extern "C" fn $name($($arg: $type),*) $(-> $result)? {
                 match loaded().ok().and_then(|functions| functions.$name) {

@@ -1,8 +1,9 @@
-//! libpcap's functions, forwarded at run time to the installed libpcap, so that nothing is needed to build.
+//! libpcap's functions, forwarded at run time to the installed libpcap, so that nothing is needed
+//! to build.
 //!
-//! The [`pcap`](https://docs.rs/pcap) crate links `-lpcap`, which fails where libpcap's
-//! development package is absent, and makes a program that does not start where libpcap itself is
-//! absent. A program that depends on this crate too needs neither:
+//! The [`pcap`](https://docs.rs/pcap) crate links `-lpcap`, which fails where libpcap's development
+//! package is absent, and makes a program that does not start where libpcap itself is absent. A
+//! program that depends on this crate too needs neither:
 //!
 //! - the build script puts an empty `libpcap.a` on the link search path, which satisfies `-lpcap`;
 //! - the library exports every `pcap_*` function that the `pcap` crate calls. Each forwards to the
@@ -28,7 +29,8 @@
 //! ignored in a program that runs with privileges that its user does not have (file capabilities,
 //! set-user-ID), just as the loader ignores `LD_LIBRARY_PATH` there.
 //!
-//! A program that is linked statically (musl with `crt-static`) cannot load libraries, and is told so.
+//! A program that is linked statically (musl with `crt-static`) cannot load libraries, and is told
+//! so.
 //!
 //! # Where libpcap's development package is installed
 //!
@@ -48,7 +50,8 @@ pub use missing::Missing;
 
 /// Loads libpcap, if that has not been done yet, and says whether it is there.
 ///
-/// The answer does not change while the program runs: what was not found at the first call is not looked for again.
+/// The answer does not change while the program runs: what was not found at the first call is not
+/// looked for again.
 ///
 /// # Errors
 ///
@@ -60,7 +63,8 @@ pub fn available() -> Result<(), &'static Missing> {
     return Ok(());
 }
 
-/// What libpcap says of itself, as `libpcap version 1.10.3 (with TPACKET_V3)`; `None` where it is absent.
+/// What libpcap says of itself, as `libpcap version 1.10.3 (with TPACKET_V3)`; `None` where it is
+/// absent.
 pub fn version() -> Option<String> {
     #[cfg(unix)]
     return forward::version();

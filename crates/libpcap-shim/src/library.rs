@@ -9,8 +9,8 @@ use crate::{Missing, forward::Functions};
 /// Replaces the list of names.
 const VARIABLE: &str = "VXDUMP_LIBPCAP";
 
-/// The names under which systems install libpcap at run time. The plain name comes last: it belongs to the
-/// development package.
+/// The names under which systems install libpcap at run time. The plain name comes last: it belongs
+/// to the development package.
 #[cfg(not(target_os = "macos"))]
 const NAMES: &str = "libpcap.so.1:libpcap.so.0.8:libpcap.so";
 /// The names under which systems install libpcap at run time.
@@ -52,14 +52,16 @@ fn reason(error: &libloading::Error) -> String {
     error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// Whether the program has privileges that its user has not, so that the environment is not to be trusted.
+/// Whether the program has privileges that its user has not, so that the environment is not to be
+/// trusted.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn privileged() -> bool {
     // SAFETY: getauxval reads a value that the kernel gave the process at its start.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
-/// Whether the program has privileges that its user has not, so that the environment is not to be trusted.
+/// Whether the program has privileges that its user has not, so that the environment is not to be
+/// trusted.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn privileged() -> bool {
     // SAFETY: these four only return a number and cannot fail.

@@ -4,7 +4,8 @@ use std::{error::Error, fmt};
 
 /// libpcap could not be loaded.
 ///
-/// Its `Display` form is one paragraph for the user: what is missing, what to install, and what was tried.
+/// Its `Display` form is one paragraph for the user: what is missing, what to install, and what was
+/// tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
     /// Each name that was tried, in order, with the loader's reason for refusing it.

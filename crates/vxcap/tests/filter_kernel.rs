@@ -1,6 +1,8 @@
-//! The Linux kernel is the judge: it takes what is said to fit it, and decides as the interpreter says it does.
+//! The Linux kernel is the judge: it takes what is said to fit it, and decides as the interpreter
+//! says it does.
 //!
-//! A filter on a Unix datagram socket sees what is sent to it, byte for byte, and needs no privilege.
+//! A filter on a Unix datagram socket sees what is sent to it, byte for byte, and needs no
+//! privilege.
 
 #![cfg(target_os = "linux")]
 

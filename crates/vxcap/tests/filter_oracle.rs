@@ -373,7 +373,8 @@ proptest! {
         }
     }
 
-    /// The decision hangs on the packet's bytes only as libpcap's does, with numbers drawn at random.
+    /// The decision hangs on the packet's bytes only as libpcap's does, with numbers drawn at
+    /// random.
     #[test]
     fn arithmetic_is_libpcaps(
         numbers in proptest::array::uniform4(any::<u32>()),
@@ -382,7 +383,11 @@ proptest! {
         relation in proptest::sample::select(vec!["=", "!=", ">", "<", ">=", "<="]),
     ) {
         let term = |bits: usize, at: usize| {
-            if which & bits == 0 { format!("ether[{at}:4]") } else { format!("{}", numbers[at / 4] % 31 + 1) }
+            if which & bits == 0 {
+                format!("ether[{at}:4]")
+            } else {
+                format!("{}", numbers[at / 4] % 31 + 1)
+            }
         };
         let expression = format!("{} {operator} {} {relation} {}", term(1, 0), term(2, 4), term(4, 8));
         let Some((ours, theirs)) = both(&expression, LinkType::ETHERNET) else { return Ok(()) };

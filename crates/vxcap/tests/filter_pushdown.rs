@@ -1,4 +1,5 @@
-//! A program for the kernel never drops what the exact decision keeps, and drops nearly everything else.
+//! A program for the kernel never drops what the exact decision keeps, and drops nearly everything
+//! else.
 
 mod captures;
 
@@ -305,7 +306,8 @@ fn example() -> Captured {
     Captured { link_type: LinkType::ETHERNET, data }
 }
 
-/// The kernel takes the tag out of the frame before the program sees it, and user space has it in again.
+/// The kernel takes the tag out of the frame before the program sees it, and user space has it in
+/// again.
 #[test]
 fn nothing_that_is_wanted_is_dropped_of_tagged_frames() {
     let Some(frames) = ethernet("lab", 4) else { return };
@@ -337,7 +339,8 @@ fn overlay_traffic_is_selected_of_all_that_a_node_sees() {
             packet.outer.udp().is_some_and(|udp| [8472, 4789].contains(&udp.destination_port())),
         );
     }
-    // two overlay pings with their answers, six datagrams to the ports that are no VXLAN, and three ICMP errors about these
+    // two overlay pings with their answers, six datagrams to the ports that are no VXLAN, and three
+    // ICMP errors about these
     assert_eq!((kept, ports), (13, 10), "of {}", frames.len());
 }
 

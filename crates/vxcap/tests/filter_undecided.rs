@@ -1,5 +1,5 @@
-//! What a program for the kernel cannot decide it lets through: one crafted frame for each reason, wanted by the exact
-//! decision, and unwanted by what stands where the wanted thing mostly stands.
+//! What a program for the kernel cannot decide it lets through: one crafted frame for each reason,
+//! wanted by the exact decision, and unwanted by what stands where the wanted thing mostly stands.
 
 use vxcap::filter::{
     Ancillary, Instruction, Program,
@@ -98,7 +98,8 @@ fn lengths_that_are_not_those_of_the_frame() {
     let length = u16::try_from(SYN.len() - UDP - 4).expect("a short frame");
     shorter[UDP + 4..UDP + 6].copy_from_slice(&length.to_be_bytes());
     assert!(kept(&inner(&format!("len = {}", inner_length - 4)), &shorter), "a shorter datagram");
-    // the IP packet ends in the tunnel header, whatever UDP says: no tunnel, and the frame itself is asked
+    // the IP packet ends in the tunnel header, whatever UDP says: no tunnel, and the frame itself
+    // is asked
     let mut cut = SYN.to_vec();
     cut[16..18].copy_from_slice(&30_u16.to_be_bytes());
     assert!(vxlan::decode(&cut, LinkType::ETHERNET).tunnel.is_none());

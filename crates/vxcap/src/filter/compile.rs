@@ -7,15 +7,17 @@ use vxlan::LinkType;
 
 use super::{Error, ExpressionError, Instruction, Program};
 
-/// libpcap's compiler kept its state in globals before 1.8 (`pcap_compile(3PCAP))`: one expression at a time.
+/// libpcap's compiler kept its state in globals before 1.8 (`pcap_compile(3PCAP))`: one expression
+/// at a time.
 static COMPILER: Mutex<()> = Mutex::new(());
 
 impl Program {
     /// Compiles a pcap-filter(7) expression for frames of one link type, as `tcpdump -r FILE` does.
     ///
-    /// The code is optimised. The netmask is unknown and taken as 0: `ip broadcast` means 255.255.255.255 and
-    /// 0.0.0.0. An accepting program returns `snaplen` (0 stands for [`MAX_SNAPLEN`](super::MAX_SNAPLEN)).
-    /// Names in the expression are looked up in the system's databases, which can take time.
+    /// The code is optimised. The netmask is unknown and taken as 0: `ip broadcast` means
+    /// 255.255.255.255 and 0.0.0.0. An accepting program returns `snaplen` (0 stands for
+    /// [`MAX_SNAPLEN`](super::MAX_SNAPLEN)). Names in the expression are looked up in the system's
+    /// databases, which can take time.
     ///
     /// ```
     /// use vxcap::filter::Program;
@@ -35,7 +37,8 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] where libpcap is not installed, [`Error::Expression`] where it refuses the expression for this link type.
+    /// [`Error::Missing`] where libpcap is not installed, [`Error::Expression`] where it refuses
+    /// the expression for this link type.
     pub fn compile(expression: &str, link_type: LinkType, snaplen: u32) -> Result<Self, Error> {
         libpcap_shim::available().map_err(|missing| Error::Missing(missing.clone()))?;
         let refused = |error: pcap::Error| {
@@ -77,8 +80,8 @@ fn fields(instruction: &pcap::BpfInstruction) -> Option<Instruction> {
     numbers.next().is_none().then_some(instruction)
 }
 
-/// The number that libpcap's functions know a link type by (`DLT_…` of pcap/dlt.h), which differs from the number
-/// in files (`LINKTYPE_…`, libpcap's pcap-common.c) for some old types.
+/// The number that libpcap's functions know a link type by (`DLT_…` of pcap/dlt.h), which differs
+/// from the number in files (`LINKTYPE_…`, libpcap's pcap-common.c) for some old types.
 fn dlt(link_type: LinkType) -> i32 {
     match link_type.0 {
         // LINKTYPE_ATM_RFC1483, LINKTYPE_RAW, LINKTYPE_SLIP_BSDOS, LINKTYPE_PPP_BSDOS

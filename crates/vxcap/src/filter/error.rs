@@ -10,15 +10,17 @@ use super::ProgramError;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// libpcap, which knows the language of expressions, is not installed. The text says what to install.
+    /// libpcap, which knows the language of expressions, is not installed. The text says what to
+    /// install.
     #[error("filter expressions need libpcap: {0}")]
     Missing(libpcap_shim::Missing),
     /// The expression was refused.
     #[error(transparent)]
     Expression(ExpressionError),
-    /// The expression asks for what is known of a packet only while it is captured, and not in its bytes.
+    /// The expression asks for what is known of a packet only while it is captured, and not in its
+    /// bytes.
     #[error(
-        "filter expression `{expression}`: only a kernel can tell this of packets with this link type, while it captures them"
+        "filter expression `{expression}`: on this link type only a kernel that captures can tell"
     )]
     LiveOnly {
         /// The expression.
@@ -72,8 +74,8 @@ impl ExpressionError {
     }
 }
 
-/// Where the word that libpcap's message ends with (`unknown host 'x'`, `illegal token: x`, `'x' not supported …`) stands, if it
-/// stands in one place only.
+/// Where the word that libpcap's message ends with (`unknown host 'x'`, `illegal token: x`, `'x'
+/// not supported …`) stands, if it stands in one place only.
 fn position(expression: &str, message: &str) -> Option<usize> {
     let word = match message.split_once('\'') {
         Some((_, rest)) => rest.rsplit_once('\'')?.0,

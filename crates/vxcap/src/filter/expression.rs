@@ -19,7 +19,8 @@ const OTHERS: [LinkType; 10] = [
     LinkType(240), // LINKTYPE_NETANALYZER
 ];
 
-/// A pcap-filter(7) expression, compiled for each link type when its first frame comes: a file can have several.
+/// A pcap-filter(7) expression, compiled for each link type when its first frame comes: a file can
+/// have several.
 ///
 /// ```
 /// use vxcap::filter::Filter;
@@ -47,13 +48,15 @@ pub struct Filter {
 impl Filter {
     /// Checks an expression. An empty one accepts every packet.
     ///
-    /// The expression must make sense for Ethernet or at least for one other link type: whether it does for the link types of
-    /// a file is not known before its frames are read, and is an error of [`matches`](Self::matches).
+    /// The expression must make sense for Ethernet or at least for one other link type: whether it
+    /// does for the link types of a file is not known before its frames are read, and is an error
+    /// of [`matches`](Self::matches).
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] where libpcap is not installed (an empty expression does not need it), [`Error::Expression`] where every link type that was
-    /// tried refuses the expression; the words are those for Ethernet.
+    /// [`Error::Missing`] where libpcap is not installed (an empty expression does not need it),
+    /// [`Error::Expression`] where every link type that was tried refuses the expression; the words
+    /// are those for Ethernet.
     pub fn new(expression: &str) -> Result<Self, Error> {
         let compile = |link_type| for_user_space(expression, link_type);
         let compiled = if expression.trim().is_empty() {
@@ -112,11 +115,13 @@ impl Filter {
         }
     }
 
-    /// Whether the expression accepts a frame of `link_type` with the captured bytes `data`, which had `orig_len` bytes on the wire.
+    /// Whether the expression accepts a frame of `link_type` with the captured bytes `data`, which
+    /// had `orig_len` bytes on the wire.
     ///
     /// # Errors
     ///
-    /// [`Error::Expression`] or [`Error::LiveOnly`] where the expression makes no sense for this link type.
+    /// [`Error::Expression`] or [`Error::LiveOnly`] where the expression makes no sense for this
+    /// link type.
     pub fn matches(
         &mut self,
         link_type: LinkType,

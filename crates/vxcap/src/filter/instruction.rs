@@ -19,10 +19,11 @@ pub struct Instruction {
 /// `BPF_MEMWORDS` of linux/filter.h: the words of scratch memory, `M[0]` to `M[15]`.
 pub(super) const SCRATCH_WORDS: usize = 16;
 
-/// `SKF_AD_OFF` of linux/filter.h, as an unsigned offset: from here on, the kernel loads facts about the packet
-/// instead of its bytes.
+/// `SKF_AD_OFF` of linux/filter.h, as an unsigned offset: from here on, the kernel loads facts
+/// about the packet instead of its bytes.
 pub(super) const ANCILLARY: u32 = (-0x1000_i32).cast_unsigned();
-/// `SKF_LL_OFF` of linux/filter.h, as an unsigned offset: from here on no offset means the packet's own bytes.
+/// `SKF_LL_OFF` of linux/filter.h, as an unsigned offset: from here on no offset means the packet's
+/// own bytes.
 pub(super) const NEGATIVE: u32 = (-0x20_0000_i32).cast_unsigned();
 /// `SKF_AD_VLAN_TAG`: the VLAN tag's control information that was taken out of the frame.
 pub(super) const VLAN_TAG: u32 = ANCILLARY + 44;
@@ -140,7 +141,8 @@ operations! {
     ModuloX = 0x9c, "mod", X;
     Xor = 0xa4, "xor", Hex;
     XorX = 0xac, "xor", X;
-    /// Skips k instructions; a negative k goes back, which only libpcap's own programs do (`protochain`) and no kernel takes.
+    /// Skips k instructions; a negative k goes back, which only libpcap's own programs do
+    /// (`protochain`) and no kernel takes.
     Jump = 0x05, "ja", Target;
     JumpEqual = 0x15, "jeq", Hex;
     JumpEqualX = 0x1d, "jeq", X;

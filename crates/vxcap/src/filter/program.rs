@@ -8,10 +8,12 @@ use super::{
     run::{self, Ancillary, Step},
 };
 
-/// `MAXIMUM_SNAPLEN` of libpcap and tcpdump's default `-s`: what an accepting program returns, in bytes.
+/// `MAXIMUM_SNAPLEN` of libpcap and tcpdump's default `-s`: what an accepting program returns, in
+/// bytes.
 pub const MAX_SNAPLEN: u32 = 262_144;
 
-/// `BPF_MAXINSNS` of `linux/bpf_common.h`: the longest program that a kernel takes, in instructions.
+/// `BPF_MAXINSNS` of `linux/bpf_common.h`: the longest program that a kernel takes, in
+/// instructions.
 pub const MAX_KERNEL_INSTRUCTIONS: usize = 4096;
 
 /// A program of classic BPF that is known to be sound: it was checked when it was made, as the
@@ -74,9 +76,10 @@ pub enum ProgramError {
 }
 
 impl Program {
-    /// Checks `instructions` as the kernel's `bpf_check_classic` does: known operations, jumps inside,
-    /// scratch memory inside, no division by zero or shift by more than 31, a return at the end. Beyond what the kernel takes, a program
-    /// may be of any length, and may jump back, as libpcap's for `protochain` do; [`fits_kernel`](Self::fits_kernel) tells.
+    /// Checks `instructions` as the kernel's `bpf_check_classic` does: known operations, jumps
+    /// inside, scratch memory inside, no division by zero or shift by more than 31, a return at the
+    /// end. Beyond what the kernel takes, a program may be of any length, and may jump back, as
+    /// libpcap's for `protochain` do; [`fits_kernel`](Self::fits_kernel) tells.
     ///
     /// # Errors
     ///
@@ -104,7 +107,8 @@ impl Program {
     }
 
     /// The same program, with `snaplen` bytes in the place of what its accepting returns return: as
-    /// many bytes of a packet the kernel hands over. 0 stands for [`MAX_SNAPLEN`], as in tcpdump's `-s 0`.
+    /// many bytes of a packet the kernel hands over. 0 stands for [`MAX_SNAPLEN`], as in tcpdump's
+    /// `-s 0`.
     #[must_use]
     pub fn with_snaplen(mut self, snaplen: u32) -> Self {
         let snaplen = if snaplen == 0 { MAX_SNAPLEN } else { snaplen };
@@ -122,37 +126,43 @@ impl Program {
         &self.instructions
     }
 
-    /// Whether a kernel takes the program: it is not too long ([`MAX_KERNEL_INSTRUCTIONS`]), and nowhere jumps back.
+    /// Whether a kernel takes the program: it is not too long ([`MAX_KERNEL_INSTRUCTIONS`]), and
+    /// nowhere jumps back.
     pub fn fits_kernel(&self) -> bool {
         self.instructions.len() <= MAX_KERNEL_INSTRUCTIONS
             && !self.steps.iter().any(|step| step.jumps_back())
     }
 
-    /// Whether the program loads facts about a packet that the kernel knows and that are not in its bytes, as
-    /// `inbound` and `ifindex` do on Ethernet. In user space it rejects where it comes to such a load.
+    /// Whether the program loads facts about a packet that the kernel knows and that are not in its
+    /// bytes, as `inbound` and `ifindex` do on Ethernet. In user space it rejects where it comes to
+    /// such a load.
     pub fn needs_kernel(&self) -> bool {
         self.steps.iter().any(|step| {
             matches!(step.op, Op::LoadWord | Op::LoadHalf | Op::LoadByte) && step.k >= NEGATIVE
         })
     }
 
-    /// Whether the program accepts the packet with the captured bytes `data`, which had `orig_len` bytes on the wire.
+    /// Whether the program accepts the packet with the captured bytes `data`, which had `orig_len`
+    /// bytes on the wire.
     ///
     /// As with libpcap's `bpf_filter`, a load outside of the captured bytes and a division by zero
     /// reject the packet. So does, here, a loop with more turns than the packet has bytes: a
-    /// crafted packet cannot make it endless. Takes about a nanosecond an instruction, and no memory.
+    /// crafted packet cannot make it endless. Takes as long as libpcap's own interpreter (some two
+    /// nanoseconds an instruction), and no memory.
     pub fn matches(&self, data: &[u8], orig_len: u32) -> bool {
         self.run(data, orig_len) != 0
     }
 
-    /// What the program returns for a packet: how many bytes of it are wanted, 0 where it is rejected.
+    /// What the program returns for a packet: how many bytes of it are wanted, 0 where it is
+    /// rejected.
     pub fn run(&self, data: &[u8], orig_len: u32) -> u32 {
         run::in_user_space(&self.steps, data, orig_len)
     }
 
-    /// What the Linux kernel would return for a packet that is on its way to a socket: with the facts about it that are not in its
-    /// bytes, and with the kernel's arithmetic where that differs from libpcap's (a shift by more than 31 bits takes the
-    /// low five bits, an indexed offset wraps).
+    /// What the Linux kernel would return for a packet that is on its way to a socket: with the
+    /// facts about it that are not in its bytes, and with the kernel's arithmetic where that
+    /// differs from libpcap's (a shift by more than 31 bits takes the low five bits, an indexed
+    /// offset wraps).
     pub fn run_as_kernel(&self, data: &[u8], ancillary: Ancillary) -> u32 {
         run::in_kernel(&self.steps, data, ancillary)
     }

@@ -21,7 +21,8 @@ impl Step {
 /// What the Linux kernel knows about a packet besides its bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ancillary {
-    /// The control information (priority and VLAN identifier) of the VLAN tag that the kernel or the device took out of the frame.
+    /// The control information (priority and VLAN identifier) of the VLAN tag that the kernel or
+    /// the device took out of the frame.
     pub vlan_tag: Option<u16>,
 }
 
@@ -36,8 +37,9 @@ pub(super) fn in_kernel(steps: &[Step], data: &[u8], ancillary: Ancillary) -> u3
     execute::<true>(steps, data, length, ancillary)
 }
 
-/// Checking a program (`Program::new`) makes sure that it ends in a return and jumps only inside. What cannot happen
-/// after that rejects the packet here, so that nothing depends on the check for safety.
+/// Checking a program (`Program::new`) makes sure that it ends in a return and jumps only inside.
+/// What cannot happen after that rejects the packet here, so that nothing depends on the check for
+/// safety.
 #[inline]
 fn execute<const KERNEL: bool>(
     steps: &[Step],
@@ -147,13 +149,15 @@ fn bytes_at<const N: usize>(data: &[u8], offset: u32) -> Option<[u8; N]> {
     data.get(offset as usize..)?.first_chunk::<N>().copied()
 }
 
-/// Where an indexed load reads. libpcap does not let the sum wrap: what is beyond the last possible offset is outside of any packet.
+/// Where an indexed load reads. libpcap does not let the sum wrap: what is beyond the last possible
+/// offset is outside of any packet.
 #[inline]
 fn indexed<const KERNEL: bool>(x: u32, k: u32) -> u32 {
     if KERNEL { x.wrapping_add(k) } else { x.saturating_add(k) }
 }
 
-/// The ancillary loads that programs of this crate use; others reject, as the kernel does with an unknown offset.
+/// The ancillary loads that programs of this crate use; others reject, as the kernel does with an
+/// unknown offset.
 fn ancillary_load(k: u32, ancillary: Ancillary) -> Option<u32> {
     debug_assert!(k >= NEGATIVE && ANCILLARY > NEGATIVE);
     match k {

@@ -200,7 +200,8 @@ impl Places {
         Self { starts, targets, length }
     }
 
-    /// The item that a jump from item `from` to `label` leads to; `None` where the label is bound to nothing, or before.
+    /// The item that a jump from item `from` to `label` leads to; `None` where the label is bound
+    /// to nothing, or before.
     fn target(&self, from: usize, label: Label) -> Option<usize> {
         if label == NEXT {
             return Some(from + 1);
@@ -213,7 +214,8 @@ impl Places {
         item.and_then(|item| self.starts.get(item).copied()).unwrap_or(self.length)
     }
 
-    /// Makes those branches long whose targets are too far. Long ones stay long: this comes to an end.
+    /// Makes those branches long whose targets are too far. Long ones stay long: this comes to an
+    /// end.
     fn lengthen(&self, items: &[Item], long: &mut [(bool, bool)]) -> bool {
         let mut changed = false;
         for (index, item) in items.iter().enumerate() {
@@ -264,7 +266,8 @@ impl Places {
         list
     }
 
-    /// The instruction at `here` that goes to an item: a jump, or the same return where the item is one.
+    /// The instruction at `here` that goes to an item: a jump, or the same return where the item is
+    /// one.
     fn jump(&self, items: &[Item], here: usize, target: Option<usize>) -> Instruction {
         match target.and_then(|target| items.get(target)) {
             Some(&Item::Plain(op @ (Op::Return | Op::ReturnA), k)) => Instruction::new(op, k),

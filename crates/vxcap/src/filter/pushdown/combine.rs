@@ -7,8 +7,8 @@ use super::{
     splice::{reach, splice, unless_longer},
 };
 
-/// The program that sees packets from `offset` on, as if nothing stood before: all its loads and its idea of the
-/// packet's length are moved. A packet shorter than `offset` is rejected.
+/// The program that sees packets from `offset` on, as if nothing stood before: all its loads and
+/// its idea of the packet's length are moved. A packet shorter than `offset` is rejected.
 ///
 /// ```
 /// use vxcap::filter::{Program, pushdown};
@@ -53,8 +53,9 @@ pub fn all(programs: &[&Program]) -> Result<Program, NotPushed> {
 
 /// A program that accepts at least what any of `programs` accepts; with none, no packet.
 ///
-/// A load outside of the packet ends a program, and with it those joined to it. Packets too short for one of the programs
-/// are therefore accepted, and so is every packet if it cannot be told how far a program reads.
+/// A load outside of the packet ends a program, and with it those joined to it. Packets too short
+/// for one of the programs are therefore accepted, and so is every packet if it cannot be told how
+/// far a program reads.
 ///
 /// # Errors
 ///

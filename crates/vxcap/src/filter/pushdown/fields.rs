@@ -21,8 +21,8 @@ pub(super) mod protocol {
     /// The authentication header (RFC 4302), which in IPv4 too stands before the transport header.
     pub(in super::super) const AUTHENTICATION: u32 = 51;
     pub(in super::super) const ICMPV6: u32 = 58;
-    /// IPv6 extension headers, behind which a transport header can stand: hop-by-hop, routing, fragment, authentication,
-    /// destination options, mobility, host identity, shim6.
+    /// IPv6 extension headers, behind which a transport header can stand: hop-by-hop, routing,
+    /// fragment, authentication, destination options, mobility, host identity, shim6.
     pub(in super::super) const EXTENSIONS: [u32; 8] = [0, 43, FRAGMENT, 51, 60, 135, 139, 140];
 }
 
@@ -61,7 +61,8 @@ pub(super) mod ipv6 {
     pub(in super::super) const NEXT_HEADER: u32 = 6;
     pub(in super::super) const SOURCE: u32 = 8;
     pub(in super::super) const DESTINATION: u32 = 24;
-    /// In a fragment header (section 4.5), from its start: the word with the offset, and the offset's bits in it.
+    /// In a fragment header (section 4.5), from its start: the word with the offset, and the
+    /// offset's bits in it.
     pub(in super::super) const FRAGMENT: u32 = 2;
     pub(in super::super) const OFFSET_MASK: u32 = 0xfff8;
     /// The length of a fragment header.
@@ -86,7 +87,9 @@ pub(super) mod arp {
     pub(in super::super) const LENGTH: u32 = 28;
 }
 
-/// Types of ICMP errors, which quote a packet (RFC 792): unreachable, source quench, redirect, time exceeded, parameter problem.
+/// Types of ICMP errors, which quote a packet (RFC 792): unreachable, source quench, redirect, time
+/// exceeded, parameter problem.
 pub(super) const ICMP_ERRORS: [u32; 5] = [3, 4, 5, 11, 12];
-/// Types of `ICMPv6` errors (RFC 4443 section 2.1): unreachable, packet too big, time exceeded, parameter problem.
+/// Types of `ICMPv6` errors (RFC 4443 section 2.1): unreachable, packet too big, time exceeded,
+/// parameter problem.
 pub(super) const ICMPV6_ERRORS: [u32; 4] = [1, 2, 3, 4];

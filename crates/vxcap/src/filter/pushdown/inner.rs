@@ -42,7 +42,8 @@ impl Inner<'_> {
         self.vnis.is_empty() && self.ends.is_empty() && self.program.is_none()
     }
 
-    /// Puts the decision. Each load is preceded by a test that it is inside of the packet: outside the packet would be rejected, undecided.
+    /// Puts the decision. Each load is preceded by a test that it is inside of the packet: outside
+    /// the packet would be rejected, undecided.
     pub(super) fn put(
         &self,
         asm: &mut Assembler,
@@ -67,8 +68,9 @@ impl Inner<'_> {
         asm.bind(is_arp);
         self.put_plain(asm, Network::Arp, &ends, plain, ways);
 
-        // In no tunnel, from or to one of the ends: the frame itself is what the program is for. A tag that the kernel took out of the frame is
-        // back in it in user space, where the program can decide otherwise.
+        // In no tunnel, from or to one of the ends: the frame itself is what the program is for. A
+        // tag that the kernel took out of the frame is back in it in user space, where the program
+        // can decide otherwise.
         asm.bind(plain);
         if let Some(program) = self.program {
             put_unless_tagged(asm, ways.undecided);
@@ -257,7 +259,8 @@ impl Inner<'_> {
         }
     }
 
-    /// Goes to `chosen` where the packet at `network` comes from or goes to one of the ends, or where it may be any.
+    /// Goes to `chosen` where the packet at `network` comes from or goes to one of the ends, or
+    /// where it may be any.
     fn put_ends(
         &self,
         asm: &mut Assembler,

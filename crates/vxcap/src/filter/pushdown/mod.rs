@@ -1,9 +1,11 @@
 //! Selections by what is inside a tunnel, as programs for the kernel.
 //!
-//! A packet that a capture does not want is cheapest where it never leaves the kernel. `EXPRESSION` can be attached to a
-//! socket as it is; but what `--inner`, `--vni`, `--node` and `--pod` ask for stands behind outer headers whose lengths vary, in packets that may
-//! be fragments. A [`Selection`] becomes a [`Program`] that decides what can be decided at a glance, which is nearly all of ordinary
-//! traffic, and **lets through what it cannot decide**: user space decides then, and the result is the same with and without the program.
+//! A packet that a capture does not want is cheapest where it never leaves the kernel. `EXPRESSION`
+//! can be attached to a socket as it is; but what `--inner`, `--vni`, `--node` and `--pod` ask for
+//! stands behind outer headers whose lengths vary, in packets that may be fragments. A
+//! [`Selection`] becomes a [`Program`] that decides what can be decided at a glance, which is
+//! nearly all of ordinary traffic, and **lets through what it cannot decide**: user space decides
+//! then, and the result is the same with and without the program.
 //!
 //! ```
 //! use vxcap::filter::{Program, Ancillary, pushdown::Selection};
@@ -26,12 +28,14 @@
 //!
 //! # What is decided, and what is let through
 //!
-//! Decided: Ethernet; ARP; IPv4 without options and IPv6 without extension headers, not fragmented; UDP to a tunnel port with VXLAN, VXLAN-GPE with
-//! Ethernet in it or Geneve without options, no reserved bit set, all lengths true; inside, Ethernet with IPv4, IPv6 or ARP, and
-//! no other tunnel. Everything else is let through.
+//! Decided: Ethernet; ARP; IPv4 without options and IPv6 without extension headers, not fragmented;
+//! UDP to a tunnel port with VXLAN, VXLAN-GPE with Ethernet in it or Geneve without options, no
+//! reserved bit set, all lengths true; inside, Ethernet with IPv4, IPv6 or ARP, and no other
+//! tunnel. Everything else is let through.
 //!
-//! On Linux the kernel mostly takes the (outer) VLAN tag out of the frame before a filter sees it. The tag is back in the frame in user space, so
-//! that an expression for the frame itself may decide otherwise there: such frames are let through, where it matters.
+//! On Linux the kernel mostly takes the (outer) VLAN tag out of the frame before a filter sees it.
+//! The tag is back in the frame in user space, so that an expression for the frame itself may
+//! decide otherwise there: such frames are let through, where it matters.
 //!
 //! The programs are for sockets that see whole Ethernet frames (`SOCK_RAW`).
 
@@ -68,10 +72,12 @@ pub enum NotPushed {
     /// The program jumps back, as those for `protochain` do.
     #[error("it has a loop, as `protochain` needs")]
     Loop,
-    /// The program shifts by a number out of the packet, which the kernel does otherwise than libpcap where it is above 31.
+    /// The program shifts by a number out of the packet, which the kernel does otherwise than
+    /// libpcap where it is above 31.
     #[error("it shifts by a number out of the packet")]
     Shift,
-    /// The program loads words of scratch memory that it has not stored, or needs more than there are.
+    /// The program loads words of scratch memory that it has not stored, or needs more than there
+    /// are.
     #[error("it needs scratch memory that is not there")]
     Scratch,
     /// The program asks for what the kernel knows of the outer packet only.
@@ -91,11 +97,13 @@ pub struct Selection<'a> {
     pub overlay: Option<&'a Overlay>,
     /// A program for the frame as captured, compiled for Ethernet.
     pub expression: Option<&'a Program>,
-    /// A program for the innermost frame (the frame itself where there is no tunnel), compiled for Ethernet.
+    /// A program for the innermost frame (the frame itself where there is no tunnel), compiled for
+    /// Ethernet.
     pub inner: Option<&'a Program>,
     /// Only these identifiers; with none, any, and packets in no tunnel too.
     pub vnis: &'a [Vni],
-    /// Only packets with one of these addresses at either end of the innermost packet (ARP's addresses are ends too); with none, any.
+    /// Only packets with one of these addresses at either end of the innermost packet (ARP's
+    /// addresses are ends too); with none, any.
     pub ends: &'a [Prefix],
 }
 
@@ -116,14 +124,16 @@ pub enum Part {
 /// What became of a [`Selection`].
 #[derive(Clone, Debug)]
 pub struct Pushed {
-    /// The program: it accepts at least what the selection wants. Give it a length with [`Program::with_snaplen`].
+    /// The program: it accepts at least what the selection wants. Give it a length with
+    /// [`Program::with_snaplen`].
     pub program: Program,
     /// The parts that it does not look at, each with the reason.
     pub left_out: Vec<(Part, NotPushed)>,
 }
 
 impl Selection<'_> {
-    /// Makes the program. What cannot be pushed down is left out of it: in the worst case it accepts everything.
+    /// Makes the program. What cannot be pushed down is left out of it: in the worst case it
+    /// accepts everything.
     pub fn program(&self) -> Pushed {
         let mut selection = self.clone();
         let mut left_out = Vec::new();
@@ -146,7 +156,8 @@ impl Selection<'_> {
         }
     }
 
-    /// Makes the program of all parts. An error tells which part it comes from, or none where it is all together.
+    /// Makes the program of all parts. An error tells which part it comes from, or none where it is
+    /// all together.
     fn assemble(&self) -> Result<Program, (Option<Part>, NotPushed)> {
         // The part that is being worked at.
         let mut part = None;

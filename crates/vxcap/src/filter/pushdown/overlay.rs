@@ -12,18 +12,21 @@ use super::{
     prefixes::{At, Prefix, PrefixSet},
 };
 
-/// Overlay traffic: packets to a tunnel port, fragments of UDP other than the first, ICMP and `ICMPv6` errors that quote either,
-/// and plain packets from or to a pod's address. Over IPv4 and IPv6, with VLAN tags or without.
+/// Overlay traffic: packets to a tunnel port, fragments of UDP other than the first, ICMP and
+/// `ICMPv6` errors that quote either, and plain packets from or to a pod's address. Over IPv4 and
+/// IPv6, with VLAN tags or without.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overlay {
     /// The ports that carry tunnels.
     pub ports: Ports,
-    /// The podCIDRs: where a backend does not encapsulate, pods' packets stand on the underlay as they are.
+    /// The podCIDRs: where a backend does not encapsulate, pods' packets stand on the underlay as
+    /// they are.
     pub pods: Vec<Prefix>,
 }
 
 impl Overlay {
-    /// Whether a decoded packet is overlay traffic: the exact decision, of which the program in the kernel knows a little less.
+    /// Whether a decoded packet is overlay traffic: the exact decision, of which the program in the
+    /// kernel knows a little less.
     pub fn contains(&self, packet: &Packet<'_>) -> bool {
         let headers = &packet.outer;
         let is_ip = headers.ipv4().is_some() || headers.ipv6().is_some();
@@ -39,7 +42,8 @@ impl Overlay {
             || quotes_one()
     }
 
-    /// Whether the packet goes to a tunnel port, or is a fragment of UDP that does not show its ports.
+    /// Whether the packet goes to a tunnel port, or is a fragment of UDP that does not show its
+    /// ports.
     fn is_tunnel(&self, headers: &Headers<'_>) -> bool {
         if headers.protocol() != Some(IpProtocol::UDP) {
             return false;
@@ -71,7 +75,8 @@ const NETWORK: u32 = length::ETHERNET;
 /// The offset of an `EtherType` in a frame without tags.
 const ETHER_TYPE: u32 = 12;
 
-/// Skips up to two VLAN tags, and makes X their length. The kernel takes the outer one out of the frame mostly, and then it is not seen here.
+/// Skips up to two VLAN tags, and makes X their length. The kernel takes the outer one out of the
+/// frame mostly, and then it is not seen here.
 fn put_link(asm: &mut Assembler, is_ipv4: Label, is_ipv6: Label, accept: Label, reject: Label) {
     asm.put(Op::LoadXConstant, 0);
     asm.put(Op::LoadHalf, ETHER_TYPE);
@@ -131,7 +136,8 @@ fn put_ipv4(asm: &mut Assembler, pods: &PrefixSet, ports: &PortTest, accept: Lab
     asm.goto(reject);
 }
 
-/// UDP behind the IPv4 header at X + `at`: to a tunnel port, or a fragment other than the first. Goes on behind otherwise.
+/// UDP behind the IPv4 header at X + `at`: to a tunnel port, or a fragment other than the first.
+/// Goes on behind otherwise.
 fn put_udp_in_ipv4(asm: &mut Assembler, at: u32, ports: &PortTest, accept: Label) {
     asm.put(Op::LoadHalfIndexed, at + ipv4::FRAGMENT);
     asm.branch(Op::JumpSet, ipv4::OFFSET_MASK, accept, NEXT);

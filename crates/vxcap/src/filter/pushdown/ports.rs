@@ -48,7 +48,8 @@ impl PortTest {
         self.put_sources(asm, at, yes);
     }
 
-    /// Goes to `yes` where the UDP header at `at` has a tunnel port as its source port, and on behind otherwise.
+    /// Goes to `yes` where the UDP header at `at` has a tunnel port as its source port, and on
+    /// behind otherwise.
     pub(super) fn put_sources(&self, asm: &mut Assembler, at: At, yes: Label) {
         if !self.sources.is_empty() {
             at.load_half(asm, udp::SOURCE);
@@ -57,7 +58,8 @@ impl PortTest {
     }
 }
 
-/// The header word that says all about a tunnel whose inner frame stands right behind the header, one for each form that it can have.
+/// The header word that says all about a tunnel whose inner frame stands right behind the header,
+/// one for each form that it can have.
 ///
 /// With other bits set it is still a tunnel in part: user space looks at what follows, and decides.
 fn plain_headers(kind: TunnelKind) -> &'static [u32] {
@@ -77,8 +79,8 @@ fn needed_bits(kind: TunnelKind) -> Option<u32> {
     matches!(kind, TunnelKind::Vxlan | TunnelKind::Gpe).then_some(0x0800_0000)
 }
 
-/// The tunnel header at `offset` of a port of this kind: goes to `no_tunnel` where it is none, to `undecided` where it is not plain, and
-/// on behind where it is plain.
+/// The tunnel header at `offset` of a port of this kind: goes to `no_tunnel` where it is none, to
+/// `undecided` where it is not plain, and on behind where it is plain.
 pub(super) fn put_header(
     asm: &mut Assembler,
     kind: TunnelKind,

@@ -15,7 +15,8 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// A prefix of `length` bits; `None` for more bits than the address has. Bits behind the prefix are cleared.
+    /// A prefix of `length` bits; `None` for more bits than the address has. Bits behind the prefix
+    /// are cleared.
     ///
     /// ```
     /// use vxcap::filter::pushdown::Prefix;
@@ -66,12 +67,15 @@ fn mask6(length: u8) -> u128 {
     u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0)
 }
 
-/// The most ranges of IPv4 addresses that are looked for: each takes about two instructions for the source and two for the destination.
+/// The most ranges of IPv4 addresses that are looked for: each takes about two instructions for the
+/// source and two for the destination.
 const MOST_RANGES: usize = 256;
-/// The most prefixes of IPv6 addresses that are looked for: each takes up to ten instructions for the source and ten for the destination.
+/// The most prefixes of IPv6 addresses that are looked for: each takes up to ten instructions for
+/// the source and ten for the destination.
 const MOST_V6: usize = 48;
 
-/// A set of prefixes, ready to be looked for. Holds all addresses of the prefixes; where there are very many prefixes, also others.
+/// A set of prefixes, ready to be looked for. Holds all addresses of the prefixes; where there are
+/// very many prefixes, also others.
 #[derive(Debug)]
 pub(super) struct PrefixSet {
     /// Ranges with both ends, in order, none touching another.
@@ -276,8 +280,14 @@ mod tests {
             near in any::<proptest::sample::Index>(),
             bit in 0_u32..128,
         ) {
-            let v4: Vec<_> = v4.iter().filter_map(|&(a, l)| Prefix::new(IpAddr::from(a.to_be_bytes()), l)).collect();
-            let v6: Vec<_> = v6.iter().filter_map(|&(a, l)| Prefix::new(IpAddr::from(a.to_be_bytes()), l)).collect();
+            let v4: Vec<_> = v4
+                .iter()
+                .filter_map(|&(a, l)| Prefix::new(IpAddr::from(a.to_be_bytes()), l))
+                .collect();
+            let v6: Vec<_> = v6
+                .iter()
+                .filter_map(|&(a, l)| Prefix::new(IpAddr::from(a.to_be_bytes()), l))
+                .collect();
             let set = PrefixSet::new(&[v4.clone(), v6.clone()].concat());
             // an address of one of the prefixes, with one bit flipped
             if !v4.is_empty() {

@@ -13,8 +13,9 @@ use super::{
 /// The longest IPv4 header, in bytes: what `ldxb 4*([k]&0xf)` gives at most (RFC 791 section 3.1).
 const LONGEST_HEADER: u32 = 60;
 
-/// Puts `program` so that it sees the packet from `offset` on, as if nothing stood before: it goes to `accept` and `reject` where it
-/// returned. `offset` must be inside of the packet, which the code before has to make sure of; with an offset of 0 nothing is asked.
+/// Puts `program` so that it sees the packet from `offset` on, as if nothing stood before: it goes
+/// to `accept` and `reject` where it returned. `offset` must be inside of the packet, which the
+/// code before has to make sure of; with an offset of 0 nothing is asked.
 ///
 /// A load outside of the packet rejects it wholly, wherever `reject` is.
 pub(super) fn splice(
@@ -52,8 +53,9 @@ pub(super) fn splice(
                     _ => asm.goto(reject),
                 }
             }
-            // A sum that wraps is outside of the packet for libpcap. In the kernel it can come to lie inside; but as the packet is rejected
-            // anyhow then, whatever is decided is no loss.
+            // A sum that wraps is outside of the packet for libpcap. In the kernel it can come to
+            // lie inside; but as the packet is rejected anyhow then, whatever is decided is no
+            // loss.
             op @ (Op::LoadWordIndexed | Op::LoadHalfIndexed | Op::LoadByteIndexed) => {
                 asm.put(op, k.wrapping_add(offset));
             }
@@ -75,8 +77,8 @@ pub(super) fn splice(
     Ok(())
 }
 
-/// The least length of a packet, in bytes, with which no load of the program can be outside; `None` where that is not known, or
-/// where the program can end by a division by zero.
+/// The least length of a packet, in bytes, with which no load of the program can be outside; `None`
+/// where that is not known, or where the program can end by a division by zero.
 pub(super) fn reach(program: &Program) -> Option<u32> {
     // X is the length of a header, or 0: libpcap's `tcp port 80`.
     let mut index_is_small = true;
@@ -114,20 +116,23 @@ pub(super) fn unless_longer(asm: &mut Assembler, bytes: u32, label: Label) {
 
 /// What a program does with the registers and the scratch memory.
 struct Registers {
-    /// It reads A or X before it writes them: both are 0 when a program starts, and not in the midst of another.
+    /// It reads A or X before it writes them: both are 0 when a program starts, and not in the
+    /// midst of another.
     starts_with_zeros: bool,
     /// A word of scratch memory that it does not use.
     free_word: Option<u32>,
 }
 
 impl Registers {
-    /// Looks through a program. Fails where the kernel's arithmetic is not libpcap's, or where the kernel would not take it.
+    /// Looks through a program. Fails where the kernel's arithmetic is not libpcap's, or where the
+    /// kernel would not take it.
     fn of(steps: &[Step]) -> Result<Self, NotPushed> {
         const A: u32 = 1 << SCRATCH_WORDS;
         const X: u32 = A << 1;
         const ALL: u32 = (X << 1) - 1;
 
-        // For each instruction, what is written for certain when it runs: one bit a word of scratch memory, and two for A and X.
+        // For each instruction, what is written for certain when it runs: one bit a word of scratch
+        // memory, and two for A and X.
         let mut written = vec![ALL; steps.len()];
         if let Some(first) = written.first_mut() {
             *first = 0;
@@ -185,7 +190,8 @@ impl Registers {
             let unwritten = reads & !before;
             starts_with_zeros |= unwritten & (A | X) != 0;
             if unwritten & !(A | X) != 0 {
-                // The kernel refuses to load a word that was never stored (`check_load_and_stores` in net/core/filter.c).
+                // The kernel refuses to load a word that was never stored (`check_load_and_stores`
+                // in net/core/filter.c).
                 return Err(NotPushed::Scratch);
             }
             used |= (reads | writes) & (A - 1);
