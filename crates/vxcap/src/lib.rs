@@ -38,6 +38,7 @@ mod interface;
 
 pub mod file;
 pub mod filter;
+pub mod live;
 pub mod write;
 
 pub use error::{Error, Part};

@@ -1,0 +1,88 @@
+//! Why a device is gone: the kernel says whether it was removed or moved.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::LinkAttribute;
+
+use super::netlink::{News, messages};
+use super::sys;
+use crate::filter::Instruction;
+
+/// `RTM_DELLINK` of `linux/rtnetlink.h`.
+const RTM_DELLINK: u16 = 17;
+/// Where `struct nlmsghdr` of `linux/netlink.h` has its type.
+const TYPE_AT: u32 = 4;
+/// Where a link message has the device's index: after `struct nlmsghdr`, in `struct ifinfomsg`.
+const INDEX_AT: u32 = 20;
+/// The message follows the device's end at once.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Waits for the one message that a device was removed from its namespace; the kernel gives it no
+/// other, so that its queue never fills.
+#[derive(Debug)]
+pub(super) struct Departure {
+    news: News,
+    buffer: Vec<u8>,
+}
+
+impl Departure {
+    pub(super) fn of_device(index: u32) -> io::Result<Self> {
+        let news = News::of(&[libc::RTNLGRP_LINK])?;
+        sys::attach_filter(news.as_fd(), &filter(index))?;
+        Ok(Self { news, buffer: Vec::new() })
+    }
+
+    /// Whether the device, which is gone, was moved to another network namespace.
+    pub(super) fn was_moved(&mut self) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.news.next(&mut self.buffer) {
+                Ok(true) => return messages(&self.buffer).any(says_where_to),
+                Ok(false) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() || sys::poll([self.news.as_fd()], left).is_err() {
+                        return false;
+                    }
+                }
+                Err(_) => return false,
+            }
+        }
+    }
+}
+
+/// Only a removal names a new namespace or index, and only where it is a move.
+fn says_where_to(message: &[u8]) -> bool {
+    let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(message) else {
+        return false;
+    };
+    let NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(link)) = message.payload else {
+        return false;
+    };
+    link.attributes.iter().any(|attribute| {
+        matches!(attribute, LinkAttribute::NewNetnsId(_) | LinkAttribute::NewIfIndex(_))
+    })
+}
+
+/// Accepts `RTM_DELLINK` of the device alone. A filter loads in network byte order what stands
+/// there in the host's.
+fn filter(index: u32) -> [Instruction; 6] {
+    const LOAD_HALF: u16 = (libc::BPF_LD | libc::BPF_H | libc::BPF_ABS) as u16;
+    const LOAD_WORD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    const JUMP_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    let kind = u32::from(u16::from_be_bytes(RTM_DELLINK.to_ne_bytes()));
+    let index = u32::from_be_bytes(index.to_ne_bytes());
+    let plain = |code, k| Instruction { code, jt: 0, jf: 0, k };
+    [
+        plain(LOAD_HALF, TYPE_AT),
+        Instruction { code: JUMP_EQUAL, jt: 0, jf: 3, k: kind },
+        plain(LOAD_WORD, INDEX_AT),
+        Instruction { code: JUMP_EQUAL, jt: 0, jf: 1, k: index },
+        plain(RETURN, u32::MAX),
+        plain(RETURN, 0),
+    ]
+}

@@ -1,0 +1,145 @@
+//! What can go wrong with a capture from a device, and what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a device cannot be captured from (any longer), or what is known of devices cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The process lacks `CAP_NET_RAW` (packet(7)), or the right that its back end wants.
+    #[error(
+        "{device}: no permission to capture on it: run as root (sudo), or give the program the right once: \
+         sudo setcap cap_net_raw+ep {}", program.display()
+    )]
+    NotPermitted {
+        /// The device.
+        device: String,
+        /// The running program.
+        program: PathBuf,
+    },
+    /// There is no such device.
+    #[error("{device}: there is no such network device; -D lists those that are there")]
+    NoSuchDevice {
+        /// What was asked for.
+        device: String,
+    },
+    /// The device is, or went, down. What was captured before has been handed out.
+    #[error("{device}: the device is down; `ip link set {device} up` brings it up")]
+    Down {
+        /// The device.
+        device: String,
+    },
+    /// The device was removed. What was captured before has been handed out.
+    #[error("{device}: the device was removed")]
+    Removed {
+        /// The device.
+        device: String,
+    },
+    /// The device was moved to another network namespace. What was captured before has been
+    /// handed out.
+    #[error("{device}: the device was moved to another network namespace")]
+    Moved {
+        /// The device.
+        device: String,
+    },
+    /// A network namespace cannot be found or entered.
+    #[error("network namespace {name}: {source}{}", hint(source))]
+    Netns {
+        /// As it was asked for.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is not enough memory for the ring.
+    #[error("{device}: no memory for a capture buffer of {} KiB; ask for a smaller one with -B", bytes / 1024)]
+    Memory {
+        /// The device.
+        device: String,
+        /// The size that was asked for, in bytes.
+        bytes: usize,
+    },
+    /// The kernel does not take the filter program.
+    #[error(
+        "{device}: the kernel does not take the filter program of {instructions} instructions: {source}"
+    )]
+    Program {
+        /// The device.
+        device: String,
+        /// Its length.
+        instructions: usize,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Options that do not go together, or that this back end does not have.
+    #[error("{device}: {what}")]
+    Unsupported {
+        /// The device.
+        device: String,
+        /// What, and what to do instead.
+        what: &'static str,
+    },
+    /// Another failure of the system.
+    #[error("{device}: cannot {doing}: {source}")]
+    System {
+        /// The device, or the kernel table.
+        device: String,
+        /// What was tried.
+        doing: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// libpcap failed.
+    #[error("{device}: libpcap: {message}")]
+    Pcap {
+        /// The device.
+        device: String,
+        /// libpcap's words.
+        message: String,
+    },
+    /// libpcap is not installed.
+    #[error("{0}")]
+    NoPcap(String),
+}
+
+impl Error {
+    /// A failed system call on a device, with the usual causes told apart.
+    pub(super) fn system(device: &str, doing: &'static str, source: io::Error) -> Self {
+        let device = device.to_owned();
+        match source.kind() {
+            io::ErrorKind::PermissionDenied => Self::not_permitted(&device),
+            _ if source.raw_os_error() == Some(ENETDOWN) => Self::Down { device },
+            _ if matches!(source.raw_os_error(), Some(ENODEV | ENXIO)) => {
+                Self::NoSuchDevice { device }
+            }
+            _ => Self::System { device, doing, source },
+        }
+    }
+
+    pub(super) fn not_permitted(device: &str) -> Self {
+        let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("vxdump"));
+        Self::NotPermitted { device: device.to_owned(), program }
+    }
+
+    /// Whether the device went away or down after the capture began: what ends a capture of this
+    /// device, and leaves those of others running.
+    pub fn is_loss_of_device(&self) -> bool {
+        matches!(self, Self::Down { .. } | Self::Removed { .. } | Self::Moved { .. })
+    }
+}
+
+/// errno(3): no such device or address; the same number on all Unix systems.
+const ENXIO: i32 = 6;
+/// errno(3): no such device; the same number on all Unix systems.
+const ENODEV: i32 = 19;
+/// errno(3): network is down.
+const ENETDOWN: i32 = if cfg!(target_os = "linux") { 100 } else { 50 };
+
+fn hint(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::NotFound => " (a name of `ip netns`, a path, or pid:N of a process inside)",
+        io::ErrorKind::PermissionDenied => " (entering it needs CAP_SYS_ADMIN: run as root)",
+        io::ErrorKind::InvalidInput => " (it is no network namespace)",
+        _ => "",
+    }
+}

@@ -1,0 +1,315 @@
+//! Frames straight out of a ring that the kernel shares.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use libc::{SOL_PACKET, SOL_SOCKET, c_int};
+use vxlan::LinkType;
+
+use super::blocks::Blocks;
+use super::departure::Departure;
+use super::header::{Header, packets_of_block};
+use super::headroom::{cook, cooked_len, put_tag_back};
+use super::netlink::Netlink;
+use super::netns::run_in;
+use super::statistics::Backlog;
+use super::{Device, Directions, Error, Options, Statistics, link, setup, sys};
+use crate::filter::Program;
+use crate::{Frame, FrameFlags, Timestamp};
+
+/// A packet socket whose frames are read where the kernel put them.
+#[derive(Debug)]
+pub(super) struct Ring {
+    device: Device,
+    link_type: LinkType,
+    options: Options,
+    /// What the kernel could not run.
+    program: Option<Arc<Program>>,
+    socket: OwnedFd,
+    blocks: Blocks,
+    /// Where the next packet of the current block stands, and how many there are from it on.
+    next: usize,
+    left: u32,
+    /// The end of the device, once it is known; what is in the ring comes first.
+    loss: Option<Loss>,
+    counters: Counters,
+}
+
+/// How the device was lost.
+#[derive(Clone, Copy, Debug)]
+enum Loss {
+    Down,
+    Removed,
+    Moved,
+}
+
+/// What is counted for [`Statistics`].
+#[derive(Debug)]
+struct Counters {
+    captured: u64,
+    received: u64,
+    dropped: u64,
+    /// None for all devices together.
+    departure: Option<Departure>,
+    netlink: Netlink,
+    interface_at_start: u64,
+    /// The last that was heard.
+    interface_dropped: Option<u64>,
+    backlog: Option<Backlog>,
+}
+
+/// Where in the current block a frame stands, and what is known of it.
+struct Place {
+    start: usize,
+    end: usize,
+    orig_len: u32,
+    time: Timestamp,
+    flags: FrameFlags,
+}
+
+impl Ring {
+    pub(super) fn open(options: &Options) -> Result<Self, Error> {
+        run_in(options.netns.as_deref(), || {
+            let device = setup::find_device(&options.device)?;
+            let link_type = device.link_type();
+            let counters = Counters::open(&device)?;
+            let (socket, blocks) = setup::open(&device, link_type, options)?;
+            let options = options.clone();
+            let program = left_for_user_space(link_type, &options);
+            Ok(Self {
+                device,
+                link_type,
+                options,
+                program,
+                socket,
+                blocks,
+                next: 0,
+                left: 0,
+                loss: None,
+                counters,
+            })
+        })
+    }
+
+    pub(super) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The next frame; `None` where there is none, having waited for at most `wait`.
+    pub(super) fn next_frame(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Error> {
+        let Some(place) = self.advance(wait)? else { return Ok(None) };
+        self.counters.captured += 1;
+        Ok(Some(Frame {
+            time: place.time,
+            link_type: self.link_type,
+            interface: self.options.interface,
+            orig_len: place.orig_len,
+            data: self.blocks.bytes().get(place.start..place.end).unwrap_or_default(),
+            flags: place.flags,
+        }))
+    }
+
+    fn advance(&mut self, wait: Duration) -> Result<Option<Place>, Error> {
+        let mut may_wait = true;
+        loop {
+            while self.left > 0 {
+                if let Some(place) = self.step()? {
+                    return Ok(Some(place));
+                }
+            }
+            self.blocks.give_back();
+            if self.blocks.hold() {
+                let first = packets_of_block(self.blocks.bytes());
+                (self.left, self.next) = first.ok_or_else(|| self.damaged())?;
+            } else if let Some(loss) = self.loss {
+                // the last block comes within its time; POLLERR is over
+                self.wait(self.options.latency * 2 + LAST_BLOCK_MARGIN)?;
+                if !self.blocks.hold() {
+                    return Err(self.lost(loss));
+                }
+            } else if may_wait && !wait.is_zero() {
+                may_wait = false;
+                self.wait(wait)?;
+            } else {
+                // callers look whether they shall stop, also where no frame of many was wanted
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Goes over one packet; `None` where it is not wanted.
+    #[inline]
+    fn step(&mut self) -> Result<Option<Place>, Error> {
+        let offset = self.next;
+        let Some(header) = Header::at(self.blocks.bytes(), offset) else {
+            return Err(self.damaged());
+        };
+        self.left -= 1;
+        self.next = offset + header.next_offset();
+        let outgoing = header.is_outgoing();
+        let wanted = match self.options.directions {
+            Directions::Both => true,
+            Directions::In => !outgoing,
+            Directions::Out => outgoing,
+        };
+        if !wanted || header.is_sent_on_loopback() {
+            return Ok(None);
+        }
+        let mut start = offset + header.data_offset();
+        let end = start + header.captured_len();
+        let mut place = Place {
+            start,
+            end,
+            orig_len: header.original_len(),
+            time: header.time(),
+            flags: header.flags(),
+        };
+        let tag = header.vlan_tag();
+        if cooked_len(self.link_type) > 0 {
+            let sender = header.sender();
+            let cooked = cook(self.blocks.bytes_mut(), start, self.link_type, sender, tag);
+            start = cooked.ok_or_else(|| self.damaged())?;
+        } else if let Some(tag) = tag
+            && self.link_type == LinkType::ETHERNET
+        {
+            start = put_tag_back(self.blocks.bytes_mut(), start, end - start, tag);
+        }
+        place.orig_len = place.orig_len.saturating_add((place.start - start) as u32);
+        place.start = start;
+        // the tag counts too
+        place.end = end.min(start + self.options.effective_snaplen() as usize);
+        let Some(data) = self.blocks.bytes().get(place.start..place.end) else {
+            return Err(self.damaged());
+        };
+        match &self.program {
+            Some(program) if !program.matches(data, place.orig_len) => Ok(None),
+            _ => Ok(Some(place)),
+        }
+    }
+
+    /// Waits for a block or the device's end.
+    fn wait(&mut self, timeout: Duration) -> Result<(), Error> {
+        let fd = self.socket.as_fd();
+        let failed = |source| Error::system(&self.options.device, "wait for frames", source);
+        let [readiness] = sys::poll([fd], timeout).map_err(failed)?;
+        if !readiness.failed || self.loss.is_some() {
+            return Ok(());
+        }
+        // reading it clears it
+        let error: c_int = sys::option(fd, SOL_SOCKET, libc::SO_ERROR).map_err(failed)?;
+        match error {
+            0 => {}
+            libc::ENETDOWN => {
+                let index = sys::bound_index(fd).map_err(failed)?;
+                self.loss = Some(match &mut self.counters.departure {
+                    // "-1" is what the kernel puts there (packet_notifier, net/packet/af_packet.c)
+                    Some(departure) if index == -1 => {
+                        if departure.was_moved() {
+                            Loss::Moved
+                        } else {
+                            Loss::Removed
+                        }
+                    }
+                    _ => Loss::Down,
+                });
+            }
+            other => return Err(failed(std::io::Error::from_raw_os_error(other))),
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn lost(&self, loss: Loss) -> Error {
+        let device = self.options.device.clone();
+        match loss {
+            Loss::Down => Error::Down { device },
+            Loss::Removed => Error::Removed { device },
+            Loss::Moved => Error::Moved { device },
+        }
+    }
+
+    /// What the kernel never does.
+    #[cold]
+    fn damaged(&self) -> Error {
+        let source = std::io::Error::other("its ring has a packet that is not inside");
+        Error::system(&self.options.device, "read from the kernel", source)
+    }
+
+    /// From now on the kernel lets only through what `program` accepts. What it let through before
+    /// may still come.
+    pub(super) fn set_program(&mut self, program: Option<Arc<Program>>) -> Result<(), Error> {
+        let before = std::mem::replace(&mut self.options.program, program);
+        let in_kernel = setup::kernel_program(self.link_type, &self.options);
+        let attached = sys::attach_filter(self.socket.as_fd(), in_kernel.instructions());
+        if let Err(source) = attached {
+            self.options.program = before;
+            let device = self.options.device.clone();
+            return Err(Error::Program {
+                device,
+                instructions: in_kernel.instructions().len(),
+                source,
+            });
+        }
+        self.program = left_for_user_space(self.link_type, &self.options);
+        Ok(())
+    }
+
+    pub(super) fn statistics(&mut self) -> Result<Statistics, Error> {
+        let read = sys::option(self.socket.as_fd(), SOL_PACKET, libc::PACKET_STATISTICS);
+        let read: libc::tpacket_stats_v3 = read.map_err(|source| {
+            Error::system(&self.options.device, "read the socket's counters", source)
+        })?;
+        let counters = &mut self.counters;
+        // reading sets the kernel's counters to zero
+        counters.received += u64::from(read.tp_packets);
+        counters.dropped += u64::from(read.tp_drops);
+        if counters.departure.is_some()
+            && let Some(now) = link::dropped(&mut counters.netlink, self.device.index)
+        {
+            counters.interface_dropped = Some(now.saturating_sub(counters.interface_at_start));
+        }
+        Ok(Statistics {
+            captured: counters.captured,
+            received: counters.received,
+            dropped: counters.dropped,
+            interface_dropped: counters.interface_dropped,
+            backlog_dropped: counters.backlog.as_mut().and_then(Backlog::dropped),
+        })
+    }
+}
+
+impl AsFd for Ring {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Counters {
+    fn open(device: &Device) -> Result<Self, Error> {
+        let failed = |source| Error::system(&device.name, "ask for its counters", source);
+        let mut netlink = Netlink::open().map_err(failed)?;
+        let is_single = device.index != 0;
+        let at_start = is_single.then(|| link::dropped(&mut netlink, device.index)).flatten();
+        let departure = is_single.then(|| Departure::of_device(device.index)).transpose();
+        Ok(Self {
+            captured: 0,
+            received: 0,
+            dropped: 0,
+            departure: departure.map_err(failed)?,
+            netlink,
+            interface_at_start: at_start.unwrap_or(0),
+            interface_dropped: at_start.map(|_| 0),
+            backlog: Backlog::open(),
+        })
+    }
+}
+
+/// The program that the kernel does not run.
+fn left_for_user_space(link_type: LinkType, options: &Options) -> Option<Arc<Program>> {
+    let program = options.program.as_ref()?;
+    (!setup::runs_in_kernel(program, link_type)).then(|| Arc::clone(program))
+}
+
+/// The kernel counts a block's time in ticks of its timer, of up to 10 ms.
+const LAST_BLOCK_MARGIN: Duration = Duration::from_millis(20);

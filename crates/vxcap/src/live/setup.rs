@@ -1,0 +1,177 @@
+//! A packet socket with its ring, from nothing to the first frame.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use libc::{SOL_PACKET, c_int};
+use vxlan::LinkType;
+
+use super::blocks::Blocks;
+use super::header::HEADERS_LEN;
+use super::headroom::{VLAN_TAG_LEN, cooked_len};
+use super::tables::TableReader;
+use super::{ANY, Device, Directions, Error, Fanout, FanoutMode, Options, sys};
+use crate::filter::{Instruction, Program};
+
+/// The greatest block: its last part is lost where the next frame does not fit, so it is some times the
+/// greatest frame of 64 KiB, and small enough that the kernel finds the memory.
+const MAX_BLOCK: usize = 1 << 20;
+/// The smallest block: a frame of 64 KiB must fit, with its headers. It is a multiple of every page size.
+const MIN_BLOCK: usize = 128 << 10;
+/// A buffer is divided into this many blocks at least, where it is not too small for that.
+const BLOCKS: usize = 8;
+/// `tp_frame_size`, which says nothing in a ring with frames of any length, but must be there.
+const FRAME_SIZE: usize = 2048;
+
+/// `BPF_RET | BPF_K` of `linux/bpf_common.h`.
+const RETURN: u16 = 0x06;
+
+/// The device of this name in the calling thread's network namespace.
+pub(super) fn find_device(name: &str) -> Result<Device, Error> {
+    if name == ANY {
+        return Ok(Device::any());
+    }
+    let devices = TableReader::open()?.devices()?;
+    let found = devices.into_iter().find(|device| device.name == name);
+    let device = found.ok_or_else(|| Error::NoSuchDevice { device: name.to_owned() })?;
+    if device.up { Ok(device) } else { Err(Error::Down { device: device.name }) }
+}
+
+/// A socket that receives the device's frames into the blocks, from the moment of the call on.
+pub(super) fn open(
+    device: &Device,
+    link_type: LinkType,
+    options: &Options,
+) -> Result<(OwnedFd, Blocks), Error> {
+    let failed = |doing| move |source| Error::system(&device.name, doing, source);
+    let cooked = cooked_len(link_type);
+    let kind = if cooked > 0 { libc::SOCK_DGRAM } else { libc::SOCK_RAW };
+    let socket = sys::packet_socket(kind).map_err(failed("open a packet socket"))?;
+    let fd = socket.as_fd();
+
+    let number = |name, value: c_int, doing| {
+        sys::set_option(fd, SOL_PACKET, name, &value).map_err(failed(doing))
+    };
+    let version = libc::tpacket_versions::TPACKET_V3 as c_int;
+    number(libc::PACKET_VERSION, version, "set up a ring of version 3 (Linux 3.2 has it)")?;
+    // 24 at most
+    let headroom = (cooked + VLAN_TAG_LEN) as u16;
+    number(libc::PACKET_RESERVE, headroom.into(), "set up the room before frames")?;
+    if options.directions == Directions::In {
+        // a kernel before 4.20 does not know it: the reader passes over what is sent
+        let _ = number(libc::PACKET_IGNORE_OUTGOING, 1, "leave out what is sent");
+    }
+
+    let (block_len, count) = division(options.buffer);
+    let blocks = set_up_ring(fd, (block_len, count), headroom.into(), options).map_err(
+        |error| match error.raw_os_error() {
+            Some(libc::ENOMEM) => {
+                Error::Memory { device: device.name.clone(), bytes: block_len * count }
+            }
+            _ => failed("set up the ring")(error),
+        },
+    )?;
+
+    // Everything before `bind` happens while nothing can arrive: no frame that the program does not
+    // want is ever in the ring.
+    let program = kernel_program(link_type, options);
+    let attach = |instructions: &[_]| {
+        sys::attach_filter(fd, instructions).map_err(|source| Error::Program {
+            device: device.name.clone(),
+            instructions: instructions.len(),
+            source,
+        })
+    };
+    match options.fanout {
+        // a socket that is bound, and not yet of the group, would have all frames
+        Some(_) => attach(&[Instruction { code: RETURN, jt: 0, jf: 0, k: 0 }])?,
+        None => attach(program.instructions())?,
+    }
+    sys::bind_to_device(fd, device.index).map_err(failed("bind to the device"))?;
+    if let Some(fanout) = options.fanout {
+        number(libc::PACKET_FANOUT, fanout_word(fanout), "join the fanout group")?;
+        attach(program.instructions())?;
+    }
+    if options.promiscuous && device.index != 0 {
+        let request = libc::packet_mreq {
+            mr_ifindex: device.index.cast_signed(),
+            mr_type: libc::PACKET_MR_PROMISC as u16,
+            mr_alen: 0,
+            mr_address: [0; 8],
+        };
+        sys::set_option(fd, SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &request)
+            .map_err(failed("make the device promiscuous"))?;
+    }
+    Ok((socket, blocks))
+}
+
+/// The program that the kernel runs: where it would see other bytes than those that are handed out,
+/// one that accepts everything.
+pub(super) fn kernel_program(link_type: LinkType, options: &Options) -> Program {
+    let snaplen = options.effective_snaplen();
+    let in_kernel = options.program.as_deref().filter(|program| runs_in_kernel(program, link_type));
+    let program = in_kernel.cloned().unwrap_or_else(Program::accept_all);
+    // the header that is made here counts, but takes no room in the packet
+    let header = cooked_len(link_type) as u32;
+    program.with_snaplen(snaplen.saturating_sub(header).max(1))
+}
+
+/// Whether the kernel can run a program as it is: it sees a packet without the cooked header.
+pub(super) fn runs_in_kernel(program: &Program, link_type: LinkType) -> bool {
+    cooked_len(link_type) == 0 && program.fits_kernel()
+}
+
+/// Length and number of the blocks of a buffer of about this size.
+fn division(buffer: usize) -> (usize, usize) {
+    let mut block = MAX_BLOCK;
+    while block > MIN_BLOCK && block * BLOCKS > buffer {
+        block /= 2;
+    }
+    (block, (buffer / block).max(2))
+}
+
+fn set_up_ring(
+    fd: BorrowedFd<'_>,
+    (block_len, count): (usize, usize),
+    headroom: usize,
+    options: &Options,
+) -> io::Result<Blocks> {
+    debug_assert!(HEADERS_LEN + headroom < FRAME_SIZE);
+    let latency = options.latency.as_millis().clamp(1, 10_000) as u32;
+    let number =
+        |value: usize| u32::try_from(value).map_err(|_| io::Error::from_raw_os_error(libc::ENOMEM));
+    let request = libc::tpacket_req3 {
+        tp_block_size: number(block_len)?,
+        tp_block_nr: number(count)?,
+        tp_frame_size: number(FRAME_SIZE)?,
+        tp_frame_nr: number(block_len / FRAME_SIZE * count)?,
+        tp_retire_blk_tov: latency,
+        tp_sizeof_priv: 0,
+        tp_feature_req_word: 0,
+    };
+    sys::set_option(fd, SOL_PACKET, libc::PACKET_RX_RING, &request)?;
+    Blocks::map(fd, block_len, count)
+}
+
+fn fanout_word(fanout: Fanout) -> c_int {
+    let mode = match fanout.mode {
+        FanoutMode::Hash => libc::PACKET_FANOUT_HASH,
+        FanoutMode::RoundRobin => libc::PACKET_FANOUT_LB,
+        FanoutMode::Cpu => libc::PACKET_FANOUT_CPU,
+    };
+    (u32::from(fanout.group) | mode << 16).cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_are_divided_into_blocks_that_hold_the_greatest_frame() {
+        assert_eq!(division(32 << 20), (1 << 20, 32));
+        assert_eq!(division(2 << 20), (256 << 10, 8));
+        assert_eq!(division(0), (MIN_BLOCK, 2));
+        assert_eq!(division(300 << 10), (MIN_BLOCK, 2));
+        assert!(division(usize::MAX).1 > 1);
+    }
+}

@@ -1,0 +1,188 @@
+//! The system calls that the standard library does not have, each behind a safe function.
+
+use std::ffi::c_int;
+use std::io;
+use std::mem;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+use crate::filter::Instruction;
+
+/// Turns the -1 of a system call into its error.
+fn check(result: c_int) -> io::Result<c_int> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// Waits until one of the descriptors has something to read or an error, at most `timeout`; the
+/// answer says so for each. A signal ends the wait early, with no descriptor ready.
+pub(super) fn poll<const N: usize>(
+    fds: [BorrowedFd<'_>; N],
+    timeout: Duration,
+) -> io::Result<[Readiness; N]> {
+    let mut list = fds.map(poll_entry);
+    poll_list(&mut list, timeout)?;
+    Ok(list.map(Readiness::of))
+}
+
+/// What poll(2) said of a descriptor.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Readiness {
+    pub(super) readable: bool,
+    pub(super) failed: bool,
+}
+
+impl Readiness {
+    fn of(entry: libc::pollfd) -> Self {
+        Self {
+            readable: entry.revents & libc::POLLIN != 0,
+            failed: entry.revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0,
+        }
+    }
+}
+
+fn poll_entry(fd: BorrowedFd<'_>) -> libc::pollfd {
+    libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 }
+}
+
+fn poll_list(list: &mut [libc::pollfd], timeout: Duration) -> io::Result<()> {
+    // rounded up: a wait of less than a millisecond is not a busy loop
+    let millis = timeout.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as c_int;
+    // SAFETY: the pointer and the count are those of one slice, which outlives the call.
+    let result = unsafe { libc::poll(list.as_mut_ptr(), list.len() as libc::nfds_t, millis) };
+    match check(result) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            for entry in list {
+                entry.revents = 0;
+            }
+            Ok(())
+        }
+        other => other.map(drop),
+    }
+}
+
+/// A socket that receives nothing until it is bound: `kind` is `SOCK_RAW` or `SOCK_DGRAM`.
+pub(super) fn packet_socket(kind: c_int) -> io::Result<OwnedFd> {
+    // SAFETY: no pointers.
+    let fd = check(unsafe { libc::socket(libc::AF_PACKET, kind | libc::SOCK_CLOEXEC, 0) })?;
+    // SAFETY: the call succeeded, and nobody else has the descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A type that a socket option can be set to or read as: of integers only, so that any bytes are a
+/// value of it.
+///
+/// # Safety
+///
+/// Every bit pattern must be a value of the type, and it must have no padding.
+pub(super) unsafe trait SocketOption: Copy {}
+// SAFETY: an integer.
+unsafe impl SocketOption for c_int {}
+// SAFETY: seven 32-bit integers.
+unsafe impl SocketOption for libc::tpacket_req3 {}
+// SAFETY: three 32-bit integers.
+unsafe impl SocketOption for libc::tpacket_stats_v3 {}
+// SAFETY: two integers of 32, two of 16 bits... and eight bytes: 4 + 2 + 2 + 8, without padding.
+unsafe impl SocketOption for libc::packet_mreq {}
+
+pub(super) fn set_option<T: SocketOption>(
+    fd: BorrowedFd<'_>,
+    level: c_int,
+    name: c_int,
+    value: &T,
+) -> io::Result<()> {
+    // SAFETY: the pointer is to a value of the size that is passed.
+    check(unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            level,
+            name,
+            std::ptr::from_ref(value).cast(),
+            mem::size_of::<T>() as libc::socklen_t,
+        )
+    })
+    .map(drop)
+}
+
+pub(super) fn option<T: SocketOption>(
+    fd: BorrowedFd<'_>,
+    level: c_int,
+    name: c_int,
+) -> io::Result<T> {
+    // SAFETY: zeros are a value of every `SocketOption`.
+    let mut value: T = unsafe { mem::zeroed() };
+    let mut length = mem::size_of::<T>() as libc::socklen_t;
+    // SAFETY: the pointer is to a value of the size that is passed, and of any bytes.
+    check(unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            level,
+            name,
+            std::ptr::from_mut(&mut value).cast(),
+            &raw mut length,
+        )
+    })?;
+    Ok(value)
+}
+
+/// Attaches a program of classic BPF to a socket, in the place of the one that is there.
+pub(super) fn attach_filter(fd: BorrowedFd<'_>, instructions: &[Instruction]) -> io::Result<()> {
+    let mut filter: Vec<libc::sock_filter> = instructions
+        .iter()
+        .map(|i| libc::sock_filter { code: i.code, jt: i.jt, jf: i.jf, k: i.k })
+        .collect();
+    let Ok(len) = u16::try_from(filter.len()) else {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    };
+    let program = libc::sock_fprog { len, filter: filter.as_mut_ptr() };
+    // SAFETY: the kernel copies `len` instructions from a vector that has as many, and does not
+    // write to them.
+    check(unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            mem::size_of_val(&program) as libc::socklen_t,
+        )
+    })
+    .map(drop)
+}
+
+/// `ETH_P_ALL` of `linux/if_ether.h` as `sockaddr_ll` wants it, in network byte order.
+const ALL_PROTOCOLS: u16 = (libc::ETH_P_ALL as u16).to_be();
+
+/// From now on the packet socket receives what the device (0: every device) does.
+pub(super) fn bind_to_device(fd: BorrowedFd<'_>, index: u32) -> io::Result<()> {
+    // SAFETY: zeros are a `sockaddr_ll`.
+    let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = ALL_PROTOCOLS;
+    address.sll_ifindex = index.cast_signed();
+    // SAFETY: the pointer is to an address of the size that is passed.
+    check(unsafe {
+        libc::bind(
+            fd.as_raw_fd(),
+            (&raw const address).cast(),
+            mem::size_of_val(&address) as libc::socklen_t,
+        )
+    })
+    .map(drop)
+}
+
+/// The index of the device that a packet socket is bound to; -1 once that was removed.
+pub(super) fn bound_index(fd: BorrowedFd<'_>) -> io::Result<i32> {
+    // SAFETY: zeros are a `sockaddr_ll`.
+    let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
+    let mut length = mem::size_of_val(&address) as libc::socklen_t;
+    // SAFETY: the pointer is to an address of the size that is passed.
+    check(unsafe {
+        libc::getsockname(fd.as_raw_fd(), (&raw mut address).cast(), &raw mut length)
+    })?;
+    Ok(address.sll_ifindex)
+}
+
+/// Moves the calling thread to a network namespace.
+pub(super) fn enter_netns(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: no pointers.
+    check(unsafe { libc::setns(fd.as_raw_fd(), libc::CLONE_NEWNET) }).map(drop)
+}

@@ -1,0 +1,408 @@
+//! The kernel's tables of one network namespace, in plain terms.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use netlink_packet_route::AddressFamily;
+use netlink_packet_route::RouteNetlinkMessage as Message;
+use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
+use netlink_packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
+};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteMessage, RouteType, RouteVia,
+};
+
+use super::netlink::{Netlink, News};
+use super::netns::run_in;
+use super::{Device, Error, Netns, link, sys};
+
+/// What the kernel knows at one moment. The order is the kernel's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tables {
+    /// Devices; their `addresses` are empty here, see [`Self::addresses`].
+    pub devices: Vec<Device>,
+    /// Addresses of this host.
+    pub addresses: Vec<Address>,
+    /// Unicast routes of all tables but the local one.
+    pub routes: Vec<Route>,
+    /// Neighbours with a MAC address (ARP and neighbour discovery).
+    pub neighbours: Vec<Neighbour>,
+    /// Forwarding databases of bridges and VXLAN devices.
+    pub forwarding: Vec<Forwarding>,
+}
+
+/// An address of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The device's index.
+    pub device: u32,
+    /// The address.
+    pub address: IpAddr,
+    /// The length of its network's prefix, in bits.
+    pub prefix_len: u8,
+}
+
+/// A route, or one of the next hops of a route that has several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The first address of the destination.
+    pub destination: IpAddr,
+    /// The length of the destination's prefix, in bits; 0 is the default route.
+    pub prefix_len: u8,
+    /// The next hop, where the destination is not on the link.
+    pub gateway: Option<IpAddr>,
+    /// The index of the device it goes through.
+    pub device: Option<u32>,
+}
+
+/// Which MAC address a neighbour has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    /// The index of the device.
+    pub device: u32,
+    /// The neighbour.
+    pub address: IpAddr,
+    /// Its MAC address.
+    pub mac: [u8; 6],
+    /// Whether it was set, and does not age.
+    pub permanent: bool,
+}
+
+/// Where frames to a MAC address go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forwarding {
+    /// The index of the VXLAN device or bridge port.
+    pub device: u32,
+    /// The destination MAC address; zeros for whatever has no row of its own.
+    pub mac: [u8; 6],
+    /// The tunnel endpoint behind a VXLAN device.
+    pub remote: Option<IpAddr>,
+    /// The network identifier, where it is not the device's.
+    pub vni: Option<u32>,
+    /// The destination port, where it is not the device's.
+    pub port: Option<u16>,
+}
+
+/// Reads tables, again and again, through a socket that stays open: it works on in a process that
+/// may open no more.
+#[derive(Debug)]
+pub struct TableReader {
+    netlink: Netlink,
+}
+
+impl TableReader {
+    /// In the network namespace of the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`] where there is no netlink.
+    pub fn open() -> Result<Self, Error> {
+        let netlink = Netlink::open().map_err(|source| failed("open a netlink socket", source))?;
+        Ok(Self { netlink })
+    }
+
+    /// In another network namespace.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Netns`] where it cannot be entered, and those of [`Self::open`].
+    pub fn open_in(netns: Option<&Netns>) -> Result<Self, Error> {
+        run_in(netns, Self::open)
+    }
+
+    /// All tables.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`] where the kernel does not answer. A kernel without IPv6 or bridges has empty tables.
+    pub fn read(&mut self) -> Result<Tables, Error> {
+        Ok(Tables {
+            devices: self.devices()?,
+            addresses: self.addresses()?,
+            routes: self.routes()?,
+            neighbours: self.neighbours()?,
+            forwarding: self.forwarding()?,
+        })
+    }
+
+    /// The devices, by their indices.
+    pub(super) fn devices(&mut self) -> Result<Vec<Device>, Error> {
+        let mut question = LinkMessage::default();
+        // half of an answer's bytes would be counters
+        question.attributes = vec![LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats])];
+        let answers = self.dump("the devices", &Message::GetLink(question))?;
+        let links = answers.iter().filter_map(|answer| match answer {
+            Message::NewLink(message) => Some(link::device(message)),
+            _ => None,
+        });
+        let mut devices: Vec<Device> = links.collect();
+        link::name_underlays(&mut devices);
+        devices.sort_by_key(|device| device.index);
+        Ok(devices)
+    }
+
+    fn addresses(&mut self) -> Result<Vec<Address>, Error> {
+        let answers =
+            self.dump("the addresses", &Message::GetAddress(AddressMessage::default()))?;
+        let addresses = answers.iter().filter_map(|answer| match answer {
+            Message::NewAddress(message) => address(message),
+            _ => None,
+        });
+        Ok(addresses.collect())
+    }
+
+    fn routes(&mut self) -> Result<Vec<Route>, Error> {
+        let mut routes = Vec::new();
+        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+            let mut question = RouteMessage::default();
+            question.header.address_family = family;
+            for answer in self.dump("the routes", &Message::GetRoute(question))? {
+                if let Message::NewRoute(message) = answer {
+                    add_routes(&message, &mut routes);
+                }
+            }
+        }
+        Ok(routes)
+    }
+
+    fn neighbours(&mut self) -> Result<Vec<Neighbour>, Error> {
+        let mut neighbours = Vec::new();
+        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+            let answers = self.dump("the neighbours", &neighbour_question(family))?;
+            neighbours.extend(answers.iter().filter_map(|answer| match answer {
+                Message::NewNeighbour(message) => neighbour(message),
+                _ => None,
+            }));
+        }
+        Ok(neighbours)
+    }
+
+    fn forwarding(&mut self) -> Result<Vec<Forwarding>, Error> {
+        let question = neighbour_question(AddressFamily::Bridge);
+        let answers = self.dump("the forwarding databases", &question)?;
+        let rows = answers.iter().filter_map(|answer| match answer {
+            Message::NewNeighbour(message) => forwarding(message),
+            _ => None,
+        });
+        Ok(rows.collect())
+    }
+
+    fn dump(&mut self, table: &str, question: &Message) -> Result<Vec<Message>, Error> {
+        match self.netlink.dump(question) {
+            // a kernel that was built without this table
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(Vec::new()),
+            other => other.map_err(|source| Error::System {
+                device: table.to_owned(),
+                doing: "ask the kernel",
+                source,
+            }),
+        }
+    }
+}
+
+/// Tells that the tables changed. What changed is not told: they are read again, once for as many
+/// changes as there were.
+#[derive(Debug)]
+pub struct TableWatch {
+    news: News,
+    buffer: Vec<u8>,
+}
+
+impl TableWatch {
+    /// Changes from now on in the network namespace of the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`] where there is no netlink.
+    pub fn open() -> Result<Self, Error> {
+        let news = News::of(&[
+            libc::RTNLGRP_LINK,
+            libc::RTNLGRP_NEIGH,
+            libc::RTNLGRP_IPV4_IFADDR,
+            libc::RTNLGRP_IPV4_ROUTE,
+            libc::RTNLGRP_IPV6_IFADDR,
+            libc::RTNLGRP_IPV6_ROUTE,
+        ]);
+        let news = news.map_err(|source| failed("follow changes by netlink", source))?;
+        Ok(Self { news, buffer: Vec::new() })
+    }
+
+    /// As [`Self::open`], in another network namespace.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Netns`] where it cannot be entered, and those of [`Self::open`].
+    pub fn open_in(netns: Option<&Netns>) -> Result<Self, Error> {
+        run_in(netns, Self::open)
+    }
+
+    /// Whether something changed since the last call; waits for it, at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`] where the socket fails. More changes than the kernel could keep are a change.
+    pub fn changed(&mut self, timeout: Duration) -> Result<bool, Error> {
+        let lost = |source| failed("follow changes by netlink", source);
+        if !timeout.is_zero() {
+            sys::poll([self.news.as_fd()], timeout).map_err(lost)?;
+        }
+        let mut changed = false;
+        loop {
+            match self.news.next(&mut self.buffer) {
+                Ok(true) => changed = true,
+                Ok(false) => return Ok(changed),
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => changed = true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(lost(error)),
+            }
+        }
+    }
+}
+
+impl AsFd for TableWatch {
+    /// Readable once there is a change to ask for.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.news.as_fd()
+    }
+}
+
+fn failed(doing: &'static str, source: io::Error) -> Error {
+    Error::System { device: "the kernel's tables".to_owned(), doing, source }
+}
+
+fn neighbour_question(family: AddressFamily) -> Message {
+    let mut question = NeighbourMessage::default();
+    question.header.family = family;
+    Message::GetNeighbour(question)
+}
+
+fn address(message: &AddressMessage) -> Option<Address> {
+    let mut found = None;
+    for attribute in &message.attributes {
+        match attribute {
+            // on a point-to-point device IFA_ADDRESS is the other end (linux/if_addr.h)
+            AddressAttribute::Local(address) => found = Some(*address),
+            AddressAttribute::Address(address) => found = found.or(Some(*address)),
+            _ => {}
+        }
+    }
+    let header = &message.header;
+    Some(Address { device: header.index, address: found?, prefix_len: header.prefix_len })
+}
+
+fn add_routes(message: &RouteMessage, routes: &mut Vec<Route>) {
+    let header = &message.header;
+    // RT_TABLE_LOCAL of linux/rtnetlink.h: the host's own addresses
+    if header.kind != RouteType::Unicast || header.table == libc::RT_TABLE_LOCAL {
+        return;
+    }
+    let unspecified: IpAddr = match header.address_family {
+        AddressFamily::Inet => Ipv4Addr::UNSPECIFIED.into(),
+        AddressFamily::Inet6 => Ipv6Addr::UNSPECIFIED.into(),
+        _ => return,
+    };
+    let mut route = Route {
+        destination: unspecified,
+        prefix_len: header.destination_prefix_length,
+        gateway: None,
+        device: None,
+    };
+    read_hop(&message.attributes, &mut route);
+    let mut several = false;
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Destination(address) => {
+                route.destination = ip_of_route(address).unwrap_or(unspecified);
+            }
+            RouteAttribute::MultiPath(_) => several = true,
+            _ => {}
+        }
+    }
+    if !several {
+        routes.push(route);
+        return;
+    }
+    for attribute in &message.attributes {
+        let RouteAttribute::MultiPath(hops) = attribute else { continue };
+        for hop in hops {
+            let mut through = Route { device: Some(hop.interface_index), ..route };
+            read_hop(&hop.attributes, &mut through);
+            routes.push(through);
+        }
+    }
+}
+
+fn read_hop(attributes: &[RouteAttribute], route: &mut Route) {
+    for attribute in attributes {
+        match attribute {
+            RouteAttribute::Gateway(address) => route.gateway = ip_of_route(address),
+            RouteAttribute::Via(RouteVia::Inet(address)) => route.gateway = Some((*address).into()),
+            RouteAttribute::Via(RouteVia::Inet6(address)) => {
+                route.gateway = Some((*address).into());
+            }
+            RouteAttribute::Oif(index) => route.device = Some(*index),
+            _ => {}
+        }
+    }
+}
+
+fn ip_of_route(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(address) => Some((*address).into()),
+        RouteAddress::Inet6(address) => Some((*address).into()),
+        _ => None,
+    }
+}
+
+fn neighbour(message: &NeighbourMessage) -> Option<Neighbour> {
+    let state = message.header.state;
+    if matches!(state, NeighbourState::Failed | NeighbourState::Incomplete | NeighbourState::Noarp)
+    {
+        return None;
+    }
+    let (mut address, mut mac) = (None, None);
+    for attribute in &message.attributes {
+        match attribute {
+            NeighbourAttribute::Destination(found) => address = ip_of_neighbour(found),
+            NeighbourAttribute::LinkLayerAddress(bytes) => mac = mac_of(bytes),
+            _ => {}
+        }
+    }
+    let permanent = state == NeighbourState::Permanent;
+    Some(Neighbour { device: message.header.ifindex, address: address?, mac: mac?, permanent })
+}
+
+fn forwarding(message: &NeighbourMessage) -> Option<Forwarding> {
+    let (mut mac, mut remote, mut vni, mut port) = (None, None, None, None);
+    for attribute in &message.attributes {
+        match attribute {
+            NeighbourAttribute::LinkLayerAddress(bytes) => mac = mac_of(bytes),
+            NeighbourAttribute::Destination(found) => remote = ip_of_neighbour(found),
+            NeighbourAttribute::Vni(number) => vni = Some(*number),
+            NeighbourAttribute::Port(number) => port = Some(*number),
+            _ => {}
+        }
+    }
+    Some(Forwarding { device: message.header.ifindex, mac: mac?, remote, vni, port })
+}
+
+fn ip_of_neighbour(address: &NeighbourAddress) -> Option<IpAddr> {
+    match address {
+        NeighbourAddress::Inet(address) => Some((*address).into()),
+        NeighbourAddress::Inet6(address) => Some((*address).into()),
+        // a forwarding database has the bytes of either
+        NeighbourAddress::Other(bytes) => {
+            let v4 = <[u8; 4]>::try_from(bytes.as_slice()).map(IpAddr::from);
+            v4.or_else(|_| <[u8; 16]>::try_from(bytes.as_slice()).map(IpAddr::from)).ok()
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn mac_of(bytes: &[u8]) -> Option<[u8; 6]> {
+    bytes.try_into().ok()
+}
