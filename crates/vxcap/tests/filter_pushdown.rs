@@ -482,6 +482,7 @@ fn what_is_too_long_is_left_to_user_space() {
         panic!("{:?}", pushed.left_out)
     };
     assert!(instructions > 4096);
+    assert_eq!(pushed.left_out[0].0.to_string(), "the expression for the inner packet");
     assert!(pushed.program.fits_kernel() && pushed.program.instructions().len() > 400);
 }
 

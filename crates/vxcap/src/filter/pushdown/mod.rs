@@ -48,6 +48,8 @@ mod ports;
 mod prefixes;
 mod splice;
 
+use std::fmt;
+
 use vxlan::{Ports, Vni};
 
 use self::inner::{Inner, put_unless_tagged};
@@ -119,6 +121,17 @@ pub enum Part {
     Inner,
     /// Identifiers and ends.
     InnerHeaders,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Overlay => "the choice of overlay traffic",
+            Self::Expression => "the expression",
+            Self::Inner => "the expression for the inner packet",
+            Self::InnerHeaders => "the choice of identifiers and ends",
+        })
+    }
 }
 
 /// What became of a [`Selection`].
