@@ -177,6 +177,12 @@ pub(crate) fn adds_up(header: &[u8]) -> bool {
     fold(sum(header)) == 0xffff
 }
 
+/// What stands in the checksum field of a header, such as IPv4's, that holds 0 there now.
+#[cfg(feature = "alloc")]
+pub(crate) fn of_header(header: &[u8]) -> u16 {
+    !fold(sum(header))
+}
+
 /// SCTP's CRC-32C (RFC 9260 section 6.8), with the field itself counted as 0.
 fn sctp(bytes: &[u8]) -> Checksum {
     let Some((header, chunks)) = bytes.split_first_chunk::<12>() else {

@@ -261,6 +261,12 @@ impl<'a> Headers<'a> {
         }
     }
 
+    /// Where the IPv6 fragment header begins within [`Headers::bytes`]; 0 where there is none.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn fragment_header_offset(&self) -> usize {
+        self.fragment as usize
+    }
+
     /// The transport header, as far as it was captured; empty where there is none, as in a fragment other than the
     /// first.
     #[inline]

@@ -73,6 +73,8 @@ mod link;
 mod link_type;
 mod packet;
 mod ports;
+#[cfg(feature = "alloc")]
+mod reassembly;
 mod sctp;
 mod stop;
 mod tcp;
@@ -94,6 +96,9 @@ pub use link::{EthernetHeader, MacAddr, SllHeader, VlanTag, VlanTags};
 pub use link_type::LinkType;
 pub use packet::{Decoder, Encapsulation, Encapsulations, Packet, decode};
 pub use ports::{FLANNEL_UDP_PORT, GENEVE_PORT, GPE_PORT, IANA_PORT, LINUX_PORT, PortFull, Ports};
+#[cfg(feature = "alloc")]
+#[cfg_attr(docsrs, doc(cfg(feature = "alloc")))]
+pub use reassembly::{Outcome, Reassembler, ReassemblyCounts, ReassemblyLimits, Refusal};
 pub use sctp::SctpHeader;
 pub use stop::{Cause, Layer, Limit, Stop};
 pub use tcp::{TcpFlags, TcpHeader, TcpOption, TcpOptions};

@@ -370,8 +370,11 @@ impl<'a> Headers<'a> {
             at += len as u32;
             self.rest_at(at, wire_end);
             if this == IpProtocol::FRAGMENT {
-                self.fragment = start;
                 let field = be16(header, 2).unwrap_or(0);
+                // the first one that makes it a fragment counts: what stands behind is in the whole packet
+                if self.fragment().is_none() {
+                    self.fragment = start;
+                }
                 if field & 0xfff8 != 0 {
                     return Ok(());
                 }
