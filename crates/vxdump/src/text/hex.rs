@@ -50,8 +50,9 @@ pub fn ascii(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'\n');
     for (at, &byte) in bytes.iter().enumerate() {
         match byte {
-            // as part of a line end it is left out; anywhere else the text would overwrite itself
-            b'\r' if bytes.get(at + 1).is_none_or(|next| *next == b'\n') => {}
+            // Left out as part of a line end; anywhere else the text would overwrite itself. (tcpdump leaves it out
+            // before the last byte too.)
+            b'\r' if bytes.get(at + 2).is_none() || bytes.get(at + 1) == Some(&b'\n') => {}
             b'\n' | b'\t' | b' '..=b'~' => out.push(byte),
             _ => out.push(b'.'),
         }

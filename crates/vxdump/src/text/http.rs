@@ -96,6 +96,9 @@ impl Line<'_> {
         }
         put::text(self.out, prefix);
         self.out.extend_from_slice(bytes.get(start..at).unwrap_or(&[]));
+        if next.is_none() {
+            self.reason(|out| put::text(out, "truncated: the line goes on in the next segment"));
+        }
         Ok(next)
     }
 }

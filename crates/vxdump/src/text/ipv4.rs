@@ -297,8 +297,8 @@ impl Line<'_> {
             self.text(kind);
             at = 4;
             while at < len {
-                self.text(if at == pointer { " ^ " } else { " " });
-                self.number(field::u32(option, at + hop_len - 4)?);
+                let time = field::u32(option, at + hop_len - 4)?;
+                self.labelled(if at == pointer { " ^ " } else { " " }, time);
                 self.byte(b'@');
                 if hop_len == 8 {
                     put::ipv4(self.out, field::array(option, at)?);

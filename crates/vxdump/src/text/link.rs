@@ -113,7 +113,10 @@ impl Line<'_> {
         loop {
             let (rest, rest_len) = (field::rest(bytes, at), length.saturating_sub(at));
             match ether_type {
-                0..=MAX_LENGTH | 0x8870 => return self.llc(rest, rest_len, addresses),
+                0..=MAX_LENGTH => {
+                    return self.llc(rest, rest_len.min(usize::from(ether_type)), addresses);
+                }
+                0x8870 => return self.llc(rest, rest_len, addresses),
                 0x8100 | 0x88a8 | 0x9100 | 0x9200 => {
                     self.layer = "a VLAN tag";
                     let control = field::u16(rest, 0)?;
@@ -271,14 +274,16 @@ impl Line<'_> {
     /// BSD loopback.
     fn loopback(&mut self, bytes: &[u8], length: usize) -> Printed {
         self.layer = "the loopback header";
-        let family = field::u32(bytes, 0)?;
+        // In the byte order of the capturing host, which the file may not tell: all families are below 65,536.
+        let family = u32::from_le_bytes(field::array(bytes, 0)?);
         let family = if family > 0xffff { family.swap_bytes() } else { family };
         let name = match family {
             2 => Some("IPv4"),
+            // AF_INET6 of Linux, NetBSD and OpenBSD, FreeBSD, macOS
             10 | 24 | 28 | 30 => Some("IPv6"),
             _ => None,
         };
-        if self.options.link_header {
+        if self.options.link_header || name.is_none() {
             if self.options.quiet {
                 self.named_or(name, "Unknown AF ", family);
             } else {
@@ -295,10 +300,7 @@ impl Line<'_> {
             Some("IPv4") => self.ipv4(rest, rest_len),
             Some(_) => self.ipv6(rest, rest_len),
             None => {
-                if !self.options.link_header {
-                    self.labelled("AF Unknown (", family);
-                    self.sized("), length ", length);
-                }
+                self.undecoded();
                 Ok(())
             }
         }

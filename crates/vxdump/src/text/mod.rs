@@ -210,16 +210,13 @@ impl Line<'_> {
                 Some(stop) => self.reason(|out| put::text(out, &stop.to_string())),
                 None => self.cut(cut),
             },
-            // where a field is missing that was not to be printed, there is nothing to say
-            (Ok(()), Some(stop)) if !self.explained && stop.cause != Cause::Truncated => {
-                self.reason(|out| put::text(out, &stop.to_string()));
-            }
-            // the packet itself is well, but not the tunnel that may be in it
+            // The packet itself is well as far as it is printed, but not the tunnel that may be in it; or nothing was.
+            // Of the other layers all is told.
             (Ok(()), Some(stop))
                 if matches!(
                     stop.layer,
-                    Layer::Vxlan | Layer::VxlanGpe | Layer::Geneve | Layer::Nsh
-                ) =>
+                    Layer::Vxlan | Layer::VxlanGpe | Layer::Geneve | Layer::Nsh | Layer::Link
+                ) || stop.cause == Cause::TooDeep =>
             {
                 self.reason(|out| put::text(out, &stop.to_string()));
             }

@@ -31,19 +31,47 @@ pub(crate) fn text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// Every number of two digits.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut table = [[0; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        table[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    table
+};
+
 /// Appends a number in decimal.
 #[inline]
 pub(crate) fn decimal(out: &mut Vec<u8>, number: u64) {
-    let mut digits = [0; 20];
+    match number {
+        0..10 => out.push(b'0' + number as u8),
+        10..100 => out.extend_from_slice(&PAIRS[number as usize]),
+        _ => match u32::try_from(number) {
+            Ok(number) => long_decimal(out, number),
+            Err(_) => out.extend_from_slice(number.to_string().as_bytes()),
+        },
+    }
+}
+
+/// A number of up to ten digits, two at a time.
+fn long_decimal(out: &mut Vec<u8>, number: u32) {
+    let mut digits = [0; 10];
     let mut at = digits.len();
     let mut rest = number;
-    loop {
+    while rest >= 100 {
+        at -= 2;
+        let [tens, ones] = PAIRS[(rest % 100) as usize];
+        (digits[at], digits[at + 1]) = (tens, ones);
+        rest /= 100;
+    }
+    let [tens, ones] = PAIRS[rest as usize];
+    at -= 1;
+    digits[at] = ones;
+    if tens != b'0' {
         at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
+        digits[at] = tens;
     }
     out.extend_from_slice(&digits[at..]);
 }
