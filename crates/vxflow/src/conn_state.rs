@@ -64,7 +64,7 @@ impl fmt::Display for ConnState {
     }
 }
 
-/// What one end of a connection has done (Zeek: src/packet_analysis/protocol/tcp/TCPSessionAdapter.cc).
+/// What one end of a connection has done (Zeek: `TCPSessionAdapter.cc`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Endpoint {
@@ -106,6 +106,17 @@ impl Endpoint {
             5 => Self::Closed,
             _ => Self::Reset,
         }
+    }
+}
+
+impl PackedEndpoints {
+    /// Would a segment without SYN, FIN and RST change nothing?
+    #[inline]
+    pub(crate) const fn is_settled(self, from_opener: bool, len: u32) -> bool {
+        let me = !from_opener as u16;
+        // `Partial`, `Established`, `Closed` and `Reset` stand behind the others
+        (self.0 >> (3 * me)) & 7 >= Endpoint::Partial as u16
+            && (len == 0 || (self.0 >> (12 + me)) & 1 == 1)
     }
 }
 
@@ -151,14 +162,6 @@ impl Endpoints {
     /// Both ends have closed, or one has reset.
     pub(crate) fn is_over(self) -> bool {
         self.now == [Endpoint::Closed; 2] || self.now.contains(&Endpoint::Reset)
-    }
-
-    /// Would a segment without SYN, FIN and RST change nothing?
-    #[inline]
-    pub(crate) fn is_settled(self, from_opener: bool, len: u32) -> bool {
-        let me = usize::from(!from_opener);
-        matches!(self.now[me], Endpoint::Established | Endpoint::Closed | Endpoint::Reset)
-            && (len == 0 || self.data[me])
     }
 
     /// One end sent a segment with `len` bytes of payload.

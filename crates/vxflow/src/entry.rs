@@ -314,13 +314,8 @@ impl<A: Address> Hot<A> {
             self.syn(cold, digest.side, segment);
         }
         let from_opener = digest.side == self.opener;
-        let mut endpoints = Endpoints::from(self.endpoints);
-        let mut ended = false;
-        if is_control || !endpoints.is_settled(from_opener, segment.len) {
-            endpoints.step(from_opener, flags, segment.len);
-            self.endpoints = endpoints.into();
-            ended = endpoints.is_over();
-        }
+        let ended = (is_control || !self.endpoints.is_settled(from_opener, segment.len))
+            && self.step(from_opener, segment);
         if !at_home {
             return (true, ended);
         }
@@ -333,6 +328,14 @@ impl<A: Address> Hot<A> {
             cold.rare[me].add(verdict, segment);
         }
         (verdict == Verdict::Copy, ended)
+    }
+
+    /// Takes a step of the connection. Returns whether it is over.
+    fn step(&mut self, from_opener: bool, segment: &Segment) -> bool {
+        let mut endpoints = Endpoints::from(self.endpoints);
+        endpoints.step(from_opener, segment.flags, segment.len);
+        self.endpoints = endpoints.into();
+        endpoints.is_over()
     }
 
     #[cold]

@@ -218,27 +218,26 @@ impl<A: Address> Family<A> {
         self.live -= 1;
     }
 
-    /// Ends at most `most` flows that are over at `time`. Flows that were seen since they were linked go to the end of
-    /// their list. Returns how many were looked at.
-    pub(crate) fn expire(&mut self, time: i64, most: usize, clerk: &mut Clerk<'_>) -> usize {
-        let mut looked_at = 0;
+    /// Ends flows that are over at `time`: of each list at most `most`, the least recently seen first. On the way, at most
+    /// `moves` flows that were seen since they were linked go to the end of their list.
+    pub(crate) fn expire(&mut self, time: i64, most: usize, moves: usize, clerk: &mut Clerk<'_>) {
         for list in [0, CLOSED] {
-            while looked_at < most {
+            let mut moves = moves;
+            for _ in 0..most {
                 let slot = self.lists[usize::from(list)].head;
                 let Some(hot) = self.hot.get(slot as usize) else { break };
                 if is_over(hot, time, clerk.config) {
                     let reason = if list == 0 { EndReason::Idle } else { EndReason::Closed };
                     self.end(slot, reason, clerk.ended);
-                } else if hot.seen_since_linked() {
+                } else if moves > 0 && hot.seen_since_linked() {
+                    moves -= 1;
                     self.unlink(slot);
                     self.link(slot, list, clerk.now);
                 } else {
                     break;
                 }
-                looked_at += 1;
             }
         }
-        looked_at
     }
 
     /// The record of the flow in this slot, and the slot of the next one in its list.

@@ -1,7 +1,6 @@
 //! From a decoded packet to its digest.
 
 use core::hash::BuildHasher;
-use core::net::IpAddr;
 
 use foldhash::fast::RandomState;
 use vxlan::{Decoder, Headers, IcmpHeader, Icmpv6Header, IpProtocol, Packet, Tunnel, Vni};
@@ -216,19 +215,15 @@ fn point(packet: &Packet<'_>, interface: u32) -> u32 {
 
 #[inline]
 fn carriage(outer: &Headers<'_>) -> Carriage {
-    match (outer.source(), outer.destination()) {
-        (Some(IpAddr::V4(source)), Some(IpAddr::V4(destination))) => {
-            Carriage::V4([source.to_bits(), destination.to_bits()])
-        }
-        (Some(IpAddr::V6(source)), Some(IpAddr::V6(destination))) => {
-            let words = |address: core::net::Ipv6Addr| {
-                let bits = address.to_bits();
-                [(bits >> 96) as u32, (bits >> 64) as u32, (bits >> 32) as u32, bits as u32]
-            };
-            Carriage::V6([words(source), words(destination)])
-        }
-        _ => Carriage::None,
+    if let Some(ip) = outer.ipv4() {
+        return Carriage::V4([ip.source().to_bits(), ip.destination().to_bits()]);
     }
+    outer.ipv6().map_or(Carriage::None, |ip| {
+        Carriage::V6([ip.source_octets(), ip.destination_octets()].map(|octets| {
+            let (words, _) = octets.as_chunks::<4>();
+            core::array::from_fn(|at| words.get(at).map_or(0, |word| u32::from_be_bytes(*word)))
+        }))
+    })
 }
 
 /// What tells flows apart, and what the transport header says.

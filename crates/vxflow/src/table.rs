@@ -12,17 +12,24 @@ use crate::summarizer::{Seen, Summarizer};
 
 /// Every so many packets the flows that were not seen for longest are looked at.
 const SWEEP_EVERY: u32 = 64;
-/// How many flows one look ends or moves at most: more than can have begun since the last one, so that none are left
-/// behind for long.
+/// How many flows one look ends at most: more than can have begun since the last one, so that none stay for long.
 const SWEEP_MOST: usize = 4 * SWEEP_EVERY as usize;
+/// How many flows that go on one look passes over.
+const SWEEP_MOVES: usize = 16;
 /// Summaries whose entries are loaded ahead of time in [`FlowTable::add_all`].
 const BATCH: usize = 32;
 
 /// Inner flows, at most [`Config::max_flows`] of them.
 #[derive(Clone, Debug)]
 pub struct FlowTable {
-    config: Config,
     summarizer: Summarizer,
+    families: Families,
+}
+
+/// All of a table but what makes summaries for it.
+#[derive(Clone, Debug)]
+struct Families {
+    config: Config,
     v4: Family<u32>,
     v6: Family<Wide>,
     now: u32,
@@ -53,39 +60,101 @@ impl FlowTable {
     pub fn sharded(config: Config, summarizer: Summarizer, shard: usize, shards: usize) -> Self {
         let max_flows = config.max_flows.clamp(1, NONE as usize - 1);
         let config = Config { max_flows, ..config };
-        Self {
+        let families = Families {
             v4: Family::new(&config, summarizer.hasher()),
             v6: Family::new(&config, summarizer.hasher()),
             config,
-            summarizer,
             now: 0,
             counts: TableCounts::default(),
             ended: Vec::new(),
             shard: (shard, shards),
-        }
+        };
+        Self { summarizer, families }
     }
 
     /// Takes in a packet.
     #[inline]
     pub fn push(&mut self, packet: &Packet<'_>, seen: Seen) {
-        // at most two: the packet's own, and what an ICMP error quotes or a fragmented outer packet
-        let mut summaries = [None, None];
-        let mut count = 0;
-        self.summarizer.summarize(packet, seen, |summary| {
-            if let Some(place) = summaries.get_mut(count) {
-                *place = Some(summary);
-                count += 1;
-            }
-        });
-        for summary in summaries.iter().flatten() {
-            self.add(summary);
-        }
+        let Self { summarizer, families } = self;
+        summarizer.summarize(packet, seen, |summary| families.add(&summary));
     }
 
     /// Takes in a summary, made by a summarizer with the same seed.
     #[inline]
     pub fn add(&mut self, summary: &Summary) {
-        let Self { config, v4, v6, now, counts, ended, shard, .. } = self;
+        self.families.add(summary);
+    }
+
+    /// Takes in many summaries: faster than one at a time where the flows do not fit the processor's cache, as their
+    /// entries are then loaded side by side.
+    pub fn add_all(&mut self, summaries: &[Summary]) {
+        for batch in summaries.chunks(BATCH) {
+            let touched = batch.iter().fold(0, |sum: i64, summary| {
+                sum.wrapping_add(match &summary.0 {
+                    Either::V4(digest) => self.families.v4.touch(digest),
+                    Either::V6(digest) => self.families.v6.touch(digest),
+                })
+            });
+            core::hint::black_box(touched);
+            for summary in batch {
+                self.families.add(summary);
+            }
+        }
+    }
+
+    /// Ends the flows that are over at `time` (nanoseconds since the Unix epoch), as a packet of that time would, but all at
+    /// once: for a live capture in which nothing happens.
+    pub fn expire(&mut self, time: i64) {
+        self.families.sweep(time, usize::MAX, usize::MAX);
+    }
+
+    /// Takes the records of flows that have ended since the last call. Take them often: they are kept until then.
+    pub fn ended(&mut self) -> impl Iterator<Item = FlowRecord> + '_ {
+        self.families.ended.drain(..)
+    }
+
+    /// Records of the flows in the table as they are now, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = FlowRecord> + '_ {
+        self.families.v4.live_records().chain(self.families.v6.live_records())
+    }
+
+    /// Ends all flows: gives the records that [`FlowTable::ended`] has not given yet, then those of the table, each made
+    /// when it is asked for.
+    pub fn finish(self) -> impl Iterator<Item = FlowRecord> {
+        let Families { ended, v4, v6, .. } = self.families;
+        ended.into_iter().chain(v4.into_records()).chain(v6.into_records())
+    }
+
+    /// How many flows the table holds.
+    pub fn len(&self) -> usize {
+        self.families.v4.live() + self.families.v6.live()
+    }
+
+    /// Does the table hold no flow?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What was counted so far.
+    pub const fn counts(&self) -> TableCounts {
+        TableCounts { not_ip: self.summarizer.not_ip(), ..self.families.counts }
+    }
+
+    /// Bytes on the heap: room for flows and their index, fragments, records not yet taken.
+    pub fn heap_bytes(&self) -> usize {
+        let records = self.families.ended.capacity() * size_of::<FlowRecord>();
+        self.families.v4.heap_bytes() + self.families.v6.heap_bytes() + records
+    }
+
+    /// A summarizer with this table's seed.
+    pub fn summarizer(&self) -> Summarizer {
+        self.summarizer.fresh()
+    }
+}
+
+impl Families {
+    fn add(&mut self, summary: &Summary) {
+        let Self { config, v4, v6, now, counts, ended, shard } = self;
         let mut clerk = Clerk { config, now: *now, ended };
         let time = match &summary.0 {
             Either::V4(digest) => {
@@ -99,24 +168,7 @@ impl FlowTable {
         };
         *now = now.wrapping_add(1);
         if now.is_multiple_of(SWEEP_EVERY) {
-            self.sweep(time, SWEEP_MOST);
-        }
-    }
-
-    /// Takes in many summaries: faster than one at a time where the flows do not fit the processor's cache, as their
-    /// entries are then loaded side by side.
-    pub fn add_all(&mut self, summaries: &[Summary]) {
-        for batch in summaries.chunks(BATCH) {
-            let touched = batch.iter().fold(0, |sum: i64, summary| {
-                sum.wrapping_add(match &summary.0 {
-                    Either::V4(digest) => self.v4.touch(digest),
-                    Either::V6(digest) => self.v6.touch(digest),
-                })
-            });
-            core::hint::black_box(touched);
-            for summary in batch {
-                self.add(summary);
-            }
+            self.sweep(time, SWEEP_MOST, SWEEP_MOVES);
         }
     }
 
@@ -169,57 +221,9 @@ impl FlowTable {
         family.begin(digest, clerk);
     }
 
-    fn sweep(&mut self, time: i64, most: usize) {
+    fn sweep(&mut self, time: i64, most: usize, moves: usize) {
         let mut clerk = Clerk { config: &self.config, now: self.now, ended: &mut self.ended };
-        self.v4.expire(time, most, &mut clerk);
-        self.v6.expire(time, most, &mut clerk);
-    }
-
-    /// Ends the flows that are over at `time` (nanoseconds since the Unix epoch), as a packet of that time would, but all at
-    /// once: for a live capture in which nothing happens.
-    pub fn expire(&mut self, time: i64) {
-        self.sweep(time, usize::MAX);
-    }
-
-    /// Takes the records of flows that have ended since the last call. Take them often: they are kept until then.
-    pub fn ended(&mut self) -> impl Iterator<Item = FlowRecord> + '_ {
-        self.ended.drain(..)
-    }
-
-    /// Records of the flows in the table as they are now, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = FlowRecord> + '_ {
-        self.v4.live_records().chain(self.v6.live_records())
-    }
-
-    /// Ends all flows: gives the records that [`FlowTable::ended`] has not given yet, then those of the table, each made
-    /// when it is asked for.
-    pub fn finish(self) -> impl Iterator<Item = FlowRecord> {
-        self.ended.into_iter().chain(self.v4.into_records()).chain(self.v6.into_records())
-    }
-
-    /// How many flows the table holds.
-    pub fn len(&self) -> usize {
-        self.v4.live() + self.v6.live()
-    }
-
-    /// Does the table hold no flow?
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// What was counted so far.
-    pub const fn counts(&self) -> TableCounts {
-        TableCounts { not_ip: self.summarizer.not_ip(), ..self.counts }
-    }
-
-    /// Bytes on the heap: room for flows and their index, fragments, records not yet taken.
-    pub fn heap_bytes(&self) -> usize {
-        let records = self.ended.capacity() * size_of::<FlowRecord>();
-        self.v4.heap_bytes() + self.v6.heap_bytes() + records
-    }
-
-    /// A summarizer with this table's seed.
-    pub fn summarizer(&self) -> Summarizer {
-        self.summarizer.fresh()
+        self.v4.expire(time, most, moves, &mut clerk);
+        self.v6.expire(time, most, moves, &mut clerk);
     }
 }

@@ -1,1 +1,276 @@
 //! What the lab's sending programs report.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+use vxflow::{ConnState, FlowKey, FlowRecord};
+use vxlan::IpProtocol;
+
+use crate::files;
+
+/// Ethernet, and TCP with the timestamp option that every segment has.
+const ETHERNET: u64 = 14;
+const TCP: u64 = 32;
+/// What a SYN has besides: maximum segment size, SACK permitted, window scale, less what pads the timestamps.
+const SYN_EXTRA: u64 = 8;
+const UDP: u64 = 8;
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or("")
+}
+
+fn number(value: &Value, key: &str) -> u64 {
+    value[key].as_u64().unwrap_or(0)
+}
+
+fn ip_len(flow: &FlowRecord) -> u64 {
+    if flow.key.source.is_ipv4() { 20 } else { 40 }
+}
+
+/// Payload bytes of TCP that nothing was sent twice of.
+fn payload(flow: &FlowRecord, counts: &vxflow::Counts) -> u64 {
+    counts.bytes - counts.packets * (ETHERNET + ip_len(flow) + TCP) - SYN_EXTRA
+}
+
+fn check_tcp(truth: &Value, flow: &FlowRecord, context: &str) {
+    assert_eq!(flow.state, ConnState::SF, "{context}");
+    assert_eq!(payload(flow, &flow.forward), number(truth, "bytes_up"), "{context}");
+    if truth["bytes_down"].is_u64() {
+        assert_eq!(payload(flow, &flow.reverse), number(truth, "bytes_down"), "{context}");
+    }
+    assert_eq!(flow.forward.retransmits + flow.reverse.retransmits, 0, "{context}");
+}
+
+fn check_udp(truth: &Value, flow: &FlowRecord, context: &str) {
+    let sent = number(truth, "sent");
+    let echoed = number(truth, "echoed");
+    assert_eq!((flow.forward.packets, flow.reverse.packets), (sent, echoed), "{context}");
+    let len = ETHERNET + ip_len(flow) + UDP + number(truth, "size");
+    assert_eq!((flow.forward.bytes, flow.reverse.bytes), (sent * len, echoed * len), "{context}");
+    let answered = flow.exchange.unwrap().answered;
+    assert_eq!(answered > 0, echoed > 0, "{context}");
+    let state = if echoed > 0 { ConnState::SF } else { ConnState::S0 };
+    assert_eq!(flow.state, state, "{context}");
+}
+
+/// All flows that the sending programs report, at the sending pod.
+#[test]
+fn flows_are_those_of_the_senders() {
+    let Some(folder) = files::folder() else { return };
+    let lab = folder.join("lab");
+    let truth = std::fs::read_to_string(lab.join("truth.json")).unwrap();
+    let truth: Value = serde_json::from_str(&truth).unwrap();
+    let mut checked = [0; 4];
+    for (scenario, details) in truth["scenarios"].as_object().unwrap() {
+        let flows: Vec<FlowRecord> = ["n1", "n2", "n3"]
+            .iter()
+            .flat_map(|node| {
+                // the veth is that of one pod, before address translation; the bridge sees all pods
+                let points = ["veth", "cni0"].map(|point| format!("{node}-{point}.pcap"));
+                let paths = points.map(|point| lab.join(scenario).join(point));
+                paths.into_iter().filter(|path| path.is_file())
+            })
+            .flat_map(|path| files::flows(&path))
+            .collect();
+        for truth in details["flows"].as_array().unwrap() {
+            let context = format!("{scenario}: {truth}");
+            let key = |flow: &&FlowRecord| {
+                flow.key.vni.is_none()
+                    && flow.key.source.to_string() == text(truth, "src")
+                    && flow.key.source_port().map(u64::from) == truth["sport"].as_u64()
+                    && flow.key.destination.to_string() == text(truth, "dst")
+                    && flow.key.destination_port().map(u64::from) == truth["dport"].as_u64()
+            };
+            let kind = text(truth, "kind");
+            // not there: what nodes themselves send; and inner fragments, which have headers of their own
+            let source = text(truth, "src");
+            if kind == "ping" {
+                checked[0] += usize::from(check_ping(truth, &flows, &context));
+            } else if !(source.starts_with("10.244.") || source.starts_with("fd00:10:244:"))
+                || ["10.244.1.0", "10.244.2.0", "10.244.3.0"].contains(&source)
+            {
+            } else if kind == "http" || kind == "bulk" {
+                let Some(flow) = flows.iter().find(key) else { panic!("no flow for {context}") };
+                if number(truth, "retrans") == 0 {
+                    check_tcp(truth, flow, &context);
+                    checked[1] += 1;
+                } else {
+                    // the kernel counts segments, of which a super-packet has many, as in the IPv6 scenario
+                    let sent_again = u64::from(flow.forward.retransmits);
+                    let expected = if scenario == "v6" { 1 } else { number(truth, "retrans") };
+                    assert_eq!(sent_again, expected, "{context}");
+                }
+            } else if kind.starts_with("udp") && scenario != "inner-frag" {
+                let Some(flow) = flows.iter().find(key) else { panic!("no flow for {context}") };
+                check_udp(truth, flow, &context);
+                checked[2] += 1;
+            } else if kind == "dns" {
+                let Some(flow) = flows.iter().find(key) else { panic!("no flow for {context}") };
+                let exchange = flow.exchange.unwrap();
+                let queries = number(truth, "queries");
+                assert_eq!(u64::from(exchange.requests), queries, "{context}");
+                assert_eq!(u64::from(exchange.answered), queries, "{context}");
+                assert!(exchange.first_response.unwrap() > 0, "{context}");
+                checked[3] += 1;
+            }
+        }
+    }
+    assert!(
+        checked[0] >= 10 && checked[1] >= 60 && checked[2] >= 100 && checked[3] >= 2,
+        "{checked:?}"
+    );
+}
+
+/// A ping that the pod of a node sent: requests and answers as it counted them.
+fn check_ping(truth: &Value, flows: &[FlowRecord], context: &str) -> bool {
+    if !text(truth, "from").contains('p') {
+        return false; // of the node itself
+    }
+    let found = flows.iter().any(|flow| {
+        let Some(exchange) = flow.exchange else { return false };
+        matches!(flow.key.protocol, IpProtocol::ICMP | IpProtocol::ICMPV6)
+            && flow.key.destination.to_string() == text(truth, "dst")
+            && u64::from(exchange.requests) == number(truth, "sent")
+            && u64::from(exchange.answered) == number(truth, "answered")
+    });
+    assert!(found, "no ping as {context}");
+    true
+}
+
+fn flow_of<'a>(flows: &'a [FlowRecord], protocol: IpProtocol) -> Vec<&'a FlowRecord> {
+    flows.iter().filter(|flow| flow.key.protocol == protocol).collect()
+}
+
+/// Inner fragments join their flow: 4 datagrams of 3,000 bytes in 3 fragments each, echoed.
+#[test]
+fn inner_fragments_join_their_flow() {
+    let Some(folder) = files::folder() else { return };
+    for file in ["n1-eth0.pcap", "n1-veth.pcap", "n2-eth0.pcap"] {
+        let flows = files::flows(&folder.join("lab/inner-frag").join(file));
+        let udp = flow_of(&flows, IpProtocol::UDP);
+        assert_eq!(udp.len(), 1, "{file}: {udp:#?}");
+        assert_eq!((udp[0].forward.packets, udp[0].reverse.packets), (12, 12), "{file}");
+        // each datagram: its payload and UDP header once, the other headers three times
+        let bytes = 4 * (3000 + UDP + 3 * (ETHERNET + 20));
+        assert_eq!((udp[0].forward.bytes, udp[0].reverse.bytes), (bytes, bytes), "{file}");
+        let pings = flow_of(&flows, IpProtocol::ICMP);
+        assert_eq!(pings.len(), 1, "{file}: {pings:#?}");
+        assert_eq!(pings[0].exchange.unwrap().answered, 3, "{file}");
+    }
+}
+
+/// Outer fragments: the first stands for the whole inner packet, so that the flows are those of the bridge.
+#[test]
+fn outer_fragments_count_once() {
+    let Some(folder) = files::folder() else { return };
+    let folder = folder.join("lab/outer-frag");
+    let plain = files::flows(&folder.join("n1-flannel.1.pcap"));
+    let carried = files::flows(&folder.join("n1-eth0.pcap"));
+    assert_eq!(plain.len(), carried.len());
+    for (plain, carried) in plain.iter().zip(&carried) {
+        assert_eq!(plain.key.source, carried.key.source);
+        assert_eq!(plain.key.ends, carried.key.ends);
+        assert_eq!(plain.forward, carried.forward);
+        assert_eq!(plain.reverse, carried.reverse);
+        assert_eq!(plain.state, carried.state);
+    }
+    let frames = files::frames(&folder.join("n1-eth0.pcap"));
+    let counts = files::table(&frames, vxflow::Config::default()).counts();
+    // truth.json: 122 fragments, two a packet
+    assert_eq!(counts.tunnel_fragments, 61);
+}
+
+/// Loss in the underlay: the sender's counter of retransmissions is seen at its own node; at the other one the FIN that
+/// was lost looks new.
+#[test]
+fn retransmissions_are_those_that_the_sender_counted() {
+    let Some(folder) = files::folder() else { return };
+    let folder = folder.join("lab/wire-loss");
+    for (file, expected) in [("n1-eth0.pcap", 5), ("n1-veth.pcap", 5), ("n2-eth0.pcap", 4)] {
+        let flows = files::flows(&folder.join(file));
+        let tcp = flow_of(&flows, IpProtocol::TCP);
+        assert_eq!(tcp.len(), 1, "{file}");
+        assert_eq!(tcp[0].forward.retransmits, expected, "{file}");
+        assert_eq!(tcp[0].forward.out_of_order + tcp[0].reverse.retransmits, 0, "{file}");
+    }
+}
+
+/// Several capture points in one file: copies are no retransmissions, and are counted or not as wished.
+#[test]
+fn copies_are_told_from_retransmissions() {
+    let Some(folder) = files::folder() else { return };
+    let mut copies = 0;
+    for path in files::files(&folder.join("lab")) {
+        let file = path.display().to_string();
+        let is_sll1 = file.contains("sll1");
+        if is_sll1 || !(file.ends_with("any.pcap") || file.ends_with("all.pcapng")) {
+            continue;
+        }
+        let frames = files::frames(&path);
+        let all = files::table(&frames, vxflow::Config::without_timeouts());
+        let config = vxflow::Config { count_copies: false, ..vxflow::Config::without_timeouts() };
+        let once = files::table(&frames, config);
+        let packets = all.counts().packets;
+        let mut counted_once = 0;
+        let alone = alone(&path);
+        for flow in once.finish() {
+            let expected = alone.get(&flow.key).copied().unwrap_or_default();
+            let retransmits = (flow.forward.retransmits, flow.reverse.retransmits);
+            assert_eq!(retransmits, expected, "{file}: {flow:?}");
+            for counts in [flow.forward, flow.reverse] {
+                counted_once += counts.packets + u64::from(counts.copies);
+                copies += counts.copies;
+            }
+        }
+        assert_eq!(counted_once, packets, "{file}");
+        // each packet of a pod once, as on its veth
+        if file.ends_with("http/n1-any.pcap") {
+            check_once(&path, &frames);
+        }
+    }
+    assert!(copies > 1000, "{copies}");
+}
+
+/// Retransmissions of each flow in the captures of single points beside `path`.
+fn alone(path: &Path) -> BTreeMap<FlowKey, (u32, u32)> {
+    let mut all = BTreeMap::new();
+    let (folder, name) = (path.parent().unwrap(), path.file_name().unwrap().to_str().unwrap());
+    for point in ["veth", "eth0", "cni0", "flannel.1"] {
+        let path = folder.join(format!("{}-{point}.pcap", &name[..2]));
+        for flow in files::flows(&path) {
+            let retransmits = (flow.forward.retransmits, flow.reverse.retransmits);
+            all.entry(flow.key).or_insert(retransmits);
+        }
+    }
+    all
+}
+
+fn check_once(path: &Path, frames: &[files::OwnedFrame]) {
+    let config = vxflow::Config { count_copies: false, ..vxflow::Config::without_timeouts() };
+    let once = files::table(frames, config);
+    let on_veth = files::flows(&path.with_file_name("n1-veth.pcap"));
+    let mut plain: Vec<_> = once.finish().filter(|flow| flow.key.vni.is_none()).collect();
+    plain.retain(|flow| flow.key.source.to_string().starts_with("10.244."));
+    plain.sort_by_key(|flow| (flow.key, flow.first));
+    assert_eq!(plain.len(), on_veth.len());
+    for (once, veth) in plain.iter().zip(&on_veth) {
+        assert_eq!(once.key, veth.key);
+        assert_eq!(once.forward.packets, veth.forward.packets, "{:?}", once.key);
+        assert_eq!(once.reverse.packets, veth.reverse.packets, "{:?}", once.key);
+    }
+}
+
+/// Carriage: the VTEPs of the opener's direction, from either end.
+#[test]
+fn vteps_are_those_of_the_opener() {
+    let Some(folder) = files::folder() else { return };
+    for file in ["n1-eth0.pcap", "n2-eth0.pcap"] {
+        for flow in files::flows(&folder.join("lab/http").join(file)) {
+            let (from, to) = flow.vteps.unwrap();
+            let vteps = (from.to_string(), to.to_string());
+            assert_eq!(vteps, ("172.18.0.2".to_owned(), "172.18.0.3".to_owned()), "{file}");
+            assert_eq!(flow.vtep_changes, 0, "{file}");
+        }
+    }
+}

@@ -110,8 +110,8 @@ fn a_panic_does_not_hang() {
     let _ = in_parallel(
         &Config::default(),
         NonZeroUsize::new(3).unwrap(),
-        |_: &mut ()| Ok::<_, Infallible>(true),
-        |(), _| {
+        |_: &mut u8| Ok::<_, Infallible>(true),
+        |_, _| {
             assert!(std::thread::current().id() == main, "one of the others");
             Ok(())
         },
