@@ -11,6 +11,9 @@ pub enum Error {
     /// The output could not be written.
     #[error(transparent)]
     Output(#[from] vxcap::Error),
+    /// Not a single block of the input could be read.
+    #[error(transparent)]
+    Input(vxcap::Error),
     /// A filter expression makes no sense for a link type of the input.
     #[error(transparent)]
     Filter(#[from] vxcap::filter::Error),

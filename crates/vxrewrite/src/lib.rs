@@ -5,6 +5,7 @@
 mod annotate;
 mod cut;
 mod decap;
+mod dedup;
 mod error;
 mod internet_checksum;
 mod output;

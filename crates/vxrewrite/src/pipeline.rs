@@ -1,6 +1,7 @@
 //! The pipeline: blocks in, actions on their packets, blocks out.
 
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
 use podmap::PodMap;
 use vxcap::Frame;
@@ -10,6 +11,7 @@ use vxlan::{Decoder, Packet, Ports};
 use crate::annotate;
 use crate::cut::Cut;
 use crate::decap::Decap;
+use crate::dedup::{Dedup, Point};
 use crate::error::Error;
 use crate::output::{Outgoing, OutputFormat, Outputs, Patches, Setting, Sinks};
 use crate::packet_block::PacketBlock;
@@ -57,12 +59,13 @@ pub struct Progress {
 /// Actions on the packets of captures, and the format of what comes out.
 ///
 /// Without any action, and with the format of the input, every block comes out byte for byte. Actions are carried out in this
-/// order, whatever the order in which they were asked for: selection, decapsulation, the port, the comment, the cut, the choice of the
+/// order, whatever the order in which they were asked for: selection, dedup, decapsulation, the port, the comment, the cut, the choice of the
 /// output. See the [crate's documentation](crate) for an example.
 #[derive(Default)]
 pub struct Pipeline<'m> {
     ports: Ports,
     select: Option<Box<dyn Select + 'm>>,
+    dedup: Option<Duration>,
     decap: Option<Decap>,
     tunnel_only: bool,
     to_port: Option<ToPort>,
@@ -90,6 +93,16 @@ impl<'m> Pipeline<'m> {
     #[must_use]
     pub fn select(mut self, select: impl Select + 'm) -> Self {
         self.select = Some(Box::new(select));
+        self
+    }
+
+    /// One copy of a packet that was seen at several points, within this time of each other. The first copy stays.
+    ///
+    /// Retransmissions stay. Of packets that have no IP identification (IPv6, and much of UDP) copies are merged only where they
+    /// were seen at different points and 10 ms apart at most.
+    #[must_use]
+    pub fn dedup(mut self, window: Duration) -> Self {
+        self.dedup = Some(window);
         self
     }
 
@@ -205,6 +218,9 @@ impl<'m> Pipeline<'m> {
         let source = Source::new(inputs);
         Run {
             decoder: Decoder::default().ports(self.ports.clone()),
+            dedup: self
+                .dedup
+                .map(|window| Dedup::new(i64::try_from(window.as_nanos()).unwrap_or(i64::MAX))),
             pipeline: self,
             report: Report::default(),
             comment: String::new(),
@@ -217,6 +233,7 @@ impl<'m> Pipeline<'m> {
     /// Whether any packet may come out otherwise than it went in.
     fn acts(&self) -> bool {
         self.select.is_some()
+            || self.dedup.is_some()
             || self.decap.is_some()
             || self.tunnel_only
             || self.to_port.is_some()
@@ -231,6 +248,7 @@ impl<'m> Pipeline<'m> {
 struct Run<'m> {
     pipeline: Pipeline<'m>,
     decoder: Decoder,
+    dedup: Option<Dedup>,
     report: Report,
     /// The packet's comment and key, in memory that is used again.
     comment: String,
@@ -245,6 +263,7 @@ impl Run<'_> {
         mut outputs: Outputs<S>,
     ) -> Result<(Report, S), Error> {
         let verbatim = outputs.is_verbatim();
+        let mut any = false;
         loop {
             let (file, block) = match source.next_block() {
                 Ok(Some(next)) => next,
@@ -254,6 +273,7 @@ impl Run<'_> {
                     continue;
                 }
             };
+            any = true;
             let Some(packet) = PacketBlock::of(&block) else {
                 outputs.block(file, &block, &mut self.report.losses)?;
                 continue;
@@ -265,7 +285,9 @@ impl Run<'_> {
             } else if self.acts {
                 self.packet(file, &packet, &mut outputs)?;
             } else {
-                self.write(Outgoing::as_it_came(file, &packet), None, &mut outputs)?;
+                self.report.written += 1;
+                let out = Outgoing::as_it_came(file, &packet, self.report.read);
+                outputs.packet(None, &out, &mut self.report.losses)?;
             }
             if self.report.read.is_multiple_of(OBSERVED_EVERY)
                 && let Some(observer) = &mut self.pipeline.observer
@@ -275,6 +297,9 @@ impl Run<'_> {
                     return Err(Error::Interrupted);
                 }
             }
+        }
+        if !any && let Some(damage) = self.report.damage.pop() {
+            return Err(Error::Input(damage));
         }
         for _ in 0..source.unsorted() {
             self.report.losses.add(Loss::Unsorted);
@@ -298,17 +323,19 @@ impl Run<'_> {
             return Ok(());
         }
         let decoded = self.decoder.decode_captured(frame.data, frame.link_type, frame.orig_len);
-        self.decoded(Outgoing::as_it_came(file, packet), &decoded, outputs)
+        let out = Outgoing::as_it_came(file, packet, self.report.read);
+        self.decoded(out, &decoded, outputs)
     }
 
     /// Carries out the actions on a packet that is decoded; `out` is the packet before them.
     #[inline]
-    fn decoded<'a, S: Sinks>(
+    fn decoded<S: Sinks>(
         &mut self,
-        mut out: Outgoing<'a>,
-        decoded: &Packet<'a>,
+        out: Outgoing<'_>,
+        decoded: &Packet<'_>,
         outputs: &mut Outputs<S>,
     ) -> Result<(), Error> {
+        let mut out = out;
         let pipeline = &mut self.pipeline;
         if pipeline.tunnel_only && decoded.tunnel.is_none() {
             return Ok(());
@@ -317,6 +344,14 @@ impl Run<'_> {
             let tunnel = self.decoder.innermost_tunnel(decoded);
             let inner_len = tunnel.map_or(out.orig_len, vxlan::Tunnel::payload_wire_len);
             if !select.wants_packet(decoded, &self.decoder, inner_len)? {
+                return Ok(());
+            }
+        }
+        if let Some(dedup) = &mut self.dedup {
+            let frame = &out.packet.frame;
+            let point = Point::new(out.file, frame.interface, decoded);
+            if dedup.is_copy(decoded, frame.time.nanos(), point) {
+                self.report.merged += 1;
                 return Ok(());
             }
         }
@@ -355,35 +390,17 @@ impl Run<'_> {
             }
         }
         out.data = pipeline.cut.keep(out.data, out.link_type, out.orig_len, &self.decoder);
-        // taken out for the time of the call, so that the packet can borrow them
-        let (comment, key_text) =
-            (std::mem::take(&mut self.comment), std::mem::take(&mut self.key));
-        let written = self.write(
-            Outgoing { comment: &comment, patches: &patches, ..out },
-            key.then_some(key_text.as_str()),
-            outputs,
-        );
-        (self.comment, self.key) = (comment, key_text);
-        written
-    }
-
-    #[inline]
-    fn write<S: Sinks>(
-        &mut self,
-        out: Outgoing<'_>,
-        key: Option<&str>,
-        outputs: &mut Outputs<S>,
-    ) -> Result<(), Error> {
+        out.patches = &patches;
+        out.comment = &self.comment;
         self.report.written += 1;
-        let out = Outgoing { number: self.report.read, ..out };
-        outputs.packet(key, &out, &mut self.report.losses)
+        outputs.packet(key.then_some(self.key.as_str()), &out, &mut self.report.losses)
     }
 }
 
 impl<'a> Outgoing<'a> {
     /// A packet before any action.
     #[inline]
-    fn as_it_came(file: usize, packet: &'a PacketBlock<'a>) -> Self {
+    fn as_it_came(file: usize, packet: &'a PacketBlock<'a>, number: u64) -> Self {
         Self {
             file,
             packet,
@@ -395,7 +412,7 @@ impl<'a> Outgoing<'a> {
             comment: "",
             changed: false,
             keeps_comments: true,
-            number: 0,
+            number,
         }
     }
 }

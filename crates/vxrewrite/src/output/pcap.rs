@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use vxcap::file::{Block, Body, ByteOrder, Format, PcapHeader, Variant};
+use vxcap::file::{Block, Body, ByteOrder, Format, PcapHeader, Variant, option};
 use vxcap::write::BlockWriter;
 use vxcap::{LinkType, Resolution};
 
@@ -83,7 +83,7 @@ impl PcapShape {
                 }
             }
             Body::Section(_) => {
-                if block.options().next().is_some() {
+                if block.options().any(|field| field.code != option::SHB_USERAPPL) {
                     losses.add(Loss::SectionFacts);
                 }
             }

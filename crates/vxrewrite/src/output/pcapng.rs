@@ -113,7 +113,7 @@ impl PcapngShape {
         self.interfaces.begin_section_of(file);
         if self.setting.merges && self.begun {
             // one section holds the packets of all files
-            if block.options().next().is_some() {
+            if block.options().any(|field| field.code != option::SHB_USERAPPL) {
                 losses.add(Loss::SectionFacts);
             }
             return Ok(());

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
 
@@ -155,6 +156,15 @@ pub(crate) struct ActionArgs {
     #[arg(long, value_name = "KEY", value_enum)]
     pub(crate) split: Option<SplitBy>,
 
+    /// Keep one copy of a packet that was seen at several points (veth, cni0, flannel.1, eth0), and say how many were
+    /// merged.
+    #[arg(long)]
+    pub(crate) dedup: bool,
+
+    /// Copies are at most so many seconds apart.
+    #[arg(long, value_name = "SECONDS", default_value = "1", requires = "dedup", value_parser = seconds)]
+    pub(crate) dedup_window: Duration,
+
     /// Cut packets to at most N bytes.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) snaplen: Option<u32>,
@@ -199,4 +209,12 @@ pub(crate) enum SplitBy {
 /// Parses a command line, the program's name first.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(args)
+}
+
+/// Seconds with decimals, up to an hour.
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("not a number of seconds of 0 to 3600".to_owned()),
+    }
 }

@@ -67,6 +67,9 @@ pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
         pipeline = pipeline.tunnel_only();
     }
     let actions = &cli.actions;
+    if actions.dedup {
+        pipeline = pipeline.dedup(actions.dedup_window);
+    }
     match actions.decap {
         Some(Levels::All) => pipeline = pipeline.decap(Decap::Innermost),
         Some(Levels::One) => pipeline = pipeline.decap(Decap::OneLevel),
@@ -98,6 +101,10 @@ pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
     target
         .commit()
         .map_err(|(place, error)| Failure::error(format_args!("{}: {error}", place.display())))?;
+    if actions.dedup {
+        terminal
+            .tell(format_args!("{} copies merged, {} packets left", report.merged, report.written));
+    }
     tell(report, terminal)
 }
 

@@ -1,5 +1,6 @@
 //! The program: everything but the process's own streams and exit, so that it is tested in-process.
 
+mod behind;
 mod cli;
 mod command;
 mod failure;

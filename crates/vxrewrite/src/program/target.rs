@@ -6,6 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::behind::Behind;
 use crate::{OutputFormat, Sinks};
 
 /// Endings of compressed files.
@@ -108,34 +109,21 @@ impl<'t> Sinks for Target<'t> {
     type Sink = Sink<'t>;
 
     fn open(&mut self, key: Option<&str>, again: bool) -> io::Result<Sink<'t>> {
-        let raw = match self.stdout.take() {
-            Some(stdout) => Raw::Stdout(stdout),
-            None => {
-                let place = self.place(key);
-                Raw::File(self.open_place(place, again)?)
-            }
-        };
-        Ok(match self.compression {
-            None => Sink::Plain(raw),
-            Some(Compression::Gzip) => {
-                let level = flate2::Compression::default();
-                Sink::Gzip(Box::new(flate2::write::GzEncoder::new(raw, level)))
-            }
-            Some(Compression::Zstd) => {
-                Sink::Zstd(Box::new(zstd::Encoder::new(raw, zstd::DEFAULT_COMPRESSION_LEVEL)?))
-            }
-            Some(Compression::Lz4) => Sink::Lz4(Box::new(lz4_flex::frame::FrameEncoder::new(raw))),
-        })
+        if let Some(stdout) = self.stdout.take() {
+            return Ok(Sink::Here(Compressed::new(stdout, self.compression)?));
+        }
+        let place = self.place(key);
+        let file = Compressed::new(self.open_place(place, again)?, self.compression)?;
+        // many files would need many threads
+        Ok(if key.is_none() { Sink::Behind(Behind::new(file)) } else { Sink::File(file) })
     }
 
     fn close(&mut self, _key: Option<&str>, sink: Sink<'t>) -> io::Result<()> {
-        let mut raw = match sink {
-            Sink::Plain(raw) => raw,
-            Sink::Gzip(encoder) => encoder.finish()?,
-            Sink::Zstd(encoder) => encoder.finish()?,
-            Sink::Lz4(encoder) => encoder.finish().map_err(io::Error::other)?,
-        };
-        raw.flush()
+        match sink {
+            Sink::Here(sink) => sink.finish(),
+            Sink::File(sink) => sink.finish(),
+            Sink::Behind(sink) => sink.finish()?.finish(),
+        }
     }
 
     fn name(&self, key: Option<&str>) -> String {
@@ -157,38 +145,54 @@ impl Drop for Target<'_> {
 
 /// Takes the bytes of an output.
 pub(crate) enum Sink<'t> {
-    Plain(Raw<'t>),
-    Gzip(Box<flate2::write::GzEncoder<Raw<'t>>>),
-    Zstd(Box<zstd::Encoder<'static, Raw<'t>>>),
-    Lz4(Box<lz4_flex::frame::FrameEncoder<Raw<'t>>>),
+    /// Standard output.
+    Here(Compressed<&'t mut dyn Write>),
+    /// One of several files.
+    File(Compressed<File>),
+    /// The only file, compressed and written by a thread of its own.
+    Behind(Behind<Compressed<File>>),
 }
 
-/// Takes the bytes as they are in the file.
-pub(crate) enum Raw<'t> {
-    File(File),
-    Stdout(&'t mut dyn Write),
+/// Compresses, or not.
+pub(crate) enum Compressed<W: Write> {
+    Not(W),
+    Gzip(Box<flate2::write::GzEncoder<W>>),
+    Zstd(Box<zstd::Encoder<'static, W>>),
+    Lz4(Box<lz4_flex::frame::FrameEncoder<W>>),
 }
 
-impl Write for Raw<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::File(file) => file.write(bytes),
-            Self::Stdout(stdout) => stdout.write(bytes),
-        }
+impl<W: Write> Compressed<W> {
+    fn new(sink: W, compression: Option<Compression>) -> io::Result<Self> {
+        Ok(match compression {
+            None => Self::Not(sink),
+            Some(Compression::Gzip) => {
+                let level = flate2::Compression::default();
+                Self::Gzip(Box::new(flate2::write::GzEncoder::new(sink, level)))
+            }
+            Some(Compression::Zstd) => {
+                let level = zstd::DEFAULT_COMPRESSION_LEVEL;
+                Self::Zstd(Box::new(zstd::Encoder::new(sink, level)?))
+            }
+            Some(Compression::Lz4) => Self::Lz4(Box::new(lz4_flex::frame::FrameEncoder::new(sink))),
+        })
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::File(file) => file.flush(),
-            Self::Stdout(stdout) => stdout.flush(),
-        }
+    /// Ends the compressed stream.
+    fn finish(self) -> io::Result<()> {
+        let mut sink = match self {
+            Self::Not(sink) => sink,
+            Self::Gzip(encoder) => encoder.finish()?,
+            Self::Zstd(encoder) => encoder.finish()?,
+            Self::Lz4(encoder) => encoder.finish().map_err(io::Error::other)?,
+        };
+        sink.flush()
     }
 }
 
-impl Write for Sink<'_> {
+impl<W: Write> Write for Compressed<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Plain(sink) => sink.write(bytes),
+            Self::Not(sink) => sink.write(bytes),
             Self::Gzip(sink) => sink.write(bytes),
             Self::Zstd(sink) => sink.write(bytes),
             Self::Lz4(sink) => sink.write(bytes),
@@ -197,10 +201,28 @@ impl Write for Sink<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Plain(sink) => sink.flush(),
+            Self::Not(sink) => sink.flush(),
             Self::Gzip(sink) => sink.flush(),
             Self::Zstd(sink) => sink.flush(),
             Self::Lz4(sink) => sink.flush(),
+        }
+    }
+}
+
+impl Write for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Here(sink) => sink.write(bytes),
+            Self::File(sink) => sink.write(bytes),
+            Self::Behind(sink) => sink.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Here(sink) => sink.flush(),
+            Self::File(sink) => sink.flush(),
+            Self::Behind(sink) => sink.flush(),
         }
     }
 }

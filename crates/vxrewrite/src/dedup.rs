@@ -1,0 +1,271 @@
+//! Dedup: one copy of a packet that was seen at several points of its way.
+//!
+//! A packet passes the pod's veth pair, the bridge, the tunnel device and the node's own device, and the same at its receiver. On
+//! its way MAC addresses, TTL and encapsulation change; the address and port of one end may be translated; segmentation offload
+//! cuts and joins TCP segments. What stays is what copies are known by: protocol, the other end, the IP identification, the
+//! fragment offset, sequence and acknowledgement numbers, the payload.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, Hasher};
+use std::net::IpAddr;
+
+use vxlan::{Headers, IpProtocol, Packet};
+
+/// Packets without an IP identification are taken as copies only so close together, in nanoseconds: longer than a packet takes through
+/// a node and a local network, shorter than most programs take to send the same again. Own choice.
+const CLOSE: i64 = 10_000_000;
+/// So many packets are remembered at most, and so many ranges of one TCP flow: bounds memory. Own choice.
+const MOST_PACKETS: usize = 1 << 20;
+const MOST_RANGES: usize = 4096;
+/// A packet is seen at so many points at most; further ones are not remembered.
+const MOST_POINTS: usize = 32;
+
+/// Finds copies.
+pub(crate) struct Dedup {
+    window: i64,
+    hasher: RandomState,
+    /// The packets that were written, by what copies have in common.
+    packets: HashMap<u64, Vec<Seen>>,
+    /// When they were written, the earliest first.
+    order: VecDeque<(i64, u64)>,
+    /// Sequence ranges of TCP flows that were written, by the flow.
+    ranges: HashMap<Flow, VecDeque<Range>>,
+    ranges_checked: i64,
+}
+
+/// Where a copy was captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Point {
+    pub(crate) file: usize,
+    pub(crate) interface: u32,
+    /// The device among those of `-i any`.
+    pub(crate) device: u32,
+    /// Whether the capture does not tell the device (the first version of `-i any`).
+    pub(crate) is_vague: bool,
+}
+
+type End = Option<(IpAddr, u16)>;
+
+/// A packet that was written.
+struct Seen {
+    time: i64,
+    ends: (End, End),
+    points: Vec<Point>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Flow {
+    source: (IpAddr, u16),
+    destination: (IpAddr, u16),
+}
+
+/// A TCP segment that was written.
+#[derive(Clone, Copy)]
+struct Range {
+    start: u32,
+    len: u32,
+    id: u16,
+    time: i64,
+}
+
+impl Point {
+    pub(crate) fn new(file: usize, interface: u32, packet: &Packet<'_>) -> Self {
+        let cooked = packet.outer.sll();
+        let device = cooked.and_then(|sll| sll.interface_index());
+        Self {
+            file,
+            interface,
+            device: device.unwrap_or_default(),
+            is_vague: cooked.is_some() && device.is_none(),
+        }
+    }
+}
+
+impl Dedup {
+    /// `window`: how far apart copies are at most, in nanoseconds.
+    pub(crate) fn new(window: i64) -> Self {
+        Self {
+            window,
+            hasher: RandomState::new(),
+            packets: HashMap::new(),
+            order: VecDeque::new(),
+            ranges: HashMap::new(),
+            ranges_checked: i64::MIN,
+        }
+    }
+
+    /// Whether a packet is a copy of one that came before; if not, it is remembered.
+    pub(crate) fn is_copy(&mut self, packet: &Packet<'_>, time: i64, point: Point) -> bool {
+        self.forget(time);
+        let inner = &packet.inner;
+        let id = identification(inner);
+        let ends = ends(inner);
+        let key = self.key(inner);
+        let reach =
+            if id.is_some() || is_segment(inner) { self.window } else { self.window.min(CLOSE) };
+        let seen = self.packets.entry(key).or_default();
+        // of several that look the same, the last one that was not yet seen here
+        let same = seen.iter_mut().rev().find(|seen| {
+            time.abs_diff(seen.time) <= reach.unsigned_abs()
+                && shares_an_end(seen.ends, ends)
+                && (!seen.points.contains(&point) || (point.is_vague && id.is_some()))
+        });
+        if let Some(same) = same {
+            if same.points.len() < MOST_POINTS {
+                same.points.push(point);
+            }
+            return true;
+        }
+        if let (Some(id), (Some(source), Some(destination))) = (id, ends)
+            && self.is_covered(inner, id, Flow { source, destination }, time)
+        {
+            return true;
+        }
+        let seen = self.packets.entry(key).or_default();
+        seen.push(Seen { time, ends, points: vec![point] });
+        self.order.push_back((time, key));
+        false
+    }
+
+    /// Whether a TCP segment's bytes were all written in segments that offload cut otherwise. If not, they are now.
+    fn is_covered(&mut self, inner: &Headers<'_>, id: u16, flow: Flow, time: i64) -> bool {
+        let (Some(tcp), len) = (inner.tcp(), inner.payload_wire_len()) else { return false };
+        if len == 0 {
+            return false;
+        }
+        let start = tcp.sequence();
+        let ranges = self.ranges.entry(flow).or_default();
+        let mut covered = 0;
+        while covered < len {
+            let at = start.wrapping_add(covered);
+            let next = ranges.iter().rev().find_map(|range| {
+                let offset = at.wrapping_sub(range.start);
+                let fits = offset < range.len
+                    && time.abs_diff(range.time) <= self.window.unsigned_abs()
+                    && (covered > 0 || range.continues_to(offset, id));
+                fits.then(|| range.len - offset)
+            });
+            match next {
+                Some(more) => covered = covered.saturating_add(more),
+                None => break,
+            }
+        }
+        if covered >= len {
+            return true;
+        }
+        if ranges.len() >= MOST_RANGES {
+            ranges.pop_front();
+        }
+        ranges.push_back(Range { start, len, id, time });
+        false
+    }
+
+    /// What all copies have in common.
+    fn key(&self, inner: &Headers<'_>) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        let Some(protocol) = inner.protocol() else {
+            // ARP and the like pass bridges as they are
+            hasher.write_u16(inner.ether_type().map_or(0, |ether_type| ether_type.0));
+            hasher.write(inner.network_packet());
+            return hasher.finish();
+        };
+        hasher.write_u8(protocol.0);
+        hasher.write_u8(inner.ipv6().is_some().into());
+        hasher.write_u32(identification(inner).map_or(u32::MAX, u32::from));
+        hasher.write_u32(inner.transport_wire_len());
+        if let Some(fragment) = inner.fragment() {
+            hasher.write_u32(fragment.id);
+            hasher.write_u32(fragment.offset);
+        }
+        let header = inner.transport();
+        // ports and checksums are what address translation changes
+        match protocol {
+            IpProtocol::TCP => {
+                hasher.write(header.get(4..16).unwrap_or_default());
+                hasher.write(header.get(18..).unwrap_or_default());
+            }
+            IpProtocol::UDP => hasher.write(header.get(4..6).unwrap_or_default()),
+            IpProtocol::ICMP | IpProtocol::ICMPV6 => {
+                hasher.write(header.get(..2).unwrap_or_default());
+                hasher.write(header.get(4..).unwrap_or_default());
+            }
+            _ => hasher.write(header),
+        }
+        // of a cut packet the points saw more or less: its headers speak
+        if inner.missing() == 0 {
+            hasher.write(inner.payload());
+        }
+        hasher.finish()
+    }
+
+    /// Forgets what lies before the window.
+    fn forget(&mut self, time: i64) {
+        let limit = time.saturating_sub(self.window);
+        while let Some(&(oldest, key)) = self.order.front() {
+            if oldest >= limit && self.order.len() <= MOST_PACKETS {
+                break;
+            }
+            self.order.pop_front();
+            if let Some(seen) = self.packets.get_mut(&key) {
+                if !seen.is_empty() {
+                    seen.remove(0);
+                }
+                if seen.is_empty() {
+                    self.packets.remove(&key);
+                }
+            }
+        }
+        // flows are looked through once in a window
+        if self.ranges_checked < limit {
+            self.ranges_checked = time;
+            self.ranges.retain(|_, ranges| {
+                while ranges.front().is_some_and(|range| range.time < limit) {
+                    ranges.pop_front();
+                }
+                !ranges.is_empty()
+            });
+        }
+    }
+}
+
+impl Range {
+    /// Whether a segment `offset` bytes further on with this identification is a part of the same segment before it was cut:
+    /// identifications are counted on from segment to segment, which are of one length.
+    fn continues_to(&self, offset: u32, id: u16) -> bool {
+        match (offset, u32::from(id.wrapping_sub(self.id))) {
+            (0, further) => further == 0,
+            (_, 0) => false,
+            (offset, further) => offset.is_multiple_of(further),
+        }
+    }
+}
+
+/// The IP identification, where the sender set one: IPv6 packets that are no fragments, and many IPv4 packets that are not to be
+/// fragmented, have none.
+fn identification(inner: &Headers<'_>) -> Option<u16> {
+    inner.ipv4().map(|ip| ip.identification()).filter(|&id| id != 0)
+}
+
+/// Whether numbers and time stamps tell one packet from another that looks the same otherwise.
+fn is_segment(inner: &Headers<'_>) -> bool {
+    inner.tcp().is_some()
+}
+
+fn ends(inner: &Headers<'_>) -> (End, End) {
+    let ports = if inner.fragment().is_some_and(|fragment| !fragment.is_first()) {
+        None
+    } else {
+        inner.ports()
+    };
+    let (from, to) = ports.unwrap_or_default();
+    (
+        inner.source().map(|address| (address, from)),
+        inner.destination().map(|address| (address, to)),
+    )
+}
+
+/// Address translation changes one end at a time.
+fn shares_an_end(a: (End, End), b: (End, End)) -> bool {
+    a.0 == b.0 || a.1 == b.1
+}

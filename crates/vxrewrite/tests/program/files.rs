@@ -1,0 +1,141 @@
+//! Files: in their place only when they are whole, and never over an input.
+
+use std::fs;
+
+use crate::harness::{Folder, arg, captures, packets, vxrewrite};
+
+/// A pcap file of one packet.
+const TINY: &[u8] = &[
+    0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0, //
+    10, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 64, 0, 0, 0, 0xaa, 0xbb,
+];
+
+#[test]
+fn an_input_is_never_the_output() {
+    let folder = Folder::new();
+    let file = folder.file("in.pcap");
+    fs::write(&file, TINY).unwrap();
+    fs::hard_link(&file, folder.file("other.pcap")).unwrap();
+    for out in [file.clone(), folder.file("other.pcap")] {
+        let run = vxrewrite(["-r", arg(&file), "-w", arg(&out)]);
+        assert_eq!(run.status, 2);
+        assert!(run.stderr.contains("read and written at the same time"), "{}", run.stderr);
+    }
+    assert_eq!(fs::read(&file).unwrap(), TINY);
+}
+
+#[test]
+fn places_that_cannot_be_written_are_told() {
+    let folder = Folder::new();
+    let file = folder.file("in.pcap");
+    fs::write(&file, TINY).unwrap();
+    let run = vxrewrite(["-r", arg(&file), "-w", arg(&folder.file("no/such/out.pcap"))]);
+    assert_eq!(run.status, 1);
+    assert!(run.stderr.contains("cannot write to") && run.stderr.contains("out.pcap"));
+    let run = vxrewrite(["-r", arg(&file), "-w", arg(&folder.file("."))]);
+    assert_eq!(run.status, 1, "{}", run.stderr);
+    assert_eq!(folder.names(), ["in.pcap"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told() {
+    let folder = Folder::new();
+    let file = folder.file("in.pcap");
+    fs::write(&file, TINY).unwrap();
+    let run = vxrewrite(["-r", arg(&file), "-w", "/dev/full"]);
+    assert_eq!(run.status, 1);
+    assert!(run.stderr.contains("cannot write to /dev/full"), "{}", run.stderr);
+}
+
+#[test]
+fn what_fails_leaves_nothing_behind() {
+    let folder = Folder::new();
+    let (first, second) = (folder.file("a.pcap"), folder.file("b.pcap"));
+    fs::write(&first, TINY).unwrap();
+    let mut sll = TINY.to_vec();
+    sll[20] = 113;
+    fs::write(&second, sll).unwrap();
+    let out = folder.file("out.pcap");
+    fs::write(&out, b"before").unwrap();
+    let run = vxrewrite(["-r", arg(&first), "-r", arg(&second), "-w", arg(&out)]);
+    assert_eq!(run.status, 1);
+    assert!(run.stderr.contains("-F pcapng"), "{}", run.stderr);
+    assert_eq!(fs::read(&out).unwrap(), b"before");
+    assert_eq!(folder.names(), ["a.pcap", "b.pcap", "out.pcap"]);
+}
+
+#[test]
+fn output_goes_to_pipes_and_is_compressed_by_ending() {
+    let folder = Folder::new();
+    let file = folder.file("in.pcap");
+    fs::write(&file, TINY).unwrap();
+    let run = vxrewrite(["-r", arg(&file), "-w", "-"]);
+    assert_eq!((run.status, run.stdout.as_slice()), (0, TINY));
+    for (ending, magic) in [("gz", [0x1f, 0x8b]), ("zst", [0x28, 0xb5]), ("lz4", [0x04, 0x22])] {
+        let out = folder.file(&format!("out.pcap.{ending}"));
+        let run = vxrewrite(["-r", arg(&file), "-w", arg(&out)]);
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        assert_eq!(fs::read(&out).unwrap()[..2], magic);
+        assert_eq!(packets(&out), packets(&file));
+    }
+}
+
+#[test]
+fn command_lines_that_make_no_sense_have_status_2() {
+    let folder = Folder::new();
+    let file = folder.file("in.pcap");
+    fs::write(&file, TINY).unwrap();
+    let out = folder.file("out.pcap");
+    for (args, words) in [
+        (vec!["-w", arg(&out)], "-r FILE"),
+        (vec!["-r", arg(&file)], "-w OUT"),
+        (vec!["-r", arg(&file), "-w", arg(&out), "--vni", "16777216"], "24 bits"),
+        (vec!["-r", arg(&file), "-w", arg(&out), "--node", "x"], "--map"),
+        (vec!["-r", arg(&file), "-w", arg(&out), "--annotate"], "-F pcapng"),
+        (vec!["-r", arg(&file), "-w", "-", "--split", "vni"], "--split"),
+        (vec!["-r", arg(&file), "-w", arg(&out), "--tunnel-port", "x"], "PORT"),
+        (vec!["-r", arg(&file), "-w", arg(&out), "--to-port", "0"], "1..=65535"),
+        (vec!["-r", arg(&file), "-w", arg(&out), "no such words"], "no such words"),
+    ] {
+        let run = vxrewrite(args.clone());
+        assert_eq!(run.status, 2, "{args:?}: {}", run.stderr);
+        assert!(run.stderr.contains(words), "{args:?}: {}", run.stderr);
+        assert!(!out.exists());
+    }
+    assert_eq!(vxrewrite(["--help"]).status, 0);
+}
+
+#[test]
+fn formats_are_converted_and_losses_told() {
+    let Some(captures) = captures() else { return };
+    let folder = Folder::new();
+    let file = captures.join("lab/variants/http-n1-eth0.nsec.pcap");
+    let (ng, back, micros) =
+        (folder.file("a.pcapng"), folder.file("a.pcap"), folder.file("b.pcap"));
+    let run = vxrewrite(["-r", arg(&file), "-w", arg(&ng)]);
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+    assert_eq!(packets(&ng), packets(&file));
+    // pcap by its ending keeps nanoseconds where the input has them
+    let run = vxrewrite(["-r", arg(&ng), "-w", arg(&back)]);
+    assert_eq!(run.status, 0);
+    assert_eq!(packets(&back), packets(&file));
+    let run = vxrewrite(["-r", arg(&ng), "-w", arg(&micros), "-F", "pcap"]);
+    assert_eq!(run.status, 0);
+    assert!(run.stderr.is_empty() || run.stderr.contains("microseconds"), "{}", run.stderr);
+    let rounded: Vec<_> = packets(&file)
+        .into_iter()
+        .map(|(time, len, data)| (time.div_euclid(1000) * 1000, len, data))
+        .collect();
+    assert_eq!(packets(&micros), rounded);
+    let run = vxrewrite([
+        "-r",
+        arg(&captures.join("lab/variants/ping-n1-n2-merged.pcapng")),
+        "-w",
+        arg(&micros),
+        "-F",
+        "pcap",
+    ]);
+    assert!(run.stderr.contains("8 interfaces that pcap cannot tell apart"), "{}", run.stderr);
+    assert!(run.stderr.contains("times rounded down"), "{}", run.stderr);
+}
