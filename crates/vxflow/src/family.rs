@@ -79,11 +79,11 @@ impl<A: Address> Family<A> {
         self.index.find(hash, |slot| self.hot.get(slot as usize).is_some_and(|hot| hot.key == *key))
     }
 
-    /// Reads a field of the entry that the digest probably belongs to, so that it is in the cache when it is needed.
+    /// Reads of the entry that the digest probably belongs to, so that it is in the cache when it is needed.
     #[inline]
-    pub(crate) fn touch(&self, digest: &Digest<A>) -> i64 {
+    pub(crate) fn touch(&self, digest: &Digest<A>) -> u32 {
         let slot = self.index.guess(digest.hash);
-        slot.and_then(|slot| self.hot.get(slot as usize)).map_or(0, |hot| hot.last)
+        slot.and_then(|slot| self.hot.get(slot as usize)).map_or(0, Hot::touch)
     }
 
     /// Finds out what a fragment or a marker means. `owns` tells whether a flow with this hash is for this table.

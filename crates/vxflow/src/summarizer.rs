@@ -3,7 +3,9 @@
 use core::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
-use vxlan::{Decoder, Headers, IcmpHeader, Icmpv6Header, IpProtocol, Packet, Tunnel, Vni};
+use vxlan::{
+    Decoder, Fragment, Headers, IcmpHeader, Icmpv6Header, IpProtocol, Packet, Tunnel, Vni,
+};
 
 use crate::config::Config;
 use crate::digest::{Carriage, Digest, Either, Summary, Transport, What};
@@ -83,7 +85,7 @@ impl Summarizer {
         };
         if let Some(tunnel) = packet.tunnel {
             self.carried(packet, tunnel, &mut context);
-            if packet.outer.fragment().is_some_and(|f| f.is_first() && f.more) {
+            if is_first_fragment(&packet.outer) {
                 // the lengths in the inner headers are those of the whole packet
                 let whole = packet.inner.network_offset() as u32 + packet.inner.network_wire_len();
                 context.bytes = context.bytes.max(whole);
@@ -152,11 +154,21 @@ impl Summarizer {
         if let Some(ip) = headers.ipv4() {
             let ends = (ip.source().to_bits(), ip.destination().to_bits());
             let ids = (ip.identification(), ip.ttl());
-            out(Summary(Either::V4(self.of(headers, ends, ids, protocol, context, what))));
+            let fragment = if ip.more_fragments() || ip.fragment_offset() != 0 {
+                headers.fragment()
+            } else {
+                None
+            };
+            out(Summary(Either::V4(
+                self.of(headers, ends, ids, fragment, protocol, context, what),
+            )));
         } else if let Some(ip) = headers.ipv6() {
             let ends = (wide(ip.source_octets()), wide(ip.destination_octets()));
             let ids = (0, ip.hop_limit());
-            out(Summary(Either::V6(self.of(headers, ends, ids, protocol, context, what))));
+            let fragment = headers.fragment();
+            out(Summary(Either::V6(
+                self.of(headers, ends, ids, fragment, protocol, context, what),
+            )));
         }
     }
 
@@ -166,12 +178,13 @@ impl Summarizer {
         headers: &Headers<'_>,
         (source, destination): (A, A),
         (ip_id, ttl): (u16, u8),
+        fragment: Option<Fragment>,
         protocol: IpProtocol,
         context: Context,
         mut what: What,
     ) -> Digest<A> {
         let mut fragment_id = 0;
-        if let Some(fragment) = headers.fragment() {
+        if let Some(fragment) = fragment {
             fragment_id = fragment.id;
             what = match what {
                 What::Packet if fragment.is_first() => What::FirstFragment,
@@ -201,6 +214,15 @@ impl Summarizer {
             side,
             what,
         }
+    }
+}
+
+/// Do fragments follow? (The fields that tell are looked at one by one only where one is set.)
+#[inline]
+fn is_first_fragment(outer: &Headers<'_>) -> bool {
+    match outer.ipv4() {
+        Some(ip) => ip.more_fragments() && ip.fragment_offset() == 0,
+        None => outer.fragment().is_some_and(|fragment| fragment.is_first() && fragment.more),
     }
 }
 

@@ -89,7 +89,7 @@ impl FlowTable {
     /// entries are then loaded side by side.
     pub fn add_all(&mut self, summaries: &[Summary]) {
         for batch in summaries.chunks(BATCH) {
-            let touched = batch.iter().fold(0, |sum: i64, summary| {
+            let touched = batch.iter().fold(0, |sum: u32, summary| {
                 sum.wrapping_add(match &summary.0 {
                     Either::V4(digest) => self.families.v4.touch(digest),
                     Either::V6(digest) => self.families.v6.touch(digest),
