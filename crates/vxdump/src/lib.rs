@@ -5,6 +5,7 @@
 mod cli;
 mod csv;
 mod json;
+pub mod kernel_map;
 mod live;
 mod map_command;
 mod names;

@@ -27,7 +27,7 @@ pub struct Tables {
     pub devices: Vec<Device>,
     /// Addresses of this host.
     pub addresses: Vec<Address>,
-    /// Unicast routes of all tables but the local one.
+    /// Unicast and blackhole routes of all tables but the local one.
     pub routes: Vec<Route>,
     /// Neighbours with a MAC address (ARP and neighbour discovery).
     pub neighbours: Vec<Neighbour>,
@@ -57,6 +57,8 @@ pub struct Route {
     pub gateway: Option<IpAddr>,
     /// The index of the device it goes through.
     pub device: Option<u32>,
+    /// Whether it discards: what Calico keeps for the addresses of its block that no pod has.
+    pub blackhole: bool,
 }
 
 /// Which MAC address a neighbour has.
@@ -297,7 +299,8 @@ fn address(message: &AddressMessage) -> Option<Address> {
 fn add_routes(message: &RouteMessage, routes: &mut Vec<Route>) {
     let header = &message.header;
     // RT_TABLE_LOCAL of linux/rtnetlink.h: the host's own addresses
-    if header.kind != RouteType::Unicast || header.table == libc::RT_TABLE_LOCAL {
+    let blackhole = header.kind == RouteType::BlackHole;
+    if header.table == libc::RT_TABLE_LOCAL || !(blackhole || header.kind == RouteType::Unicast) {
         return;
     }
     let unspecified: IpAddr = match header.address_family {
@@ -310,6 +313,7 @@ fn add_routes(message: &RouteMessage, routes: &mut Vec<Route>) {
         prefix_len: header.destination_prefix_length,
         gateway: None,
         device: None,
+        blackhole,
     };
     read_hop(&message.attributes, &mut route);
     let mut several = false;

@@ -1,0 +1,164 @@
+//! What the kernel's tables say of a cluster: a pure function of them.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use podmap::{Builder, Cidr, NodeRef, Source, VtepRecord};
+use vxcap::live::{Device, Kind, Tables};
+
+use super::{Endpoint, Tunnel};
+
+/// The part of the tables that names hang on. Much else in them changes all the time, and changes nothing here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Facts {
+    pub(super) tunnels: Vec<Tunnel>,
+    /// Which nodes have which pods.
+    pod_cidrs: Vec<(NodeRef, Cidr)>,
+    node_addresses: Vec<IpAddr>,
+}
+
+impl Facts {
+    pub(super) fn of(tables: &Tables) -> Self {
+        let mut facts = Self {
+            tunnels: tables.devices.iter().filter_map(|device| tunnel(device, tables)).collect(),
+            ..Self::default()
+        };
+        facts.read_node_addresses(tables);
+        facts.read_routes(tables);
+        facts
+    }
+
+    /// What this node has in the underlay: the tunnels' own addresses, and all addresses of the
+    /// devices that they go through.
+    fn read_node_addresses(&mut self, tables: &Tables) {
+        let underlays: Vec<u32> =
+            self.tunnels.iter().filter_map(|tunnel| tunnel.underlay).collect();
+        let on_underlay = tables.addresses.iter().filter(|row| {
+            let devices = &tables.devices;
+            let at = devices.binary_search_by_key(&row.device, |device| device.index);
+            let device = at.ok().and_then(|at| devices.get(at));
+            let physical = device.is_some_and(|device| device.kind.is_underlay());
+            (physical || underlays.contains(&row.device)) && !is_link_local(row.address)
+        });
+        let own = self.tunnels.iter().filter_map(|tunnel| tunnel.local);
+        self.node_addresses = own.chain(on_underlay.map(|row| row.address)).collect();
+        self.node_addresses.sort_unstable();
+        self.node_addresses.dedup();
+    }
+
+    /// A route through a tunnel's gateway leads to the pods of the node whose endpoint that is. The
+    /// pods of this node are where the network is whose first address the tunnel's device has.
+    fn read_routes(&mut self, tables: &Tables) {
+        let gateways: HashMap<(u32, IpAddr), IpAddr> = self
+            .tunnels
+            .iter()
+            .flat_map(|tunnel| {
+                let known = tunnel.endpoints.iter();
+                known.filter_map(|end| Some(((tunnel.device, end.address?), end.underlay)))
+            })
+            .collect();
+        let own: Vec<IpAddr> =
+            self.tunnels.iter().flat_map(|tunnel| tunnel.addresses.iter().copied()).collect();
+        for route in &tables.routes {
+            let Ok(cidr) = Cidr::around(route.destination, route.prefix_len) else { continue };
+            if cidr.prefix_len() == 0 || cidr.is_host() || is_link_local(cidr.address()) {
+                continue;
+            }
+            match (route.device, route.gateway) {
+                (Some(device), Some(gateway)) => {
+                    if let Some(underlay) = gateways.get(&(device, gateway)) {
+                        self.pod_cidrs.push((NodeRef::Address(*underlay), cidr));
+                    }
+                }
+                (Some(_), None) if own.contains(&cidr.address()) => {
+                    self.pod_cidrs.push((NodeRef::Local, cidr));
+                }
+                (_, None) if route.blackhole && own.contains(&cidr.address()) => {
+                    self.pod_cidrs.push((NodeRef::Local, cidr));
+                }
+                _ => {}
+            }
+        }
+        self.pod_cidrs.sort_unstable();
+        self.pod_cidrs.dedup();
+    }
+
+    /// Puts it all into a builder. Other nodes are known by their underlay addresses; a file that knows their names
+    /// has the same addresses.
+    pub(super) fn fill(&self, builder: &mut Builder, source: Source) {
+        for address in &self.node_addresses {
+            builder.add_node_address(source, NodeRef::Local, *address);
+        }
+        for tunnel in &self.tunnels {
+            let vni = tunnel.vni;
+            // a device without an address of its own still has a MAC address
+            let addresses = tunnel.addresses.iter().copied().map(Some);
+            let addresses = addresses.chain(tunnel.addresses.is_empty().then_some(None));
+            for address in addresses {
+                let vtep = VtepRecord { underlay: tunnel.local, address, mac: tunnel.mac, vni };
+                builder.add_vtep(source, NodeRef::Local, vtep);
+            }
+            for end in &tunnel.endpoints {
+                let (underlay, address) = (Some(end.underlay), end.address);
+                let vtep = VtepRecord { underlay, address, mac: Some(end.mac), vni };
+                builder.add_vtep(source, NodeRef::Address(end.underlay), vtep);
+                builder.add_node_address(source, NodeRef::Address(end.underlay), end.underlay);
+            }
+        }
+        for (node, cidr) in &self.pod_cidrs {
+            builder.add_pod_cidr(source, node.clone(), *cidr);
+        }
+    }
+}
+
+/// A VXLAN device with what its forwarding database and its neighbours say of other nodes.
+fn tunnel(device: &Device, tables: &Tables) -> Option<Tunnel> {
+    let Kind::Vxlan(vxlan) = &device.kind else { return None };
+    let neighbours = tables.neighbours.iter().filter(|row| row.device == device.index);
+    // a device that takes over from another may have two addresses: the one set by hand counts
+    let mut addresses: HashMap<[u8; 6], (bool, IpAddr)> = HashMap::new();
+    for row in neighbours.filter(|row| !is_link_local(row.address)) {
+        let found = (row.permanent, row.address);
+        let known = addresses.entry(row.mac).or_insert(found);
+        *known = (*known).max(found);
+    }
+    let rows = tables.forwarding.iter().filter(|row| row.device == device.index);
+    let mut endpoints: Vec<Endpoint> = rows
+        .filter(|row| is_unicast(row.mac))
+        .filter_map(|row| {
+            let address = addresses.get(&row.mac).map(|(_, address)| *address);
+            Some(Endpoint { mac: row.mac, underlay: row.remote?, address })
+        })
+        .collect();
+    endpoints.sort_unstable();
+    endpoints.dedup();
+    let own = tables.addresses.iter().filter(|row| row.device == device.index);
+    let mut addresses: Vec<IpAddr> =
+        own.map(|row| row.address).filter(|address| !is_link_local(*address)).collect();
+    addresses.sort_unstable();
+    Some(Tunnel {
+        device: device.index,
+        name: device.name.clone(),
+        vni: vxlan.vni,
+        port: vxlan.port,
+        gpe: vxlan.gpe,
+        local: vxlan.local,
+        underlay: vxlan.underlay.filter(|_| !device.lower_elsewhere),
+        mac: device.mac,
+        addresses,
+        endpoints,
+    })
+}
+
+/// Not to a group, and not the row of zeros for what has none.
+fn is_unicast(mac: [u8; 6]) -> bool {
+    let [first, ..] = mac;
+    first & 1 == 0 && mac != [0; 6]
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local() || address.is_loopback(),
+        IpAddr::V6(address) => address.is_unicast_link_local() || address.is_loopback(),
+    }
+}

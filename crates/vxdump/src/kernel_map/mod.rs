@@ -1,0 +1,201 @@
+//! Names without any flag: what the kernel of a node knows of its cluster.
+//!
+//! A node's routes lead to the other nodes' pods, its neighbours and forwarding database say which node is behind which
+//! route, and its VXLAN devices which identifier and port the cluster uses. All that needs no privilege to read, and is told
+//! when it changes.
+
+mod facts;
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use podmap::{Builder, MapError, PodMap, Source};
+use vxcap::live::{Error, Netns, TableReader, TableWatch};
+
+use facts::Facts;
+
+/// Where flannel notes the cluster's network and its node's part of it.
+const SUBNET_ENV: &str = "/run/flannel/subnet.env";
+
+/// What a map calls the kernel.
+const LABEL: &str = "kernel";
+
+/// The tables are read at most so often while they change.
+const PAUSE: Duration = Duration::from_millis(250);
+/// And less often up to this while what changes is nothing to do with names.
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+
+/// The kernel's word on names, followed while it changes.
+#[derive(Debug)]
+pub struct KernelMap {
+    source: Source,
+    reader: TableReader,
+    watch: TableWatch,
+    facts: Facts,
+    /// Something changed since the tables were read.
+    stale: bool,
+    /// Not before this time are they read again.
+    not_before: Instant,
+    pause: Duration,
+    /// The devices' forwarding databases, for [`KernelMap::remote_of`].
+    remotes: HashMap<(u32, [u8; 6]), IpAddr>,
+}
+
+/// A VXLAN device of this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tunnel {
+    /// Its index in its network namespace.
+    pub device: u32,
+    /// Its name, as `flannel.1`.
+    pub name: String,
+    /// Its network identifier; none where each packet has its own.
+    pub vni: Option<u32>,
+    /// The UDP port that its packets go to.
+    pub port: u16,
+    /// Whether it uses the generic protocol extension.
+    pub gpe: bool,
+    /// The outer address of this node.
+    pub local: Option<IpAddr>,
+    /// The index of the device that its packets go through.
+    pub underlay: Option<u32>,
+    /// Its MAC address.
+    pub mac: Option<[u8; 6]>,
+    /// Its own addresses: the inner source of what the node itself sends to remote pods.
+    pub addresses: Vec<IpAddr>,
+    /// The ends on other nodes that it knows of.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// The end of a tunnel on another node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Endpoint {
+    /// The MAC address of its device: the inner destination of frames that go there.
+    pub mac: [u8; 6],
+    /// The outer address of its node.
+    pub underlay: IpAddr,
+    /// Its device's own address, where that is known.
+    pub address: Option<IpAddr>,
+}
+
+impl KernelMap {
+    /// Reads the tables, of this network namespace or of another, and puts what they say into a new source of
+    /// `builder`. Flannel's subnet.env is another source, where the file is there.
+    ///
+    /// # Errors
+    ///
+    /// What [`TableReader::read`] and [`TableWatch::open_in`] say. A subnet.env that makes no sense is
+    /// handed to `complain`.
+    pub fn open(
+        netns: Option<&Netns>,
+        builder: &mut Builder,
+        complain: &mut dyn FnMut(MapError),
+    ) -> Result<Self, Error> {
+        // first to watch, then to read: what changes in between is read again
+        let watch = TableWatch::open_in(netns)?;
+        let mut reader = TableReader::open_in(netns)?;
+        let facts = Facts::of(&reader.read()?);
+        let source = builder.source(LABEL);
+        facts.fill(builder, source);
+        match builder.read_file(SUBNET_ENV) {
+            // no flannel here, or not for us
+            Err(MapError::Io { cause, .. })
+                if matches!(
+                    cause.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+                ) => {}
+            Err(error) => complain(error),
+            Ok(_) => {}
+        }
+        let remotes = remotes(&facts);
+        Ok(Self {
+            source,
+            reader,
+            watch,
+            facts,
+            stale: false,
+            not_before: Instant::now() + PAUSE,
+            pause: PAUSE,
+            remotes,
+        })
+    }
+
+    /// Makes the map of all that is in `builder`. The local node, where no other source names it, has
+    /// the host's name.
+    pub fn build(builder: &mut Builder) -> PodMap {
+        let map = builder.build();
+        // what podmap calls the local node where it finds no name for it
+        if map.node_named("local").is_none() {
+            return map;
+        }
+        let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let name = name.trim();
+        if Builder::check_name(name).is_err() {
+            return map;
+        }
+        builder.local_node(name);
+        builder.build()
+    }
+
+    /// Follows the kernel: if what hangs on its tables changed, `builder` says so, and `true` is returned: the map is to be built
+    /// anew. To be called now and then; reads the tables four times a second at most, however many changes there were,
+    /// and less often where the changes are of no interest.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`] where the kernel is not there to ask. What was known stays.
+    pub fn refresh(&mut self, builder: &mut Builder) -> Result<bool, Error> {
+        self.stale |= self.watch.changed(Duration::ZERO)?;
+        if !self.stale || Instant::now() < self.not_before {
+            return Ok(false);
+        }
+        self.stale = false;
+        let read = self.reader.read();
+        self.not_before = Instant::now() + self.pause;
+        let facts = Facts::of(&read?);
+        if facts == self.facts {
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+            return Ok(false);
+        }
+        self.pause = PAUSE;
+        self.facts = facts;
+        self.remotes = remotes(&self.facts);
+        builder.forget(self.source);
+        self.facts.fill(builder, self.source);
+        Ok(true)
+    }
+
+    /// The VXLAN devices, by their indices: the cluster's ports and identifiers.
+    pub fn tunnels(&self) -> &[Tunnel] {
+        &self.facts.tunnels
+    }
+
+    /// Where a frame on a VXLAN device comes from or goes to in the underlay, by its MAC address there: another
+    /// node's outer address, or this node's own.
+    pub fn remote_of(&self, device: u32, mac: [u8; 6]) -> Option<IpAddr> {
+        self.remotes.get(&(device, mac)).copied()
+    }
+}
+
+impl AsFd for KernelMap {
+    /// Readable when there is something for [`KernelMap::refresh`].
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.watch.as_fd()
+    }
+}
+
+fn remotes(facts: &Facts) -> HashMap<(u32, [u8; 6]), IpAddr> {
+    let mut remotes = HashMap::new();
+    for tunnel in &facts.tunnels {
+        for end in &tunnel.endpoints {
+            remotes.insert((tunnel.device, end.mac), end.underlay);
+        }
+        if let (Some(mac), Some(local)) = (tunnel.mac, tunnel.local) {
+            remotes.insert((tunnel.device, mac), local);
+        }
+    }
+    remotes
+}

@@ -1,0 +1,231 @@
+//! The names that a node's kernel gives, in a lab of network namespaces. As root.
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::net::IpAddr;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use podmap::{Builder, Kind, PodMap};
+use vxcap::live::Netns;
+use vxdump::kernel_map::KernelMap;
+
+fn is_root() -> bool {
+    let status = fs::read_to_string("/proc/self/status").expect("a process has a status");
+    let root = status.lines().any(|line| line.starts_with("Uid:\t0\t"));
+    if !root {
+        eprintln!("skipped: the lab is made of network namespaces, which needs root");
+    }
+    root
+}
+
+struct Lab(String);
+
+impl Lab {
+    fn up(name: &str, options: &[&str]) -> Self {
+        let lab = Self(format!("vxk{name}{}", std::process::id()));
+        lab.command(&[&["up"], options].concat());
+        lab
+    }
+
+    fn command(&self, arguments: &[&str]) -> String {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/lab/flannel-lab");
+        let output = Command::new(script)
+            .args([&["--prefix", &self.0], arguments].concat())
+            .output()
+            .expect("the lab's script runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("it prints text")
+    }
+
+    fn netns(&self, place: &str) -> Netns {
+        Netns::open(&format!("{}-{place}", self.0)).expect("the namespace is there")
+    }
+
+    fn kernel(&self, builder: &mut Builder) -> KernelMap {
+        let mut complain = |error| panic!("{error}");
+        KernelMap::open(Some(&self.netns("n1")), builder, &mut complain)
+            .expect("the tables are read")
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.command(&["down"]);
+    }
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+fn label(map: &PodMap, text: &str) -> String {
+    map.owner(address(text)).label().to_owned()
+}
+
+/// Refreshes until the map changes.
+fn next_map(kernel: &mut KernelMap, builder: &mut Builder) -> PodMap {
+    let begin = Instant::now();
+    while !kernel.refresh(builder).expect("the tables are read") {
+        assert!(begin.elapsed() < Duration::from_secs(10), "the change is seen");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    KernelMap::build(builder)
+}
+
+#[test]
+fn flannels_topology_is_known_without_a_flag() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::up("a", &["--ipv6", "--vni", "7", "--port", "4789"]);
+    let mut builder = Builder::new();
+    let kernel = lab.kernel(&mut builder);
+    let map = KernelMap::build(&mut builder);
+    assert_eq!(map.warnings(), []);
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").expect("the host has a name");
+    let host = host.trim();
+    // this node by its host's name, the others by their addresses
+    assert_eq!(label(&map, "10.244.1.3"), host);
+    assert_eq!(label(&map, "10.244.2.3"), "172.18.0.3");
+    assert_eq!(label(&map, "10.244.3.3"), "172.18.0.4");
+    assert_eq!(label(&map, "172.18.0.2"), format!("node:{host}"));
+    assert_eq!(label(&map, "172.18.0.4"), "node:172.18.0.4");
+    assert_eq!(label(&map, "10.244.1.0"), format!("vtep:{host}"));
+    assert_eq!(label(&map, "10.244.2.0"), "vtep:172.18.0.3");
+    assert_eq!(label(&map, "fd00:10:244:1::2"), host);
+    assert_eq!(label(&map, "fd00:10:244:2::2"), "fc00:172:18::3");
+    assert_eq!(map.owner(address("8.8.8.8")).kind(), Kind::External);
+    assert_eq!(map.node_by_vtep(address("172.18.0.3")), Some("172.18.0.3"));
+    assert_eq!(map.node_by_vtep_mac([0xee, 0x8d, 0x0f, 0x1a, 0x4b, 3]), Some("172.18.0.4"));
+
+    let [v4, v6] = kernel.tunnels() else { panic!("{:?}", kernel.tunnels()) };
+    assert_eq!((v4.name.as_str(), v4.vni, v4.port), ("flannel.7", Some(7), 4789));
+    assert_eq!((v6.vni, v6.port), (Some(7), 4789));
+    assert_eq!(v4.endpoints.len(), 2);
+    // a frame on flannel.7 from here to n2
+    let (own, other) = ([0xee, 0x8d, 0x0f, 0x1a, 0x4b, 1], [0xee, 0x8d, 0x0f, 0x1a, 0x4b, 2]);
+    assert_eq!(kernel.remote_of(v4.device, own), Some(address("172.18.0.2")));
+    assert_eq!(kernel.remote_of(v4.device, other), Some(address("172.18.0.3")));
+    assert_eq!(kernel.remote_of(v4.device, [2; 6]), None);
+}
+
+#[test]
+fn names_of_other_sources_are_found_by_address() {
+    if !is_root() {
+        return;
+    }
+    for options in [&[][..], &["--calico"]] {
+        let lab = Lab::up("b", options);
+        let mut builder = Builder::new();
+        let _kernel = lab.kernel(&mut builder);
+        builder.read_bytes("nodes.json", lab.command(&["nodes"]).as_bytes()).unwrap();
+        let map = KernelMap::build(&mut builder);
+        assert_eq!(map.warnings(), [], "{options:?}");
+        assert_eq!(map.nodes().collect::<Vec<_>>(), ["n1", "n2", "n3"], "{options:?}");
+        for (text, expected) in [
+            ("10.244.1.2", "n1"),
+            ("10.244.2.2", "n2"),
+            ("10.244.3.0", "vtep:n3"),
+            ("172.18.0.2", "node:n1"),
+            ("172.18.0.4", "node:n3"),
+        ] {
+            assert_eq!(label(&map, text), expected, "{options:?}");
+        }
+    }
+}
+
+#[test]
+fn calicos_topology_is_known_too() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::up("c", &["--calico"]);
+    let mut builder = Builder::new();
+    let kernel = lab.kernel(&mut builder);
+    let map = KernelMap::build(&mut builder);
+    let host = map.owner(address("10.244.1.2")).node().unwrap().to_owned();
+    assert_eq!(map.owner(address("10.244.1.2")).cidr(), Some("10.244.1.0/26".parse().unwrap()));
+    assert_eq!(label(&map, "172.18.0.2"), format!("node:{host}"));
+    assert_eq!(label(&map, "10.244.3.7"), "172.18.0.4");
+    assert_eq!((kernel.tunnels()[0].vni, kernel.tunnels()[0].port), (Some(4096), 4789));
+}
+
+#[test]
+fn changes_are_followed_and_only_those_that_matter() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::up("d", &[]);
+    let mut builder = Builder::new();
+    let mut kernel = lab.kernel(&mut builder);
+    let on_n1 = |command: &str| {
+        lab.command(&[&["exec", "n1", "ip"], &*command.split(' ').collect::<Vec<_>>()].concat());
+    };
+    on_n1("route del 10.244.3.0/24");
+    let map = next_map(&mut kernel, &mut builder);
+    assert_eq!(map.owner(address("10.244.3.3")).kind(), Kind::External);
+    assert_eq!(label(&map, "10.244.2.3"), "172.18.0.3");
+
+    on_n1("route add 10.244.3.0/24 via 10.244.2.0 dev flannel.1 onlink");
+    let map = next_map(&mut kernel, &mut builder);
+    assert_eq!(label(&map, "10.244.3.3"), "172.18.0.3", "a stale route shows where packets go");
+
+    lab.command(&[
+        "exec",
+        "n1",
+        "bridge",
+        "fdb",
+        "replace",
+        "ee:8d:0f:1a:4b:02",
+        "dev",
+        "flannel.1",
+        "dst",
+        "172.18.0.9",
+    ]);
+    let map = next_map(&mut kernel, &mut builder);
+    assert_eq!(label(&map, "10.244.2.3"), "172.18.0.9");
+
+    on_n1("link del flannel.1");
+    let map = next_map(&mut kernel, &mut builder);
+    assert_eq!(map.owner(address("10.244.2.3")).node(), None);
+    assert_eq!(kernel.tunnels(), []);
+}
+
+#[test]
+fn a_thousand_changes_cost_little_and_leave_nothing() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::up("e", &[]);
+    let mut builder = Builder::new();
+    let mut kernel = lab.kernel(&mut builder);
+    let before = resident();
+    let netns = format!("{}-n1", lab.0);
+    let mut changes = Command::new("ip")
+        .args(["netns", "exec", &netns, "sh", "-c"])
+        .arg("for i in $(seq 500); do ip link add t0 type veth peer name t1; ip link del t0; done")
+        .spawn()
+        .expect("ip is there");
+    let (mut calls, mut rebuilt) = (0_u32, 0_u32);
+    while changes.try_wait().expect("it runs").is_none() {
+        rebuilt += u32::from(kernel.refresh(&mut builder).expect("the tables are read"));
+        calls += 1;
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(calls > 10);
+    assert_eq!(rebuilt, 0, "a cable is no news");
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 8192, "{grown} KiB more after a thousand changes");
+    // and a change that matters is seen after them
+    lab.command(&["exec", "n1", "ip", "route", "del", "10.244.3.0/24"]);
+    next_map(&mut kernel, &mut builder);
+}
+
+/// Memory of this process in KiB.
+fn resident() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("a process has a status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it says so");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
