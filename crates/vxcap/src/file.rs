@@ -36,7 +36,7 @@
 //! # How
 //!
 //! [`Input`] opens and decompresses; [`BlockReader`] cuts its bytes into blocks, in place in one reused
-//! read block of at most 1 MiB (which grows only for a larger block, and only as its bytes really arrive);
+//! read block of at most 256 KiB (which grows only for a larger block, and only as its bytes really arrive);
 //! [`Reader`] gives the frames of the packet blocks; [`Merge`] gives those of several readers in time order.
 
 mod block;

@@ -109,7 +109,9 @@ fn no_length_allocates_more_than_the_file() {
     ];
     for rest in [0, 100, 100_000, 3_000_000] {
         for len in lens {
-            for kind in [0x0a0d_0d0a, 1, 2, 3, 4, 5, 6, 9, 10, 0xbad, 99, u32::MAX] {
+            let kinds = [6, 1, 0x0a0d_0d0a, 2, 3, 4, 5, 9, 10, 0xbad, 99, u32::MAX];
+            // of the large files, which take time, only two kinds
+            for &kind in kinds.iter().take(if rest > 1 << 20 { 2 } else { kinds.len() }) {
                 let file = pcapng(kind, len, rest);
                 let (most, _) = measure(|| read(&file));
                 assert!(most <= ALLOWED + 2 * file.len(), "{kind:#x} {len:#x} of {rest}: {most}");

@@ -37,6 +37,10 @@ pub struct BlockReader<R = Input> {
     buffer: ReadBlock<R>,
     stage: Stage,
     format: Format,
+    /// Of a pcap file: its header.
+    header: Option<PcapHeader>,
+    /// Of a pcap file: how its records are read.
+    records: Records,
     sections: Sections,
     path: Option<PathBuf>,
     progress: Option<Progress>,
@@ -45,8 +49,8 @@ pub struct BlockReader<R = Input> {
 /// What comes next.
 #[derive(Copy, Clone, Debug)]
 enum Stage {
-    PcapHeader(PcapHeader),
-    PcapRecords(Records),
+    PcapHeader,
+    PcapRecords,
     Pcapng,
     Finished,
 }
@@ -63,8 +67,8 @@ struct Span {
 
 #[derive(Copy, Clone, Debug)]
 enum Kind {
-    PcapHeader(PcapHeader),
-    PcapRecord(Records),
+    PcapHeader,
+    PcapRecord,
     /// A pcapng block of this type.
     Pcapng(u32),
 }
@@ -120,21 +124,21 @@ impl<R: Read> BlockReader<R> {
         };
         let format = Format::detect(*magic, rest)?;
         let mut sections = Sections::new();
-        let stage = match format {
-            Format::Pcapng { .. } => Stage::Pcapng,
-            Format::Pcap { .. } => {
-                let Some(header) = buffer.available().first_chunk() else {
-                    return Err(failure_or_cut(&mut buffer, Part::FileHeader, FILE_HEADER_LEN));
-                };
-                let header = PcapHeader::parse(format, *header)?;
-                sections.add_pcap_interface(header.interface());
-                Stage::PcapHeader(header)
-            }
-        };
-        Ok(Self { buffer, stage, format, sections, path: None, progress: None })
+        let mut header = None;
+        if let Format::Pcap { .. } = format {
+            let Some(bytes) = buffer.available().first_chunk() else {
+                return Err(failure_or_cut(&mut buffer, Part::FileHeader, FILE_HEADER_LEN));
+            };
+            let parsed = PcapHeader::parse(format, *bytes)?;
+            sections.add_pcap_interface(parsed.interface());
+            header = Some(parsed);
+        }
+        let stage = if header.is_some() { Stage::PcapHeader } else { Stage::Pcapng };
+        let records = header.as_ref().map_or(Records::NONE, PcapHeader::records);
+        Ok(Self { buffer, stage, format, header, records, sections, path: None, progress: None })
     }
 
-    /// Lets the read block grow to this many bytes only instead of 1 MiB (single larger blocks
+    /// Lets the read block grow to this many bytes only instead of 256 KiB (single larger blocks
     /// apart), where many files are open at once. At least 64 KiB.
     pub fn limit_read_block(&mut self, len: usize) {
         self.buffer.limit_len(len);
@@ -173,30 +177,34 @@ impl<R: Read> BlockReader<R> {
     /// # Errors
     ///
     /// What is damaged or cut, and where. The reader is finished then: the next call gives `None`.
+    #[inline]
     pub fn next_block(&mut self) -> Result<Option<Block<'_>>, Error> {
         let Some(span) = self.next_span()? else { return Ok(None) };
-        let order = match (span.kind, self.format) {
-            (Kind::Pcapng(_), _) | (_, Format::Pcapng { .. }) => self.sections.order,
-            (_, Format::Pcap { order, .. }) => order,
-        };
         let packet = match self.locate(&span) {
             Ok(packet) => packet,
             Err(error) => return Err(self.fail(error)),
         };
         let raw = self.buffer.slice(span.start, span.end);
-        let body = match (span.kind, packet) {
-            (Kind::PcapHeader(header), _) => Body::PcapHeader(header),
-            (Kind::PcapRecord(records), Some(packet)) => Body::PcapRecord(PcapRecord {
-                frame: self.frame(&packet),
-                header_len: records.header_len,
-            }),
-            (Kind::Pcapng(kind), Some(packet)) => {
-                self.packet_body(kind, raw, &packet, packet.start - span.start)
+        let (body, order) = match span.kind {
+            Kind::Pcapng(kind) => {
+                let order = self.sections.order;
+                let body = match packet {
+                    Some(packet) => self.packet_body(kind, raw, &packet, span.start),
+                    None => Body::parse(kind, raw, order, self.sections.last_interface()),
+                };
+                (body, order)
             }
-            (Kind::Pcapng(kind), None) => {
-                Body::parse(kind, raw, order, self.sections.last_interface())
+            Kind::PcapRecord | Kind::PcapHeader => {
+                let header_len = self.records.header_len;
+                let body = match (packet, self.header) {
+                    (Some(packet), _) => {
+                        Body::PcapRecord(PcapRecord { frame: self.frame(&packet), header_len })
+                    }
+                    (None, Some(header)) => Body::PcapHeader(header),
+                    (None, None) => Body::Unknown(0),
+                };
+                (body, self.records.order)
             }
-            (Kind::PcapRecord(_), None) => Body::Unknown(0),
         };
         let section = self.sections.section();
         Ok(Some(Block { raw, offset: span.offset, order, section, body }))
@@ -209,26 +217,44 @@ impl<R: Read> BlockReader<R> {
     /// As [`Self::next_block`].
     #[inline]
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Error> {
-        // the usual record, whole in the buffer; everything else below
-        if let Stage::PcapRecords(records) = &self.stage {
-            let available = self.buffer.available();
-            if let Some(header) = available.first_chunk() {
-                let record = records.parse(header);
-                let whole = records.header_len + record.captured as usize;
-                if record.captured <= records.max_len && whole <= available.len() {
-                    let (link_type, header_len) = (records.link_type, records.header_len);
+        // the usual record or block, whole in the buffer; everything else below
+        match &self.stage {
+            Stage::PcapRecords => {
+                let records = &self.records;
+                let available = self.buffer.available();
+                if let Some(header) = available.first_chunk() {
+                    let record = records.parse(header);
+                    let whole = records.header_len + record.captured as usize;
+                    if record.captured <= records.max_len && whole <= available.len() {
+                        let (link_type, header_len) = (records.link_type, records.header_len);
+                        let start = self.buffer.start();
+                        self.buffer.consume(whole);
+                        return Ok(Some(Frame {
+                            time: Timestamp::from_nanos(record.nanos),
+                            link_type,
+                            interface: 0,
+                            orig_len: record.orig_len,
+                            data: self.buffer.slice(start + header_len, start + whole),
+                            flags: FrameFlags::default(),
+                        }));
+                    }
+                }
+            }
+            Stage::Pcapng => {
+                if let Some((len, packet)) = self.sections.usual_packet(self.buffer.available()) {
                     let start = self.buffer.start();
-                    self.buffer.consume(whole);
+                    self.buffer.consume(len);
                     return Ok(Some(Frame {
-                        time: Timestamp::from_nanos(record.nanos),
-                        link_type,
-                        interface: 0,
-                        orig_len: record.orig_len,
-                        data: self.buffer.slice(start + header_len, start + whole),
-                        flags: FrameFlags::default(),
+                        time: packet.time,
+                        link_type: packet.link_type,
+                        interface: packet.interface,
+                        orig_len: packet.orig_len,
+                        data: self.buffer.slice(start + packet.start, start + packet.end),
+                        flags: packet.flags,
                     }));
                 }
             }
+            Stage::PcapHeader | Stage::Finished => {}
         }
         match self.next_located()? {
             Some(packet) => Ok(Some(self.frame(&packet))),
@@ -274,7 +300,8 @@ impl<R: Read> BlockReader<R> {
                     ..packet
                 }))
             }
-            Kind::PcapRecord(records) => Ok(raw.first_chunk().map(|header| {
+            Kind::PcapRecord => Ok(raw.first_chunk().map(|header| {
+                let records = &self.records;
                 let record = records.parse(header);
                 Located {
                     time: Timestamp::from_nanos(record.nanos),
@@ -286,7 +313,7 @@ impl<R: Read> BlockReader<R> {
                     end: span.end,
                 }
             })),
-            Kind::PcapHeader(_) => Ok(None),
+            Kind::PcapHeader => Ok(None),
         }
     }
 
@@ -295,8 +322,9 @@ impl<R: Read> BlockReader<R> {
         kind: u32,
         raw: &'a [u8],
         packet: &Located,
-        data_at: usize,
+        block_start: usize,
     ) -> Body<'a> {
+        let data_at = packet.start - block_start;
         let order = self.sections.order;
         let short = |at| order.u16_at(raw, at).unwrap_or_default();
         let view = |section_interface, drops| Packet {
@@ -317,11 +345,12 @@ impl<R: Read> BlockReader<R> {
     }
 
     /// The next whole block, which is consumed.
+    #[inline]
     fn next_span(&mut self) -> Result<Option<Span>, Error> {
         let span = match self.stage {
             Stage::Pcapng => self.pcapng_block(),
-            Stage::PcapRecords(records) => self.pcap_record(records),
-            Stage::PcapHeader(header) => self.pcap_header(header),
+            Stage::PcapRecords => self.pcap_record(),
+            Stage::PcapHeader => self.pcap_header(),
             Stage::Finished => return Ok(None),
         };
         match span {
@@ -334,34 +363,33 @@ impl<R: Read> BlockReader<R> {
         }
     }
 
-    fn pcap_header(&mut self, header: PcapHeader) -> Result<Option<Span>, Error> {
-        let len = PcapHeader::file_header_len(header.format);
+    fn pcap_header(&mut self) -> Result<Option<Span>, Error> {
+        let len = PcapHeader::file_header_len(self.format);
         if !self.buffer.fill(len) {
             return Err(failure_or_cut(&mut self.buffer, Part::FileHeader, len));
         }
-        self.stage = Stage::PcapRecords(header.records());
-        Ok(Some(self.take(Kind::PcapHeader(header), len)))
+        self.stage = Stage::PcapRecords;
+        Ok(Some(self.take(Kind::PcapHeader, len)))
     }
 
-    fn pcap_record(&mut self, records: Records) -> Result<Option<Span>, Error> {
-        if !self.buffer.fill(records.header_len) {
-            return self.clean_end_or(Part::RecordHeader, records.header_len);
+    fn pcap_record(&mut self) -> Result<Option<Span>, Error> {
+        let header_len = self.records.header_len;
+        if !self.buffer.fill(header_len) {
+            return self.clean_end_or(Part::RecordHeader, header_len);
         }
         let header: &[u8; RECORD_HEADER_LEN] =
             self.buffer.available().first_chunk().unwrap_or(&[0; RECORD_HEADER_LEN]);
-        let record = records.parse(header);
-        if record.captured > records.max_len {
-            let what = format!(
-                "a packet of {} bytes; at most {} make sense here",
-                record.captured, records.max_len
-            );
+        let captured = self.records.parse(header).captured;
+        if captured > self.records.max_len {
+            let most = self.records.max_len;
+            let what = format!("a packet of {captured} bytes; at most {most} make sense here");
             return Err(Error::damaged(self.buffer.offset(), what));
         }
-        let whole = records.header_len + record.captured as usize;
+        let whole = header_len + captured as usize;
         if !self.buffer.fill(whole) {
             return Err(failure_or_cut(&mut self.buffer, Part::PacketData, whole));
         }
-        Ok(Some(self.take(Kind::PcapRecord(records), whole)))
+        Ok(Some(self.take(Kind::PcapRecord, whole)))
     }
 
     fn pcapng_block(&mut self) -> Result<Option<Span>, Error> {

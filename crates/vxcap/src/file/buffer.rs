@@ -6,9 +6,9 @@ use std::io::{self, Read};
 /// files cost little memory.
 const FIRST_LEN: usize = 64 << 10;
 
-/// The length it grows to: measured as the fastest that stays in the second-level cache and
-/// still keeps system calls rare.
-pub(crate) const BLOCK_LEN: usize = 1 << 20;
+/// The length it grows to: the largest that was as fast as any shorter one (128 KiB and 256 KiB 72 ns a packet of
+/// 396 bytes, 512 KiB 75, 1 MiB 87 with a second-level cache of 1 MiB a core).
+pub(crate) const BLOCK_LEN: usize = 256 << 10;
 
 /// Bytes of the input, those from `start` to `end` not consumed yet.
 pub(crate) struct ReadBlock<R> {
@@ -78,7 +78,13 @@ impl<R: Read> ReadBlock<R> {
     }
 
     /// Reads until `need` bytes are available; false where the input ends or fails before that.
+    #[inline]
     pub(crate) fn fill(&mut self, need: usize) -> bool {
+        self.end - self.start >= need || self.read(need)
+    }
+
+    #[cold]
+    fn read(&mut self, need: usize) -> bool {
         while self.end - self.start < need {
             if !matches!(self.state, State::Open) {
                 return false;
@@ -155,11 +161,11 @@ mod tests {
     #[test]
     fn a_limit_holds_it_small() {
         let mut block = ReadBlock::new(io::repeat(1));
-        block.limit_len(100_000);
+        block.limit_len(70_000);
         for _ in 0..1000 {
             assert!(block.fill(1000));
             block.consume(1000);
         }
-        assert!(block.bytes.len() <= 100_000);
+        assert!(block.bytes.len() <= 70_000);
     }
 }

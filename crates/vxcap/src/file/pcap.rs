@@ -145,6 +145,16 @@ impl PcapHeader {
 }
 
 impl Records {
+    /// Those of a file that has none.
+    pub(crate) const NONE: Self = Self {
+        order: ByteOrder::Little,
+        fraction: 1,
+        header_len: RECORD_HEADER_LEN,
+        lengths: Lengths::Usual,
+        max_len: 0,
+        link_type: LinkType::NULL,
+    };
+
     /// Reads the numbers at the begin of a record.
     #[inline]
     pub(crate) fn parse(&self, header: &[u8; RECORD_HEADER_LEN]) -> RecordHeader {

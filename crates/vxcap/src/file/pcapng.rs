@@ -141,19 +141,33 @@ impl Sections {
         }
     }
 
+    /// The packet of the enhanced packet block at the begin of these bytes, and the block's length; `None`
+    /// where another block stands there, or anything about it is unusual.
+    #[inline]
+    pub(crate) fn usual_packet(&self, bytes: &[u8]) -> Option<(usize, Located)> {
+        let [k0, k1, k2, k3, l0, l1, l2, l3] = *bytes.first_chunk()?;
+        let told = [l0, l1, l2, l3];
+        let len = self.order.u32(told) as usize;
+        let raw = bytes.get(..len)?;
+        let is_whole = raw.last_chunk() == Some(&told) && len.is_multiple_of(4);
+        if self.order.u32([k0, k1, k2, k3]) != block_type::ENHANCED_PACKET || !is_whole {
+            return None;
+        }
+        Some((len, self.enhanced(raw)?))
+    }
+
     #[inline]
     fn clock(&self, interface: u32) -> Option<(usize, &Clock)> {
-        let index = self.base + interface as usize;
+        let index = self.base.checked_add(interface as usize)?;
         Some((index, self.clocks.get(index)?))
     }
 
     /// Section 4.3: interface, time, captured and original length, packet, options.
     #[inline]
     fn enhanced(&self, raw: &[u8]) -> Option<Located> {
-        let header: &[u8; PACKET_AT] = raw.first_chunk()?;
-        let [_, _, _, _, _, _, _, _, numbers @ ..] = header;
-        let number = |at: usize| self.order.u32_at(numbers, at).unwrap_or_default();
-        let mut located = self.timed(raw, number(0), numbers)?;
+        let numbers: &[u8; 20] = raw.get(8..)?.first_chunk()?;
+        let [i0, i1, i2, i3, ..] = *numbers;
+        let mut located = self.timed(raw, self.order.u32([i0, i1, i2, i3]), numbers)?;
         if located.end.next_multiple_of(4) + 4 < raw.len() {
             located.flags = self.packet_flags(raw, located.end, option::EPB_FLAGS);
         }
@@ -174,18 +188,19 @@ impl Sections {
     /// block's type and length.
     #[inline]
     fn timed(&self, raw: &[u8], interface: u32, numbers: &[u8; 20]) -> Option<Located> {
-        let number = |at: usize| self.order.u32_at(numbers, at).unwrap_or_default();
+        let [_, _, _, _, h0, h1, h2, h3, l0, l1, l2, l3, c0, c1, c2, c3, o0, o1, o2, o3] = *numbers;
+        let number = |bytes| self.order.u32(bytes);
         let (index, clock) = self.clock(interface)?;
-        let ticks = u64::from(number(4)) << 32 | u64::from(number(8));
-        let end = PACKET_AT + number(12) as usize;
-        if end > raw.len().checked_sub(4)? {
+        let ticks = u64::from(number([h0, h1, h2, h3])) << 32 | u64::from(number([l0, l1, l2, l3]));
+        let end = PACKET_AT.checked_add(number([c0, c1, c2, c3]) as usize)?;
+        if end.checked_add(4)? > raw.len() {
             return None;
         }
         Some(Located {
             time: clock.scale.timestamp(ticks, clock.offset),
             link_type: clock.link_type,
             interface: index as u32,
-            orig_len: number(16),
+            orig_len: number([o0, o1, o2, o3]),
             flags: FrameFlags::default(),
             start: PACKET_AT,
             end,
@@ -197,8 +212,8 @@ impl Sections {
         let orig_len = self.order.u32_at(raw, 8)?;
         let (index, clock) = self.clock(0)?;
         let captured = if clock.snaplen == 0 { orig_len } else { orig_len.min(clock.snaplen) };
-        let end = SIMPLE_PACKET_AT + captured as usize;
-        if end > raw.len().checked_sub(4)? {
+        let end = SIMPLE_PACKET_AT.checked_add(captured as usize)?;
+        if end.checked_add(4)? > raw.len() {
             return None;
         }
         Some(Located {
