@@ -4,8 +4,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use super::Backend;
+use super::libpcap::Libpcap;
+#[cfg(target_os = "linux")]
+use super::netns::run_in;
+#[cfg(target_os = "linux")]
 use super::ring::Ring;
-use super::{Backend, Device, Error, Options, Statistics};
+use super::{Device, Error, Options, Statistics, poll};
 use crate::filter::Program;
 use crate::{Frame, Interface, Resolution};
 
@@ -21,7 +27,20 @@ pub struct Capture {
 
 #[derive(Debug)]
 enum Source {
+    #[cfg(target_os = "linux")]
     Ring(Box<Ring>),
+    Libpcap(Box<Libpcap>),
+}
+
+/// Does the same with whichever source it is.
+macro_rules! with {
+    ($source:expr, $name:ident => $work:expr) => {
+        match $source {
+            #[cfg(target_os = "linux")]
+            Source::Ring($name) => $work,
+            Source::Libpcap($name) => $work,
+        }
+    };
 }
 
 impl Capture {
@@ -31,18 +50,11 @@ impl Capture {
     ///
     /// [`Error::NotPermitted`], [`Error::NoSuchDevice`], [`Error::Down`], and what else keeps the system from it.
     pub fn open(options: &Options) -> Result<Self, Error> {
-        let source = match options.backend {
-            Backend::Native => Source::Ring(Box::new(Ring::open(options)?)),
-            Backend::Pcap => {
-                return Err(Error::Unsupported { device: options.device.clone(), what: "" });
-            }
-        };
-        let mut interface = {
-            let device = source.device();
-            let mut interface = Interface::new(device.link_type(), options.effective_snaplen());
-            interface.mac = device.mac;
-            interface
-        };
+        let source = Source::open(options)?;
+        let device = with!(&source, source => source.device());
+        let link_type = with!(&source, source => source.link_type());
+        let mut interface = Interface::new(link_type, options.effective_snaplen());
+        interface.mac = device.mac;
         interface.name = Some(options.device.clone());
         interface.resolution = Resolution::NANOS;
         interface.filter.clone_from(&options.expression);
@@ -58,9 +70,21 @@ impl Capture {
     /// out.
     #[inline]
     pub fn next_frame(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Error> {
-        match &mut self.source {
-            Source::Ring(ring) => ring.next_frame(wait),
-        }
+        with!(&mut self.source, source => source.next_frame(wait))
+    }
+
+    /// Waits until one of several captures has a frame or its end to tell, at most `timeout`; a signal ends it sooner.
+    /// Then each is asked by [`Self::next_frame`] without waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`] where the system cannot wait.
+    pub fn wait_for_any<'c>(
+        captures: impl IntoIterator<Item = &'c Self>,
+        timeout: Duration,
+    ) -> Result<(), Error> {
+        poll::wait_for_any(captures.into_iter().map(AsFd::as_fd), timeout)
+            .map_err(|error| Error::system("several devices", "wait for frames", error))
     }
 
     /// What a capture file says of the device: name, link type, snaplen, unit of time, filter.
@@ -70,7 +94,7 @@ impl Capture {
 
     /// The device, as it was when the capture began.
     pub fn device(&self) -> &Device {
-        self.source.device()
+        with!(&self.source, source => source.device())
     }
 
     /// What became of the frames so far.
@@ -79,37 +103,40 @@ impl Capture {
     ///
     /// [`Error::System`] where the kernel does not tell.
     pub fn statistics(&mut self) -> Result<Statistics, Error> {
-        match &mut self.source {
-            Source::Ring(ring) => ring.statistics(),
-        }
+        with!(&mut self.source, source => source.statistics())
     }
 
     /// Changes the program of a running capture: frames that arrive from now on must be accepted by
-    /// the new one; those before were by the old one, and may still be in the buffer.
+    /// the new one; those before were by the old one, and may still be in the buffer. The
+    /// expression that libpcap was given stays.
     ///
     /// # Errors
     ///
     /// [`Error::Program`] where the kernel does not take it; the old one stays then.
     pub fn set_program(&mut self, program: Option<Arc<Program>>) -> Result<(), Error> {
-        match &mut self.source {
-            Source::Ring(ring) => ring.set_program(program),
-        }
+        with!(&mut self.source, source => source.set_program(program))
     }
 }
 
 impl Source {
-    fn device(&self) -> &Device {
-        match self {
-            Self::Ring(ring) => ring.device(),
+    #[cfg(target_os = "linux")]
+    fn open(options: &Options) -> Result<Self, Error> {
+        match options.backend {
+            Backend::Native => Ok(Self::Ring(Box::new(Ring::open(options)?))),
+            Backend::Pcap => run_in(options.netns.as_deref(), || Libpcap::open(options))
+                .map(|source| Self::Libpcap(Box::new(source))),
         }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn open(options: &Options) -> Result<Self, Error> {
+        Ok(Self::Libpcap(Box::new(Libpcap::open(options)?)))
     }
 }
 
 impl AsFd for Capture {
     /// Readable when there are frames, or news of the device's end.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match &self.source {
-            Source::Ring(ring) => ring.as_fd(),
-        }
+        with!(&self.source, source => source.as_fd())
     }
 }

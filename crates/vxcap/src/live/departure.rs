@@ -9,7 +9,7 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::LinkAttribute;
 
 use super::netlink::{News, messages};
-use super::sys;
+use super::{poll, sys};
 use crate::filter::Instruction;
 
 /// `RTM_DELLINK` of `linux/rtnetlink.h`.
@@ -44,7 +44,7 @@ impl Departure {
                 Ok(true) => return messages(&self.buffer).any(says_where_to),
                 Ok(false) => {
                     let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() || sys::poll([self.news.as_fd()], left).is_err() {
+                    if left.is_zero() || poll::wait_for([self.news.as_fd()], left).is_err() {
                         return false;
                     }
                 }

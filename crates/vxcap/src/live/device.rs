@@ -219,6 +219,20 @@ pub fn devices(netns: Option<&Netns>) -> Result<Vec<Device>, Error> {
     })
 }
 
+/// The device of this name in the calling thread's network namespace, which must be up.
+pub(super) fn find(name: &str) -> Result<Device, Error> {
+    if name == ANY {
+        return Ok(Device::any());
+    }
+    #[cfg(target_os = "linux")]
+    let devices = super::tables::TableReader::open()?.devices()?;
+    #[cfg(not(target_os = "linux"))]
+    let devices = devices()?;
+    let found = devices.into_iter().find(|device| device.name == name);
+    let device = found.ok_or_else(|| Error::NoSuchDevice { device: name.to_owned() })?;
+    if device.up { Ok(device) } else { Err(Error::Down { device: device.name }) }
+}
+
 /// The devices of this host, by their indices.
 ///
 /// # Errors

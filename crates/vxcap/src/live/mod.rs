@@ -1,26 +1,78 @@
 //! Frames from network devices, as they arrive.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use vxcap::live::{Capture, Options};
+//!
+//! let mut capture = Capture::open(&Options::new("eth0"))?;
+//! while let Some(frame) = capture.next_frame(Duration::from_secs(1))? {
+//!     println!("{} bytes, {:?}", frame.orig_len, frame.flags.direction);
+//! }
+//! println!("{} lost", capture.statistics()?.dropped);
+//! # Ok::<(), vxcap::live::Error>(())
+//! ```
+//!
+//! | to … | use |
+//! |---|---|
+//! | know what there is to capture from | [`devices`] |
+//! | capture | [`Capture::open`], [`Capture::next_frame`] |
+//! | capture from several devices in one thread | [`Capture::wait_for_any`] |
+//! | share a device's frames among threads | [`Fanout`] |
+//! | capture in a pod | [`Netns`] |
+//! | read and follow the kernel's routes, neighbours and forwarding databases | [`TableReader`], [`TableWatch`] |
+//!
+//! # On Linux
+//!
+//! Frames are read in place from a ring of blocks that the kernel fills (packet(7), `TPACKET_V3`): no system call and no copy
+//! a frame. A VLAN tag that the device or the kernel took out of the frame is put back, so that frames are as they were on the
+//! wire; of `any`, and of devices whose headers nobody decodes, frames begin with a cooked header, which is made in the
+//! room before the packet. What the kernel knows of checksums, segmentation and direction is in
+//! [`Frame::flags`](crate::Frame::flags). The right to do this is `CAP_NET_RAW`.
+//!
+//! # Elsewhere
+//!
+//! libpcap captures. It is loaded when it is needed, and on Linux too where [`Backend::Pcap`] is asked for. It tells no
+//! directions and no checksum states.
 
-mod blocks;
 mod capture;
-mod departure;
 mod device;
 mod error;
-mod header;
-mod headroom;
-mod link;
-mod netlink;
-mod netns;
+mod libpcap;
 mod options;
-mod ring;
-mod setup;
+mod poll;
 mod statistics;
+
+#[cfg(target_os = "linux")]
+mod blocks;
+#[cfg(target_os = "linux")]
+mod departure;
+#[cfg(target_os = "linux")]
+mod header;
+#[cfg(target_os = "linux")]
+mod headroom;
+#[cfg(target_os = "linux")]
+mod link;
+#[cfg(target_os = "linux")]
+mod netlink;
+#[cfg(target_os = "linux")]
+mod netns;
+#[cfg(target_os = "linux")]
+mod ring;
+#[cfg(target_os = "linux")]
+mod setup;
+#[cfg(target_os = "linux")]
 mod sys;
+#[cfg(target_os = "linux")]
 mod tables;
 
 pub use capture::Capture;
 pub use device::{ANY, Device, Kind, Vxlan, devices};
 pub use error::Error;
-pub use netns::Netns;
 pub use options::{Backend, DEFAULT_BUFFER, Directions, Fanout, FanoutMode, Options};
 pub use statistics::Statistics;
+
+#[cfg(target_os = "linux")]
+pub use netns::Netns;
+#[cfg(target_os = "linux")]
 pub use tables::{Address, Forwarding, Neighbour, Route, TableReader, TableWatch, Tables};

@@ -10,7 +10,7 @@ use netlink_packet_core::{
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
-use super::sys;
+use super::poll;
 
 /// Length of `struct nlmsghdr` of `linux/netlink.h`.
 const HEADER_LEN: usize = 16;
@@ -85,7 +85,7 @@ impl Netlink {
         let is_dump = flags & NLM_F_DUMP == NLM_F_DUMP;
         let mut consistent = true;
         loop {
-            let [readiness] = sys::poll([self.as_fd()], PATIENCE)?;
+            let [readiness] = poll::wait_for([self.as_fd()], PATIENCE)?;
             if !readiness.readable && !readiness.failed {
                 return Err(io::ErrorKind::TimedOut.into());
             }

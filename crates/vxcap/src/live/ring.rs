@@ -14,7 +14,7 @@ use super::headroom::{cook, cooked_len, put_tag_back};
 use super::netlink::Netlink;
 use super::netns::run_in;
 use super::statistics::Backlog;
-use super::{Device, Directions, Error, Options, Statistics, link, setup, sys};
+use super::{Device, Directions, Error, Options, Statistics, device, link, poll, setup, sys};
 use crate::filter::Program;
 use crate::{Frame, FrameFlags, Timestamp};
 
@@ -71,7 +71,7 @@ struct Place {
 impl Ring {
     pub(super) fn open(options: &Options) -> Result<Self, Error> {
         run_in(options.netns.as_deref(), || {
-            let device = setup::find_device(&options.device)?;
+            let device = device::find(&options.device)?;
             let link_type = device.link_type();
             let counters = Counters::open(&device)?;
             let (socket, blocks) = setup::open(&device, link_type, options)?;
@@ -94,6 +94,10 @@ impl Ring {
 
     pub(super) fn device(&self) -> &Device {
         &self.device
+    }
+
+    pub(super) fn link_type(&self) -> LinkType {
+        self.link_type
     }
 
     /// The next frame; `None` where there is none, having waited for at most `wait`.
@@ -128,7 +132,7 @@ impl Ring {
                 if !self.blocks.hold() {
                     return Err(self.lost(loss));
                 }
-            } else if may_wait && !wait.is_zero() {
+            } else if may_wait {
                 may_wait = false;
                 self.wait(wait)?;
             } else {
@@ -192,7 +196,7 @@ impl Ring {
     fn wait(&mut self, timeout: Duration) -> Result<(), Error> {
         let fd = self.socket.as_fd();
         let failed = |source| Error::system(&self.options.device, "wait for frames", source);
-        let [readiness] = sys::poll([fd], timeout).map_err(failed)?;
+        let [readiness] = poll::wait_for([fd], timeout).map_err(failed)?;
         if !readiness.failed || self.loss.is_some() {
             return Ok(());
         }

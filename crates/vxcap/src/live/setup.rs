@@ -9,8 +9,7 @@ use vxlan::LinkType;
 use super::blocks::Blocks;
 use super::header::HEADERS_LEN;
 use super::headroom::{VLAN_TAG_LEN, cooked_len};
-use super::tables::TableReader;
-use super::{ANY, Device, Directions, Error, Fanout, FanoutMode, Options, sys};
+use super::{Device, Directions, Error, Fanout, FanoutMode, Options, sys};
 use crate::filter::{Instruction, Program};
 
 /// The greatest block: its last part is lost where the next frame does not fit, so it is some times the
@@ -25,17 +24,6 @@ const FRAME_SIZE: usize = 2048;
 
 /// `BPF_RET | BPF_K` of `linux/bpf_common.h`.
 const RETURN: u16 = 0x06;
-
-/// The device of this name in the calling thread's network namespace.
-pub(super) fn find_device(name: &str) -> Result<Device, Error> {
-    if name == ANY {
-        return Ok(Device::any());
-    }
-    let devices = TableReader::open()?.devices()?;
-    let found = devices.into_iter().find(|device| device.name == name);
-    let device = found.ok_or_else(|| Error::NoSuchDevice { device: name.to_owned() })?;
-    if device.up { Ok(device) } else { Err(Error::Down { device: device.name }) }
-}
 
 /// A socket that receives the device's frames into the blocks, from the moment of the call on.
 pub(super) fn open(

@@ -1,63 +1,15 @@
-//! The system calls that the standard library does not have, each behind a safe function.
+//! Linux's system calls for packet sockets and namespaces, each behind a safe function.
 
 use std::ffi::c_int;
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::time::Duration;
 
 use crate::filter::Instruction;
 
 /// Turns the -1 of a system call into its error.
 fn check(result: c_int) -> io::Result<c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
-}
-
-/// Waits until one of the descriptors has something to read or an error, at most `timeout`; the
-/// answer says so for each. A signal ends the wait early, with no descriptor ready.
-pub(super) fn poll<const N: usize>(
-    fds: [BorrowedFd<'_>; N],
-    timeout: Duration,
-) -> io::Result<[Readiness; N]> {
-    let mut list = fds.map(poll_entry);
-    poll_list(&mut list, timeout)?;
-    Ok(list.map(Readiness::of))
-}
-
-/// What poll(2) said of a descriptor.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Readiness {
-    pub(super) readable: bool,
-    pub(super) failed: bool,
-}
-
-impl Readiness {
-    fn of(entry: libc::pollfd) -> Self {
-        Self {
-            readable: entry.revents & libc::POLLIN != 0,
-            failed: entry.revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0,
-        }
-    }
-}
-
-fn poll_entry(fd: BorrowedFd<'_>) -> libc::pollfd {
-    libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 }
-}
-
-fn poll_list(list: &mut [libc::pollfd], timeout: Duration) -> io::Result<()> {
-    // rounded up: a wait of less than a millisecond is not a busy loop
-    let millis = timeout.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as c_int;
-    // SAFETY: the pointer and the count are those of one slice, which outlives the call.
-    let result = unsafe { libc::poll(list.as_mut_ptr(), list.len() as libc::nfds_t, millis) };
-    match check(result) {
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-            for entry in list {
-                entry.revents = 0;
-            }
-            Ok(())
-        }
-        other => other.map(drop),
-    }
 }
 
 /// A socket that receives nothing until it is bound: `kind` is `SOCK_RAW` or `SOCK_DGRAM`.

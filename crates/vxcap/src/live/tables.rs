@@ -18,7 +18,7 @@ use netlink_packet_route::route::{
 
 use super::netlink::{Netlink, News};
 use super::netns::run_in;
-use super::{Device, Error, Netns, link, sys};
+use super::{Device, Error, Netns, link, poll};
 
 /// What the kernel knows at one moment. The order is the kernel's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -250,7 +250,7 @@ impl TableWatch {
     pub fn changed(&mut self, timeout: Duration) -> Result<bool, Error> {
         let lost = |source| failed("follow changes by netlink", source);
         if !timeout.is_zero() {
-            sys::poll([self.news.as_fd()], timeout).map_err(lost)?;
+            poll::wait_for([self.news.as_fd()], timeout).map_err(lost)?;
         }
         let mut changed = false;
         loop {

@@ -6,7 +6,9 @@ mod lab;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use vxcap::filter::Program;
-use vxcap::live::{Capture, Directions, Error, Kind, Netns, devices};
+use vxcap::live::{
+    Backend, Capture, Directions, Error, Fanout, FanoutMode, Kind, Netns, Options, devices,
+};
 use vxcap::{ChecksumHint, Direction, LinkType};
 
 use lab::{Cable, Lab, Record, Running, Tcpdump, assert_same, drain, in_netns, is_root, run};
@@ -344,4 +346,92 @@ fn what_cannot_be_opened_says_why() {
     let mut huge = in_netns(&cable.here, "c0");
     huge.buffer = 1 << 40;
     assert!(matches!(Capture::open(&huge).unwrap_err(), Error::Memory { .. }));
+}
+
+#[test]
+fn libpcap_captures_the_same() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::up(&[]);
+    for (device, expression) in [("eth0", Some("udp")), ("any", None)] {
+        let options = in_netns(&lab.netns("n1"), device);
+        let mut ring = options.clone();
+        let link_type = if device == "any" { LinkType::LINUX_SLL2 } else { LinkType::ETHERNET };
+        let program = Program::compile("udp", link_type, 0).unwrap();
+        ring.program = Some(program.into());
+        let mut pcap = Options { backend: Backend::Pcap, ..options };
+        // told in its own words, or decided in user space
+        pcap.expression = expression.map(str::to_owned);
+        pcap.program = if expression.is_none() { ring.program.clone() } else { None };
+        let mut both = [&ring, &pcap].map(|options| Capture::open(options).unwrap());
+        lab.command(&["traffic", "ping", "tcp"]);
+        let [ring, mut pcap] = both.each_mut().map(drain);
+        for record in &mut pcap {
+            assert_eq!(record.flags, vxcap::FrameFlags::default());
+            if link_type == LinkType::LINUX_SLL2 {
+                record.data[18..20].fill(0); // what libpcap leaves of an earlier packet
+            }
+        }
+        assert_same(&ring, &pcap, device);
+        let [ring, pcap] = both.each_mut().map(|capture| capture.statistics().unwrap());
+        assert_eq!((ring.captured, ring.dropped), (pcap.captured, pcap.dropped), "{device}");
+    }
+    let cable = Cable::lay();
+    let mut options = in_netns(&cable.here, "c0");
+    options.backend = Backend::Pcap;
+    let mut capture = Capture::open(&options).unwrap();
+    cable.ip_here("link del c0");
+    let error = capture.next_frame(Duration::from_secs(2)).map(|frame| frame.is_some());
+    assert!(matches!(error, Err(Error::Removed { .. })), "{error:?}");
+}
+
+#[test]
+fn several_devices_are_waited_for_together_and_the_others_go_on() {
+    if !is_root() {
+        return;
+    }
+    let cables = [Cable::lay(), Cable::lay()];
+    let mut captures = Vec::new();
+    for (number, cable) in cables.iter().enumerate() {
+        let mut options = in_netns(&cable.here, "c0");
+        options.interface = number as u32;
+        captures.push(Capture::open(&options).unwrap());
+    }
+    let begin = Instant::now();
+    Capture::wait_for_any(&captures, Duration::from_millis(100)).unwrap();
+    assert!(begin.elapsed() >= Duration::from_millis(100), "nothing came");
+
+    send(&cables[1], &frame("11"));
+    cables[0].ip_here("link set c0 down");
+    let (mut seen, mut ended) = (Vec::new(), Vec::new());
+    while seen.is_empty() || ended.is_empty() {
+        assert!(begin.elapsed() < Duration::from_secs(10));
+        Capture::wait_for_any(&captures, Duration::from_secs(5)).unwrap();
+        for (number, capture) in captures.iter_mut().enumerate() {
+            match capture.next_frame(Duration::ZERO) {
+                Ok(Some(frame)) => seen.push(frame.interface),
+                Ok(None) => {}
+                Err(Error::Down { .. }) => ended.push(number),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    assert_eq!((seen.as_slice(), ended[0]), (&[1][..], 0));
+}
+
+#[test]
+fn captures_of_a_group_share_the_frames() {
+    if !is_root() {
+        return;
+    }
+    let cable = Cable::lay();
+    let mut options = in_netns(&cable.here, "c0");
+    options.fanout = Some(Fanout { group: 7, mode: FanoutMode::RoundRobin });
+    let mut captures = [(); 2].map(|()| Capture::open(&options).unwrap());
+    for fill in ["11", "22", "33", "44"] {
+        send(&cable, &frame(fill));
+    }
+    let shares = captures.each_mut().map(|capture| drain(capture).len());
+    assert_eq!(shares, [2, 2]);
 }
