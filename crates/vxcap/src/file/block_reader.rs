@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use vxlan::LinkType;
 
 use super::buffer::ReadBlock;
-use super::pcap::{FILE_HEADER_LEN, RECORD_HEADER_LEN, Records};
+use super::pcap::{FILE_HEADER_LEN, RECORD_HEADER_LEN, RecordHeader, Records};
 use super::pcapng::{BYTE_ORDER_MAGIC, Located, MIN_BLOCK_LEN, MIN_SECTION_LEN, Sections};
 use super::{
     Block, Body, ByteOrder, Format, Input, MAX_LEN, Packet, PcapHeader, PcapRecord, Progress,
     block_type,
 };
-use crate::frame::{FrameFlags, Timestamp};
 use crate::{Error, Frame, Interface, Part};
 
 /// A block's header: its type, its length, and the byte-order magic or the first field.
@@ -179,6 +178,26 @@ impl<R: Read> BlockReader<R> {
     /// What is damaged or cut, and where. The reader is finished then: the next call gives `None`.
     #[inline]
     pub fn next_block(&mut self) -> Result<Option<Block<'_>>, Error> {
+        let (offset, start) = (self.buffer.offset(), self.buffer.start());
+        if let Some((len, record)) = self.usual_record() {
+            self.buffer.consume(len);
+            let frame = self.frame(&self.records.located(&record).moved(start));
+            let body = Body::PcapRecord(PcapRecord { frame, header_len: self.records.header_len });
+            let raw = self.buffer.slice(start, start + len);
+            return Ok(Some(Block { raw, offset, order: self.records.order, section: 0, body }));
+        }
+        if let Some((len, packet)) = self.usual_packet() {
+            self.buffer.consume(len);
+            let raw = self.buffer.slice(start, start + len);
+            let order = self.sections.order;
+            let body = Body::EnhancedPacket(Packet {
+                frame: self.frame(&packet.moved(start)),
+                section_interface: order.u32_at(raw, 8).unwrap_or_default(),
+                data_at: packet.start,
+                drops: None,
+            });
+            return Ok(Some(Block { raw, offset, order, section: self.sections.section(), body }));
+        }
         let Some(span) = self.next_span()? else { return Ok(None) };
         let packet = match self.locate(&span) {
             Ok(packet) => packet,
@@ -218,48 +237,41 @@ impl<R: Read> BlockReader<R> {
     #[inline]
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Error> {
         // the usual record or block, whole in the buffer; everything else below
-        match &self.stage {
-            Stage::PcapRecords => {
-                let records = &self.records;
-                let available = self.buffer.available();
-                if let Some(header) = available.first_chunk() {
-                    let record = records.parse(header);
-                    let whole = records.header_len + record.captured as usize;
-                    if record.captured <= records.max_len && whole <= available.len() {
-                        let (link_type, header_len) = (records.link_type, records.header_len);
-                        let start = self.buffer.start();
-                        self.buffer.consume(whole);
-                        return Ok(Some(Frame {
-                            time: Timestamp::from_nanos(record.nanos),
-                            link_type,
-                            interface: 0,
-                            orig_len: record.orig_len,
-                            data: self.buffer.slice(start + header_len, start + whole),
-                            flags: FrameFlags::default(),
-                        }));
-                    }
-                }
-            }
-            Stage::Pcapng => {
-                if let Some((len, packet)) = self.sections.usual_packet(self.buffer.available()) {
-                    let start = self.buffer.start();
-                    self.buffer.consume(len);
-                    return Ok(Some(Frame {
-                        time: packet.time,
-                        link_type: packet.link_type,
-                        interface: packet.interface,
-                        orig_len: packet.orig_len,
-                        data: self.buffer.slice(start + packet.start, start + packet.end),
-                        flags: packet.flags,
-                    }));
-                }
-            }
-            Stage::PcapHeader | Stage::Finished => {}
+        let start = self.buffer.start();
+        if let Some((len, record)) = self.usual_record() {
+            self.buffer.consume(len);
+            return Ok(Some(self.frame(&self.records.located(&record).moved(start))));
+        }
+        if let Some((len, packet)) = self.usual_packet() {
+            self.buffer.consume(len);
+            return Ok(Some(self.frame(&packet.moved(start))));
         }
         match self.next_located()? {
             Some(packet) => Ok(Some(self.frame(&packet))),
             None => Ok(None),
         }
+    }
+
+    /// The usual pcap record, whole in the buffer: its length and its numbers.
+    #[inline]
+    fn usual_record(&self) -> Option<(usize, RecordHeader)> {
+        if !matches!(self.stage, Stage::PcapRecords) {
+            return None;
+        }
+        let available = self.buffer.available();
+        let record = self.records.parse(available.first_chunk()?);
+        let len = self.records.header_len + record.captured as usize;
+        let is_whole = record.captured <= self.records.max_len && len <= available.len();
+        is_whole.then_some((len, record))
+    }
+
+    /// The usual packet block of pcapng, whole in the buffer: its length, and the packet's place in it.
+    #[inline]
+    fn usual_packet(&self) -> Option<(usize, Located)> {
+        if !matches!(self.stage, Stage::Pcapng) {
+            return None;
+        }
+        self.sections.usual_packet(self.buffer.available())
     }
 
     /// The next packet by its place in the buffer, which holds until the next one is asked for.
@@ -294,24 +306,11 @@ impl<R: Read> BlockReader<R> {
         match span.kind {
             Kind::Pcapng(kind) => {
                 let packet = self.sections.packet(kind, raw, span.offset)?;
-                Ok(packet.map(|packet| Located {
-                    start: span.start + packet.start,
-                    end: span.start + packet.end,
-                    ..packet
-                }))
+                Ok(packet.map(|packet| packet.moved(span.start)))
             }
             Kind::PcapRecord => Ok(raw.first_chunk().map(|header| {
-                let records = &self.records;
-                let record = records.parse(header);
-                Located {
-                    time: Timestamp::from_nanos(record.nanos),
-                    link_type: records.link_type,
-                    interface: 0,
-                    orig_len: record.orig_len,
-                    flags: FrameFlags::default(),
-                    start: span.start + records.header_len,
-                    end: span.end,
-                }
+                let record = self.records.parse(header);
+                self.records.located(&record).moved(span.start)
             })),
             Kind::PcapHeader => Ok(None),
         }

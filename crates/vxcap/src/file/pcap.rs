@@ -2,7 +2,9 @@
 
 use vxlan::LinkType;
 
+use super::pcapng::Located;
 use super::{ByteOrder, Format, MAX_LEN, Variant};
+use crate::frame::{FrameFlags, Timestamp};
 use crate::interface::Resolution;
 use crate::{Error, Interface};
 
@@ -154,6 +156,20 @@ impl Records {
         max_len: 0,
         link_type: LinkType::NULL,
     };
+
+    /// The packet of a record, which is whole, by its place in it.
+    #[inline]
+    pub(crate) fn located(&self, record: &RecordHeader) -> Located {
+        Located {
+            time: Timestamp::from_nanos(record.nanos),
+            link_type: self.link_type,
+            interface: 0,
+            orig_len: record.orig_len,
+            flags: FrameFlags::default(),
+            start: self.header_len,
+            end: self.header_len + record.captured as usize,
+        }
+    }
 
     /// Reads the numbers at the begin of a record.
     #[inline]

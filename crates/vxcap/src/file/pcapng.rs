@@ -55,6 +55,14 @@ pub(crate) struct Located {
     pub(crate) end: usize,
 }
 
+impl Located {
+    /// The same packet where its block begins at this position.
+    #[inline]
+    pub(crate) fn moved(&self, block_start: usize) -> Self {
+        Self { start: block_start + self.start, end: block_start + self.end, ..*self }
+    }
+}
+
 impl Sections {
     pub(crate) fn new() -> Self {
         Self {
@@ -165,10 +173,11 @@ impl Sections {
     /// Section 4.3: interface, time, captured and original length, packet, options.
     #[inline]
     fn enhanced(&self, raw: &[u8]) -> Option<Located> {
-        let numbers: &[u8; 20] = raw.get(8..)?.first_chunk()?;
-        let [i0, i1, i2, i3, ..] = *numbers;
-        let mut located = self.timed(raw, self.order.u32([i0, i1, i2, i3]), numbers)?;
-        if located.end.next_multiple_of(4) + 4 < raw.len() {
+        let numbers = self.numbers(raw)?;
+        let [interface, ..] = numbers;
+        let mut located = self.timed(raw, interface, numbers)?;
+        // more than the padding of a packet stands before the length
+        if located.end + 7 < raw.len() {
             located.flags = self.packet_flags(raw, located.end, option::EPB_FLAGS);
         }
         Some(located)
@@ -176,23 +185,35 @@ impl Sections {
 
     /// Appendix A: as the enhanced packet block, with a short interface and a count of drops.
     fn obsolete(&self, raw: &[u8]) -> Option<Located> {
-        let numbers: &[u8; 20] = raw.get(8..)?.first_chunk()?;
-        let interface = self.order.u16_at(numbers, 0)?;
-        let mut located = self.timed(raw, u32::from(interface), numbers)?;
+        let interface = self.order.u16_at(raw, 8)?;
+        let mut located = self.timed(raw, u32::from(interface), self.numbers(raw)?)?;
         // appendix A: `pack_flags` has the code and the meaning of `epb_flags`
         located.flags = self.packet_flags(raw, located.end, option::EPB_FLAGS);
         Some(located)
     }
 
-    /// The common part of enhanced and obsolete packet blocks; `numbers` are the 20 bytes behind the
-    /// block's type and length.
+    /// The five numbers behind the block's type and length.
     #[inline]
-    fn timed(&self, raw: &[u8], interface: u32, numbers: &[u8; 20]) -> Option<Located> {
-        let [_, _, _, _, h0, h1, h2, h3, l0, l1, l2, l3, c0, c1, c2, c3, o0, o1, o2, o3] = *numbers;
-        let number = |bytes| self.order.u32(bytes);
+    fn numbers(&self, raw: &[u8]) -> Option<[u32; 5]> {
+        let (_, numbers) = raw.split_first_chunk::<8>()?;
+        let numbers: &[u8; 20] = numbers.first_chunk()?;
+        let mut little = [0; 5];
+        for (number, bytes) in little.iter_mut().zip(numbers.as_chunks().0) {
+            *number = u32::from_le_bytes(*bytes);
+        }
+        Some(match self.order {
+            ByteOrder::Little => little,
+            ByteOrder::Big => little.map(u32::swap_bytes),
+        })
+    }
+
+    /// The common part of enhanced and obsolete packet blocks.
+    #[inline]
+    fn timed(&self, raw: &[u8], interface: u32, numbers: [u32; 5]) -> Option<Located> {
+        let [_, high, low, captured, orig_len] = numbers;
         let (index, clock) = self.clock(interface)?;
-        let ticks = u64::from(number([h0, h1, h2, h3])) << 32 | u64::from(number([l0, l1, l2, l3]));
-        let end = PACKET_AT.checked_add(number([c0, c1, c2, c3]) as usize)?;
+        let ticks = u64::from(high) << 32 | u64::from(low);
+        let end = PACKET_AT.checked_add(captured as usize)?;
         if end.checked_add(4)? > raw.len() {
             return None;
         }
@@ -200,7 +221,7 @@ impl Sections {
             time: clock.scale.timestamp(ticks, clock.offset),
             link_type: clock.link_type,
             interface: index as u32,
-            orig_len: number([o0, o1, o2, o3]),
+            orig_len,
             flags: FrameFlags::default(),
             start: PACKET_AT,
             end,
