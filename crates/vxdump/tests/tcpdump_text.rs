@@ -68,8 +68,10 @@ impl Capture {
             }
             let inner = packet.inner.bytes();
             let length = length - packet.inner.offset();
-            let (seconds, nanos) = (time / 1_000_000_000, time % 1_000_000_000);
-            for number in [seconds as u32, nanos as u32, inner.len() as u32, length] {
+            let time_unsigned = time.unsigned_abs();
+            let (seconds, nanos) = (time_unsigned / 1_000_000_000, time_unsigned % 1_000_000_000);
+            let captured = inner.len() as u32;
+            for number in [seconds as u32, nanos as u32, captured, length] {
                 file.extend(number.to_le_bytes());
             }
             file.extend(inner);

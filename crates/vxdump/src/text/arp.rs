@@ -26,21 +26,19 @@ impl Line<'_> {
         }
         let is_ipv4 = matches!(protocol, IPV4 | TRAILER);
         if !is_ipv4 || protocol_len != 4 || hardware_len == 0 || self.verbose() {
-            match hardware_name(hardware) {
-                Some(name) => self.text(name),
-                None => {
-                    self.labelled("Unknown Hardware (", hardware);
-                    self.byte(b')');
-                }
+            if let Some(name) = hardware_name(hardware) {
+                self.text(name);
+            } else {
+                self.labelled("Unknown Hardware (", hardware);
+                self.byte(b')');
             }
             self.labelled(" (len ", hardware_len);
             self.text("), ");
-            match ether_type_name(protocol) {
-                Some(name) => self.text(name),
-                None => {
-                    self.hex("Unknown Protocol (0x", protocol, 4);
-                    self.byte(b')');
-                }
+            if let Some(name) = ether_type_name(protocol) {
+                self.text(name);
+            } else {
+                self.hex("Unknown Protocol (0x", protocol, 4);
+                self.byte(b')');
             }
             self.labelled(" (len ", protocol_len);
             self.byte(b')');

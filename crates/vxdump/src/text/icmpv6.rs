@@ -26,12 +26,11 @@ impl Line<'_> {
         }
         let kind = field::u8(bytes, 0)?;
         self.text("ICMP6, ");
-        match icmpv6_type_name(kind) {
-            Some(name) => self.text(name),
-            None => {
-                self.labelled("unknown icmp6 type (", kind);
-                self.byte(b')');
-            }
+        if let Some(name) = icmpv6_type_name(kind) {
+            self.text(name);
+        } else {
+            self.labelled("unknown icmp6 type (", kind);
+            self.byte(b')');
         }
         if self.verbose() && matches!(kind, ROUTER_SOLICITATION..=REDIRECT | 145 | 147) {
             self.sized(", length ", length);

@@ -80,7 +80,6 @@ impl Line<'_> {
             4 => self.ipv4(bytes, length),
             6 => self.ipv6(bytes, length),
             version => {
-                self.explained = true;
                 self.labelled("unknown ip ", version);
                 Ok(())
             }
@@ -89,10 +88,10 @@ impl Line<'_> {
 
     #[inline]
     pub(super) fn address(&mut self, address: &[u8]) {
-        if let Ok(v4) = address.try_into() {
-            put::ipv4(self.out, v4);
-        } else if let Ok(v6) = address.try_into() {
-            put::ipv6(self.out, v6);
+        if let Some(address) = address.first_chunk::<16>() {
+            put::ipv6(self.out, *address);
+        } else if let Some(address) = address.first_chunk::<4>() {
+            put::ipv4(self.out, *address);
         }
     }
 

@@ -56,13 +56,11 @@ impl Line<'_> {
         let fixed: [u8; 20] = field::array(bytes, 0)?;
         if length < 20 {
             self.sized("truncated-ip ", length);
-            self.explained = true;
             return Ok(());
         }
         let header_len = usize::from(fixed[0] & 15) * 4;
         if header_len < 20 {
             self.sized("bad-hlen ", header_len);
-            self.explained = true;
             return Ok(());
         }
         let total_field = u16::from_be_bytes([fixed[2], fixed[3]]);
@@ -74,7 +72,6 @@ impl Line<'_> {
         if total < header_len {
             if total > 0 {
                 self.sized("bad-len ", total);
-                self.explained = true;
                 return Ok(());
             }
             // left to the network card, or more than the field can say
@@ -218,7 +215,7 @@ impl Line<'_> {
                 END_OF_OPTIONS => return Ok(()),
                 TIMESTAMP => self.ipv4_timestamps(option)?,
                 RECORD_ROUTE | LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE => {
-                    self.ipv4_route(option)?
+                    self.ipv4_route(option)?;
                 }
                 ROUTER_ALERT if len < 4 => {
                     self.sized(" [bad length ", len);
@@ -275,7 +272,7 @@ impl Line<'_> {
         }
         self.text(" TS{");
         let flags = field::u8(option, 3)?;
-        let hop_len = if flags & 15 == 0 { 4 } else { 8 };
+        let hop_len = if matches!(flags & 15, 0) { 4 } else { 8 };
         if !(len - 4).is_multiple_of(hop_len) {
             self.sized("[bad length ", len);
             self.byte(b']');

@@ -15,12 +15,10 @@ impl Line<'_> {
         if fixed[0] >> 4 != 6 {
             self.labelled("version error: ", fixed[0] >> 4);
             self.text(" != 6");
-            self.explained = true;
             return Ok(());
         }
         if length < 40 {
             self.sized("truncated-ip6 ", length);
-            self.explained = true;
             return Ok(());
         }
         let payload_field = u16::from_be_bytes([fixed[4], fixed[5]]);

@@ -68,11 +68,9 @@ impl Line<'_> {
                         self.text(" - < 65536) ");
                     }
                 }
-                (0xc9, 16) => {
-                    if self.verbose() {
-                        self.ipv6_field("(homeaddr: ", data, 0)?;
-                        self.byte(b')');
-                    }
+                (0xc9, 16) if self.verbose() => {
+                    self.ipv6_field("(homeaddr: ", data, 0)?;
+                    self.byte(b')');
                 }
                 _ if self.verbose() => {
                     self.hex("(opt_type 0x", kind, 2);

@@ -106,9 +106,8 @@ impl Line<'_> {
         if self.options.link_header {
             self.ethernet_header(&header, u16::from_be_bytes([header[12], header[13]]), length);
         }
-        let [a, b, c, d, e, f, g, h, i, j, k, l, high, low] = header;
-        let addresses = Some([[g, h, i, j, k, l], [a, b, c, d, e, f]]);
-        let mut ether_type = u16::from_be_bytes([high, low]);
+        let addresses = Some([field::array(&header, 6)?, field::array(&header, 0)?]);
+        let mut ether_type = u16::from_be_bytes([header[12], header[13]]);
         let mut at = 14;
         loop {
             let (rest, rest_len) = (field::rest(bytes, at), length.saturating_sub(at));
@@ -141,10 +140,11 @@ impl Line<'_> {
     }
 
     fn ethernet_header(&mut self, header: &[u8; 14], ether_type: u16, length: usize) {
-        let &[a, b, c, d, e, f, g, h, i, j, k, l, ..] = header;
-        put::mac(self.out, [g, h, i, j, k, l]);
+        let (destination, rest) = header.split_at(6);
+        let (source, _) = rest.split_at(6);
+        put::hardware_address(self.out, source);
         self.text(" > ");
-        put::mac(self.out, [a, b, c, d, e, f]);
+        put::hardware_address(self.out, destination);
         if ether_type <= MAX_LENGTH {
             self.text(", 802.3");
             self.labelled(", length ", ether_type);
@@ -166,12 +166,11 @@ impl Line<'_> {
             self.text("ethertype ");
             return self.ether_type(ether_type);
         }
-        match ether_type_name(ether_type) {
-            Some(name) => self.text(name),
-            None => {
-                self.hex("Unknown Ethertype (0x", ether_type, 4);
-                self.byte(b')');
-            }
+        if let Some(name) = ether_type_name(ether_type) {
+            self.text(name);
+        } else {
+            self.hex("Unknown Ethertype (0x", ether_type, 4);
+            self.byte(b')');
         }
     }
 
@@ -258,10 +257,8 @@ impl Line<'_> {
         let (rest, rest_len) = (field::rest(bytes, at), length.saturating_sub(at));
         // nothing says what follows: reserved labels, and else the version (RFC 3032 section 2.1, RFC 4928)
         let version = match (label, rest.first()) {
-            (0 | 3, _) => 4,
-            (2, _) => 6,
-            (_, Some(0x45..=0x4f)) => 4,
-            (_, Some(0x60..=0x6f)) => 6,
+            (0 | 3, _) | (4.., Some(0x45..=0x4f)) => 4,
+            (2, _) | (4.., Some(0x60..=0x6f)) => 6,
             _ => return Ok(()),
         };
         self.text(if self.verbose() { "\n\t" } else { " " });
@@ -340,8 +337,7 @@ impl Line<'_> {
         if self.options.link_header {
             self.labelled("ifindex ", interface);
             self.byte(b' ');
-            let [.., a, b, c, d, e, f, g, h] = header;
-            self.cooked_address(&[a, b, c, d, e, f, g, h], usize::from(header[11]));
+            self.cooked_address(field::rest(&header, 12), usize::from(header[11]));
             self.cooked_protocol(ether_type, length);
         }
         self.cooked_rest(ether_type, bytes, 20, length)
@@ -419,7 +415,7 @@ impl Line<'_> {
     }
 }
 
-/// Names of the packet types of Linux cooked headers (linux/if_packet.h).
+/// Names of the packet types of Linux cooked headers (`linux/if_packet.h`).
 fn cooked_type(packet_type: u16) -> &'static str {
     match packet_type {
         0 => "In",

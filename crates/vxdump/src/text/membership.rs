@@ -45,11 +45,10 @@ impl Line<'_> {
             0x14 => self.text("igmp pimv1"),
             _ => self.labelled("igmp-", kind),
         }
-        if let Some(message) = bytes.get(..length).filter(|_| self.verbose() && length >= 4) {
-            if checksum::left_over(message) != 0 {
-                self.hex(" bad igmp cksum ", field::u16(bytes, 2)?, 1);
-                self.byte(b'!');
-            }
+        let message = bytes.get(..length).filter(|_| self.verbose() && length >= 4);
+        if message.is_some_and(|message| checksum::left_over(message) != 0) {
+            self.hex(" bad igmp cksum ", field::u16(bytes, 2)?, 1);
+            self.byte(b'!');
         }
         Ok(())
     }
@@ -71,7 +70,8 @@ impl Line<'_> {
     fn igmp_v3_query(&mut self, bytes: &[u8], length: usize) -> Printed {
         self.text("igmp query v3");
         if length & 3 != 0 {
-            return self.invalid_length(length);
+            self.invalid_length(length);
+            return Ok(());
         }
         let code = field::u8(bytes, 1)?;
         if code != 100 {
@@ -134,19 +134,18 @@ impl Line<'_> {
     fn igmp_v3_report(&mut self, bytes: &[u8], length: usize) -> Printed {
         self.text("igmp v3 report");
         if length < 16 || length & 3 != 0 {
-            return self.invalid_length(length);
+            self.invalid_length(length);
+            return Ok(());
         }
         self.group_records(bytes, 4, length)
     }
 
-    fn invalid_length(&mut self, length: usize) -> Printed {
+    fn invalid_length(&mut self, length: usize) {
         self.sized(" [invalid len ", length);
         self.byte(b']');
-        self.explained = true;
-        Ok(())
     }
 
-    /// The records of an IGMPv3 or MLDv2 report; `size`: of an address.
+    /// The records of an IGMP report of version 3, or of MLD version 2; `size`: of an address.
     fn group_records(&mut self, bytes: &[u8], size: usize, length: usize) -> Printed {
         let count = field::u16(bytes, 6)?;
         self.labelled(", ", count);
@@ -205,7 +204,7 @@ impl Line<'_> {
         self.ipv6_field(" addr: ", bytes, 8)
     }
 
-    /// An MLDv2 query.
+    /// An MLD query of version 2.
     pub(super) fn mld_v2_query(&mut self, bytes: &[u8], length: usize) -> Printed {
         self.text(" v2");
         let delay = exponential(field::u16(bytes, 4)?.into(), 15);
@@ -228,10 +227,11 @@ impl Line<'_> {
         self.query_sources(bytes, 28, 16, count, length)
     }
 
-    /// An MLDv2 report.
+    /// An MLD report of version 2.
     pub(super) fn mld_v2_report(&mut self, bytes: &[u8], length: usize) -> Printed {
         if length < 8 {
-            return self.invalid_length(length);
+            self.invalid_length(length);
+            return Ok(());
         }
         self.group_records(bytes, 16, length)
     }

@@ -90,7 +90,6 @@ impl Printer {
             vni,
             layer: "the link layer",
             is_cut: link_len as usize > bytes.len(),
-            explained: false,
             left: MOST_LEVELS,
         };
         let result = line.level(headers, bytes, (link_len as usize).max(bytes.len()));
@@ -113,8 +112,6 @@ struct Line<'p> {
     layer: &'static str,
     /// the capture kept less than there was
     is_cut: bool,
-    /// what is wrong with the packet was already said
-    explained: bool,
     /// levels that may still be entered
     left: u8,
 }
@@ -187,14 +184,12 @@ impl Line<'_> {
     }
 
     fn invalid(&mut self) {
-        self.explained = true;
         self.text(" (invalid)");
     }
 
     /// Enters a packet within the packet.
     fn deeper(&mut self, print: impl FnOnce(&mut Self) -> Printed) -> Printed {
         if self.left == 0 {
-            self.explained = true;
             self.text("[not decoded: too many packets in one another]");
             return Ok(());
         }
@@ -204,7 +199,9 @@ impl Line<'_> {
 
     /// The reason in brackets, where there is one.
     fn end(&mut self, result: Printed, headers: &Headers<'_>, decoder: &Decoder) {
-        let _ = decoder;
+        if result.is_ok() && self.verbose() {
+            self.quoted_tunnel(headers, decoder);
+        }
         match (result, headers.stop()) {
             (Err(cut), stop) => match stop.filter(|stop| stop.cause == Cause::Truncated) {
                 Some(stop) => self.reason(|out| put::text(out, &stop.to_string())),
@@ -222,6 +219,25 @@ impl Line<'_> {
             }
             (Ok(()), _) => {}
         }
+    }
+
+    /// An ICMP error of the network between the nodes may quote a tunnel packet: with `-v`, the packet in the tunnel too.
+    fn quoted_tunnel(&mut self, headers: &Headers<'_>, decoder: &Decoder) {
+        let Some(quoted) = decoder.decode_quote(headers).filter(|quoted| quoted.tunnel.is_some())
+        else {
+            return;
+        };
+        self.text("\n\t");
+        if let Some(vni) = quoted.tunnel.and_then(vxlan::Tunnel::vni) {
+            self.labelled("vni ", vni.number());
+            self.byte(b' ');
+        }
+        let (inner, bytes) = (&quoted.inner, quoted.inner.bytes());
+        let absolute = std::mem::replace(&mut self.options.absolute_sequence, true);
+        if let Err(cut) = self.level(inner, bytes, bytes.len()) {
+            self.cut(cut);
+        }
+        self.options.absolute_sequence = absolute;
     }
 
     #[cold]

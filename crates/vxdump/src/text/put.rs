@@ -45,35 +45,43 @@ const PAIRS: [[u8; 2]; 100] = {
 /// Appends a number in decimal.
 #[inline]
 pub(crate) fn decimal(out: &mut Vec<u8>, number: u64) {
-    match number {
-        0..10 => out.push(b'0' + number as u8),
-        10..100 => out.extend_from_slice(&PAIRS[number as usize]),
-        _ => match u32::try_from(number) {
-            Ok(number) => long_decimal(out, number),
-            Err(_) => out.extend_from_slice(number.to_string().as_bytes()),
-        },
+    match u32::try_from(number) {
+        Ok(number) if number < 256 => {
+            let [a, b, c, len] = DECIMAL_BYTES[number as usize];
+            short(out, [a, b, c, 0], usize::from(len));
+        }
+        Ok(number) => decimal_u32(out, number),
+        Err(_) => {
+            decimal(out, number / 1_000_000_000);
+            zero_padded(out, number % 1_000_000_000, 9);
+        }
     }
 }
 
-/// A number of up to ten digits, two at a time.
-fn long_decimal(out: &mut Vec<u8>, number: u32) {
-    let mut digits = [0; 10];
-    let mut at = digits.len();
-    let mut rest = number;
-    while rest >= 100 {
-        at -= 2;
-        let [tens, ones] = PAIRS[(rest % 100) as usize];
-        (digits[at], digits[at + 1]) = (tens, ones);
+/// Appends the first `len` of `bytes`. All are appended and the rest is taken back: a copy of constant length is a few
+/// instructions, and one of any length is a call.
+#[inline]
+fn short<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N], len: usize) {
+    let end = out.len() + len;
+    out.extend_from_slice(&bytes);
+    out.truncate(end);
+}
+
+fn decimal_u32(out: &mut Vec<u8>, number: u32) {
+    let len = number.checked_ilog10().map_or(1, |log| log as usize + 1);
+    let mut digits = [0; 16];
+    let (mut at, mut rest) = (len, number);
+    while at >= 2 {
+        let pair = PAIRS[(rest % 100) as usize];
         rest /= 100;
+        digits[at - 2] = pair[0];
+        digits[at - 1] = pair[1];
+        at -= 2;
     }
-    let [tens, ones] = PAIRS[rest as usize];
-    at -= 1;
-    digits[at] = ones;
-    if tens != b'0' {
-        at -= 1;
-        digits[at] = tens;
+    if at == 1 {
+        digits[0] = b'0' + rest as u8;
     }
-    out.extend_from_slice(&digits[at..]);
+    short(out, digits, len);
 }
 
 /// Appends a number in decimal, with leading zeros up to `width` digits.
@@ -118,7 +126,7 @@ pub(crate) fn ipv4(out: &mut Vec<u8>, address: [u8; 4]) {
         text[at] = b'.';
         at += 1;
     }
-    out.extend_from_slice(&text[..at - 1]);
+    short(out, text, at - 1);
 }
 
 /// Appends an IPv6 address as RFC 5952 has it.

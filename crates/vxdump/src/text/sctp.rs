@@ -16,7 +16,6 @@ impl Line<'_> {
         if length < HEADER {
             self.sized("truncated-sctp - ", HEADER - length);
             self.text(" bytes missing!");
-            self.explained = true;
             return Ok(());
         }
         let ports = (field::u16(bytes, 0), field::u16(bytes, 2));
@@ -43,7 +42,6 @@ impl Line<'_> {
             if length - at < CHUNK_HEADER {
                 self.labelled(separator, number);
                 self.text(") [chunk descriptor cut off at end of packet]");
-                self.explained = true;
                 return Ok(());
             }
             let [kind, flags, l1, l2] = field::array(bytes, at)?;
@@ -52,7 +50,6 @@ impl Line<'_> {
                 self.labelled(separator, number);
                 self.sized(") [Bad chunk length ", said);
                 self.text(", < size of chunk descriptor]");
-                self.explained = true;
                 return Ok(());
             }
             let chunk = field::slice(bytes, at, said)?;
@@ -66,7 +63,6 @@ impl Line<'_> {
             if !self.sctp_chunk(kind, flags, chunk)? {
                 self.sized("bogus chunk length ", said);
                 self.byte(b']');
-                self.explained = true;
                 return Ok(());
             }
             at += said.next_multiple_of(4);

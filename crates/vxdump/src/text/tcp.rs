@@ -44,7 +44,6 @@ impl Line<'_> {
             self.sized(" tcp ", length.saturating_sub(header_len));
             self.sized(" [bad hdr length ", header_len);
             self.text(" - too short, < 20]");
-            self.explained = true;
             return Ok(());
         }
         if self.options.quiet {
@@ -71,16 +70,15 @@ impl Line<'_> {
             acknowledgement: u32::from_be_bytes([fixed[8], fixed[9], fixed[10], fixed[11]]),
             base: 0,
         };
-        if !self.options.absolute_sequence && flags & ACK != 0 {
-            if let Some(ends) = ip.ends() {
-                numbers = self.sequences.relative(
-                    ends,
-                    (source_port, destination_port),
-                    self.vni,
-                    flags & SYN != 0,
-                    (numbers.sequence, numbers.acknowledgement),
-                );
-            }
+        let is_relative = !self.options.absolute_sequence && flags & ACK != 0;
+        if let Some(ends) = ip.ends().filter(|_| is_relative) {
+            numbers = self.sequences.relative(
+                ends,
+                (source_port, destination_port),
+                self.vni,
+                flags & SYN != 0,
+                (numbers.sequence, numbers.acknowledgement),
+            );
         }
         if header_len > length {
             self.tcp_header_too_long(header_len, length);
@@ -113,7 +111,8 @@ impl Line<'_> {
         let is_port = |port| source_port == port || destination_port == port;
         let payload = field::rest(bytes, header_len);
         if flags & RST != 0 && self.verbose() {
-            self.reset_data(payload, payload_len)
+            self.reset_data(payload, payload_len);
+            Ok(())
         } else if is_port(80) || is_port(8080) {
             self.text(": ");
             self.http(payload, payload_len)
@@ -125,7 +124,7 @@ impl Line<'_> {
     }
 
     /// What the sender of a reset had to say (RFC 9293 section 3.5.2).
-    fn reset_data(&mut self, payload: &[u8], length: usize) -> Printed {
+    fn reset_data(&mut self, payload: &[u8], length: usize) {
         /// More is only counted.
         const MOST: usize = 30;
         self.text(if payload.len() < length { " [!RST" } else { " [RST" });
@@ -135,14 +134,12 @@ impl Line<'_> {
         self.byte(b' ');
         self.harmless(field::at_most(payload, length.min(MOST)));
         self.byte(b']');
-        Ok(())
     }
 
     fn tcp_header_too_long(&mut self, header_len: usize, length: usize) {
         self.sized(" [bad hdr length ", header_len);
         self.sized(" - too long, > ", length);
         self.byte(b']');
-        self.explained = true;
     }
 
     fn tcp_checksum(&mut self, ip: &Ip<'_>, bytes: &[u8], length: usize) {
@@ -218,7 +215,6 @@ impl Line<'_> {
 
     fn tcp_bad_option(&mut self, is_first: bool) -> bool {
         self.text(if is_first { "[bad opt]" } else { "[bad opt]]" });
-        self.explained = true;
         false
     }
 
@@ -234,7 +230,7 @@ impl Line<'_> {
             0 | 1 | 4 => {}
             2 => self.labelled(" ", field::u16(data, 0)?),
             3 => self.labelled(" ", field::u8(data, 0)?),
-            5 if data.len() % 8 != 0 => self.text(" invalid sack"),
+            5 if !data.len().is_multiple_of(8) => self.text(" invalid sack"),
             5 => {
                 self.sized(" ", data.len() / 8);
                 self.byte(b' ');
@@ -314,7 +310,7 @@ impl Line<'_> {
         if cookie.is_empty() {
             self.text(blank);
             self.text("cookiereq");
-        } else if cookie.len() % 2 != 0 || !(4..=16).contains(&cookie.len()) {
+        } else if !cookie.len().is_multiple_of(2) || !(4..=16).contains(&cookie.len()) {
             self.invalid();
         } else {
             self.text(blank);

@@ -58,7 +58,7 @@ impl Clock {
     /// Appends a packet's time stamp and the space behind it.
     pub fn write(&mut self, out: &mut Vec<u8>, nanos_since_epoch: i64) {
         let (unit, per_second) = match self.precision {
-            Precision::Micro => (1000, 1_000_000),
+            Precision::Micro => (1000, 1_000_000_i64),
             Precision::Nano => (1, 1_000_000_000),
         };
         let time = nanos_since_epoch.div_euclid(unit);
@@ -85,14 +85,14 @@ impl Clock {
                 let difference = time.saturating_sub(reference);
                 out.push(if difference < 0 { b'-' } else { b' ' });
                 let difference = difference.unsigned_abs();
-                let seconds = difference / per_second as u64;
+                let seconds = difference / per_second.unsigned_abs();
                 // a day and more start again from 0, as in tcpdump
                 hours_minutes_seconds(out, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-                self.fraction(out, difference % per_second as u64);
+                self.fraction(out, difference % per_second.unsigned_abs());
                 return;
             }
         }
-        self.fraction(out, fraction as u64);
+        self.fraction(out, fraction.unsigned_abs());
     }
 
     fn fraction(&self, out: &mut Vec<u8>, mut fraction: u64) {

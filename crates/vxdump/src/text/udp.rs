@@ -23,7 +23,6 @@ impl Line<'_> {
         self.ends(ip, 17, source_port, destination_port);
         if length < 8 {
             self.sized("truncated-udp ", length);
-            self.explained = true;
             return Ok(());
         }
         let Some(header) = bytes.first_chunk::<8>() else {
@@ -35,7 +34,6 @@ impl Line<'_> {
         }
         if said < 8 {
             self.sized("truncated-udplength ", said);
-            self.explained = true;
             return Ok(());
         }
         let payload_said = said - 8;
