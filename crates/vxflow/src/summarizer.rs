@@ -47,6 +47,15 @@ struct Context {
     carriage: Carriage,
 }
 
+/// What counts of the IP header besides addresses and protocol.
+#[derive(Clone, Copy)]
+struct Network {
+    /// identification of IPv4, 0 for IPv6
+    id: u16,
+    ttl: u8,
+    fragment: Option<Fragment>,
+}
+
 impl Summarizer {
     /// A summarizer with a random seed.
     pub fn new(config: &Config) -> Self {
@@ -153,22 +162,17 @@ impl Summarizer {
     ) {
         if let Some(ip) = headers.ipv4() {
             let ends = (ip.source().to_bits(), ip.destination().to_bits());
-            let ids = (ip.identification(), ip.ttl());
             let fragment = if ip.more_fragments() || ip.fragment_offset() != 0 {
                 headers.fragment()
             } else {
                 None
             };
-            out(Summary(Either::V4(
-                self.of(headers, ends, ids, fragment, protocol, context, what),
-            )));
+            let network = Network { id: ip.identification(), ttl: ip.ttl(), fragment };
+            out(Summary(Either::V4(self.of(headers, ends, network, protocol, context, what))));
         } else if let Some(ip) = headers.ipv6() {
             let ends = (wide(ip.source_octets()), wide(ip.destination_octets()));
-            let ids = (0, ip.hop_limit());
-            let fragment = headers.fragment();
-            out(Summary(Either::V6(
-                self.of(headers, ends, ids, fragment, protocol, context, what),
-            )));
+            let network = Network { id: 0, ttl: ip.hop_limit(), fragment: headers.fragment() };
+            out(Summary(Either::V6(self.of(headers, ends, network, protocol, context, what))));
         }
     }
 
@@ -177,14 +181,13 @@ impl Summarizer {
         &self,
         headers: &Headers<'_>,
         (source, destination): (A, A),
-        (ip_id, ttl): (u16, u8),
-        fragment: Option<Fragment>,
+        network: Network,
         protocol: IpProtocol,
         context: Context,
         mut what: What,
     ) -> Digest<A> {
         let mut fragment_id = 0;
-        if let Some(fragment) = fragment {
+        if let Some(fragment) = network.fragment {
             fragment_id = fragment.id;
             what = match what {
                 What::Packet if fragment.is_first() => What::FirstFragment,
@@ -209,8 +212,8 @@ impl Summarizer {
             fragment: fragment_id,
             transport,
             carriage: context.carriage,
-            ip_id,
-            ttl,
+            ip_id: network.id,
+            ttl: network.ttl,
             side,
             what,
         }

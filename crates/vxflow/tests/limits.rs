@@ -71,8 +71,8 @@ fn ended(table: &mut FlowTable) -> Vec<(u8, EndReason)> {
 #[test]
 fn the_least_recently_seen_is_pushed_out() {
     let mut table = FlowTable::new(Config { max_flows: 4, ..Config::without_timeouts() });
-    for (time, flow) in [1, 2, 3, 4, 1, 3, 5, 6, 1, 7].into_iter().enumerate() {
-        push(&mut table, of(flow, ACK), time as i64);
+    for (time, flow) in (0..).zip([1, 2, 3, 4, 1, 3, 5, 6, 1, 7]) {
+        push(&mut table, of(flow, ACK), time);
     }
     // at 5 it is 2's turn, at 6 it is 4's, at 7 that of 3, as 1 was seen since
     let evicted = EndReason::Evicted;
@@ -190,12 +190,14 @@ fn made() -> impl Strategy<Value = Made> {
 }
 
 type Ends = [(u8, u8); 2];
+/// Packets and flags of each end, by VNI and pair of ends.
+type Sums = HashMap<(u8, Ends), BTreeMap<(u8, u8), (u64, u16)>>;
 
 proptest! {
     /// Packets, bytes, flags and times by VNI and pair of ends.
     #[test]
     fn counts_are_those_of_an_obvious_table(packets in prop::collection::vec((made(), 0i64..50), 1..300)) {
-        let mut oracle: HashMap<(u8, Ends), BTreeMap<(u8, u8), (u64, u16)>> = HashMap::new();
+        let mut oracle: Sums = HashMap::new();
         let mut table = FlowTable::new(Config::without_timeouts());
         for (made, time) in &packets {
             push(&mut table, *made, *time);
@@ -206,7 +208,7 @@ proptest! {
             sent.1 |= u16::from(made.flags);
         }
         // flows of reused ports together
-        let mut seen: HashMap<(u8, Ends), BTreeMap<(u8, u8), (u64, u16)>> = HashMap::new();
+        let mut seen: Sums = HashMap::new();
         for flow in table.finish() {
             let byte = |ip| match ip {
                 std::net::IpAddr::V4(ip) => ip.octets()[3],
@@ -238,7 +240,7 @@ proptest! {
         const MAX: usize = 32;
         let mut table = FlowTable::new(Config { max_flows: MAX, ..Config::without_timeouts() });
         for (at, &flow) in flows.iter().enumerate() {
-            push(&mut table, of(flow, ACK), at as i64);
+            push(&mut table, of(flow, ACK), 0);
             let recent: HashSet<u8> =
                 flows[..=at].iter().rev().take(MAX * 7 / 8).copied().collect();
             for (number, _) in ended(&mut table) {

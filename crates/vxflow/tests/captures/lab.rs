@@ -138,7 +138,7 @@ fn check_ping(truth: &Value, flows: &[FlowRecord], context: &str) -> bool {
     true
 }
 
-fn flow_of<'a>(flows: &'a [FlowRecord], protocol: IpProtocol) -> Vec<&'a FlowRecord> {
+fn flow_of(flows: &[FlowRecord], protocol: IpProtocol) -> Vec<&FlowRecord> {
     flows.iter().filter(|flow| flow.key.protocol == protocol).collect()
 }
 
