@@ -3,10 +3,12 @@
 #![forbid(unsafe_code)]
 
 mod annotate;
+mod anonymize;
 mod cut;
 mod decap;
 mod dedup;
 mod error;
+mod fragments;
 mod internet_checksum;
 mod output;
 mod packet_block;
@@ -18,6 +20,7 @@ mod split;
 mod stored_block;
 mod to_port;
 
+pub use anonymize::{Anonymizer, KeyError};
 pub use decap::Decap;
 pub use error::Error;
 pub use output::{OutputFormat, Sinks};

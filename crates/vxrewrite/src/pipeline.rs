@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use podmap::PodMap;
 use vxcap::Frame;
-use vxcap::file::BlockReader;
+use vxcap::file::{Block, BlockReader};
 use vxlan::{Decoder, Packet, Ports};
 
 use crate::annotate;
+use crate::anonymize::Anonymizer;
 use crate::cut::Cut;
 use crate::decap::Decap;
 use crate::dedup::{Dedup, Point};
 use crate::error::Error;
+use crate::fragments::{Fragment, Fragments, Key, Step};
 use crate::output::{Outgoing, OutputFormat, Outputs, Patches, Setting, Sinks};
 use crate::packet_block::PacketBlock;
 use crate::report::{Loss, Report};
@@ -59,7 +61,7 @@ pub struct Progress {
 /// Actions on the packets of captures, and the format of what comes out.
 ///
 /// Without any action, and with the format of the input, every block comes out byte for byte. Actions are carried out in this
-/// order, whatever the order in which they were asked for: selection, dedup, decapsulation, the port, the comment, the cut, the choice of the
+/// order, whatever the order in which they were asked for: selection, dedup, decapsulation, the port, the comment, anonymisation, the cut, the choice of the
 /// output. See the [crate's documentation](crate) for an example.
 #[derive(Default)]
 pub struct Pipeline<'m> {
@@ -70,6 +72,7 @@ pub struct Pipeline<'m> {
     tunnel_only: bool,
     to_port: Option<ToPort>,
     annotate: Option<&'m PodMap>,
+    anonymize: Option<Anonymizer>,
     cut: Cut,
     split: Option<Split<'m>>,
     format: OutputFormat,
@@ -137,6 +140,14 @@ impl<'m> Pipeline<'m> {
         self
     }
 
+    /// Addresses replaced, in packets and in other blocks; comments, and blocks that may tell addresses in words, are left out, and so is
+    /// [annotation](Self::annotate).
+    #[must_use]
+    pub fn anonymize(mut self, anonymizer: Anonymizer) -> Self {
+        self.anonymize = Some(anonymizer);
+        self
+    }
+
     /// At most so many bytes of each packet.
     #[must_use]
     pub fn snaplen(mut self, bytes: u32) -> Self {
@@ -197,11 +208,15 @@ impl<'m> Pipeline<'m> {
     /// Where an output cannot be made or written, or cannot hold a packet. Damage to an input is no error: it ends that input, and
     /// is in the report.
     pub fn run_split<R: Read, S: Sinks>(
-        self,
+        mut self,
         inputs: Vec<BlockReader<R>>,
         sinks: S,
     ) -> Result<(Report, S), Error> {
         let Some(first) = inputs.first() else { return Err(Error::NoInput) };
+        if self.anonymize.is_some() {
+            // names and comments would tell what is replaced
+            self.annotate = None;
+        }
         let acts = self.acts();
         let setting = Setting {
             format: self.format,
@@ -218,12 +233,15 @@ impl<'m> Pipeline<'m> {
         let source = Source::new(inputs);
         Run {
             decoder: Decoder::default().ports(self.ports.clone()),
+            fragments: self.decap.map(|_| Fragments::default()),
             dedup: self
                 .dedup
                 .map(|window| Dedup::new(i64::try_from(window.as_nanos()).unwrap_or(i64::MAX))),
             pipeline: self,
             report: Report::default(),
             comment: String::new(),
+            before: Vec::new(),
+            after: Vec::new(),
             key: String::new(),
             acts,
         }
@@ -238,6 +256,7 @@ impl<'m> Pipeline<'m> {
             || self.tunnel_only
             || self.to_port.is_some()
             || self.annotate.is_some()
+            || self.anonymize.is_some()
             || self.cut.snaplen.is_some()
             || self.cut.headers_only
             || self.split.is_some()
@@ -248,10 +267,14 @@ impl<'m> Pipeline<'m> {
 struct Run<'m> {
     pipeline: Pipeline<'m>,
     decoder: Decoder,
+    fragments: Option<Fragments>,
     dedup: Option<Dedup>,
     report: Report,
     /// The packet's comment and key, in memory that is used again.
     comment: String,
+    /// The packet before and after its addresses are replaced, likewise.
+    before: Vec<u8>,
+    after: Vec<u8>,
     key: String,
     acts: bool,
 }
@@ -275,7 +298,7 @@ impl Run<'_> {
             };
             any = true;
             let Some(packet) = PacketBlock::of(&block) else {
-                outputs.block(file, &block, &mut self.report.losses)?;
+                self.block(file, &block, &mut outputs)?;
                 continue;
             };
             self.report.read += 1;
@@ -298,6 +321,8 @@ impl Run<'_> {
                 }
             }
         }
+        let rest = self.fragments.as_mut().map(Fragments::rest);
+        self.lone(rest.unwrap_or_default(), &mut outputs)?;
         if !any && let Some(damage) = self.report.damage.pop() {
             return Err(Error::Input(damage));
         }
@@ -306,6 +331,24 @@ impl Run<'_> {
         }
         let sinks = outputs.finish(&mut self.report.losses)?;
         Ok((self.report, sinks))
+    }
+
+    /// A block other than a packet's.
+    fn block<S: Sinks>(
+        &mut self,
+        file: usize,
+        block: &Block<'_>,
+        outputs: &mut Outputs<S>,
+    ) -> Result<(), Error> {
+        let losses = &mut self.report.losses;
+        let Some(anonymizer) = &mut self.pipeline.anonymize else {
+            return outputs.block(file, block, losses);
+        };
+        match anonymizer.block(block, losses) {
+            None => Ok(()),
+            Some(same) if same.is_empty() => outputs.block(file, block, losses),
+            Some(raw) => outputs.block(file, &Block { raw: &raw, ..*block }, losses),
+        }
     }
 
     /// Carries out the actions on a packet.
@@ -323,8 +366,91 @@ impl Run<'_> {
             return Ok(());
         }
         let decoded = self.decoder.decode_captured(frame.data, frame.link_type, frame.orig_len);
+        if self.fragments.is_some() && Fragments::concerns(&decoded) {
+            return self.fragment(file, packet, &decoded, outputs);
+        }
         let out = Outgoing::as_it_came(file, packet, self.report.read);
         self.decoded(out, &decoded, outputs)
+    }
+
+    /// A fragment of the underlay. Once all are there, the frame that they make goes on in place of the last one.
+    fn fragment<S: Sinks>(
+        &mut self,
+        file: usize,
+        packet: &PacketBlock<'_>,
+        decoded: &Packet<'_>,
+        outputs: &mut Outputs<S>,
+    ) -> Result<(), Error> {
+        let Some(fragments) = &mut self.fragments else { return Ok(()) };
+        let key = Key::of(file, packet, decoded);
+        let step = fragments.push(file, packet, decoded);
+        let time = packet.frame.time.nanos();
+        let out = Outgoing::as_it_came(file, packet, self.report.read);
+        match step {
+            Step::Kept => {}
+            Step::Whole(link_type) => {
+                let others = fragments.take(key);
+                let whole = std::mem::take(&mut fragments.whole);
+                let again = self.decoder.decode(&whole, link_type);
+                if again.tunnel.is_some() {
+                    self.report.reassembled += 1;
+                    let out = Outgoing {
+                        data: &whole,
+                        orig_len: whole.len() as u32,
+                        link_type,
+                        changed: true,
+                        ..out
+                    };
+                    self.decoded(out, &again, outputs)?;
+                } else {
+                    self.as_they_came(others, outputs)?;
+                    self.decoded(out, decoded, outputs)?;
+                }
+                if let Some(fragments) = &mut self.fragments {
+                    fragments.whole = whole;
+                }
+            }
+            Step::Alone => {
+                let others = fragments.take(key);
+                self.report.losses.add(Loss::LoneFragments);
+                self.lone(others, outputs)?;
+                self.decoded(out, decoded, outputs)?;
+            }
+        }
+        while let Some(expired) = self.fragments.as_mut().and_then(|f| f.expired(time)) {
+            self.lone([expired], outputs)?;
+        }
+        Ok(())
+    }
+
+    /// Fragments whose others are missing.
+    fn lone<S: Sinks>(
+        &mut self,
+        fragments: impl IntoIterator<Item = Fragment>,
+        outputs: &mut Outputs<S>,
+    ) -> Result<(), Error> {
+        for fragment in fragments {
+            self.report.losses.add(Loss::LoneFragments);
+            self.as_they_came([fragment], outputs)?;
+        }
+        Ok(())
+    }
+
+    /// Fragments go on one by one.
+    fn as_they_came<S: Sinks>(
+        &mut self,
+        fragments: impl IntoIterator<Item = Fragment>,
+        outputs: &mut Outputs<S>,
+    ) -> Result<(), Error> {
+        for Fragment { file, block, .. } in fragments {
+            let block = block.block();
+            let Some(packet) = PacketBlock::of(&block) else { continue };
+            let frame = packet.frame;
+            let decoded = self.decoder.decode_captured(frame.data, frame.link_type, frame.orig_len);
+            let out = Outgoing::as_it_came(file, &packet, self.report.read);
+            self.decoded(out, &decoded, outputs)?;
+        }
+        Ok(())
     }
 
     /// Carries out the actions on a packet that is decoded; `out` is the packet before them.
@@ -388,6 +514,18 @@ impl Run<'_> {
                 }
                 None => self.report.losses.add(Loss::NoLinkType),
             }
+        }
+        if let Some(anonymizer) = &mut pipeline.anonymize {
+            self.before.clear();
+            self.before.extend_from_slice(out.data);
+            patches.apply(&mut self.before);
+            patches = Patches::NONE;
+            self.after.clone_from(&self.before);
+            let (before, after) = (&self.before, &mut self.after);
+            anonymizer.packet(before, after, out.link_type, out.orig_len, &self.decoder);
+            out.data = &self.after;
+            out.changed = true;
+            out.keeps_comments = false;
         }
         out.data = pipeline.cut.keep(out.data, out.link_type, out.orig_len, &self.decoder);
         out.patches = &patches;

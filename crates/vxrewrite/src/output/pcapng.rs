@@ -262,7 +262,9 @@ impl PcapngShape {
         if out.packet.has_options() {
             for field in out.packet.block.options() {
                 match field.code {
-                    option::COMMENT if !out.keeps_comments => losses.add(Loss::Comments),
+                    code if !out.keeps_comments && transcode::is_free_form(code) => {
+                        losses.add(Loss::Comments);
+                    }
                     option::EPB_HASH if out.changed => losses.add(Loss::Hashes),
                     option::EPB_FLAGS if out.tunnel.is_some() => {
                         let flags = field.u32().unwrap_or_default() & !FLAGS_FCS_LENGTH;

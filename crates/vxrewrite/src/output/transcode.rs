@@ -124,3 +124,8 @@ fn word_len(kind: u32, code: u16, len: usize) -> usize {
 fn is_two_words(kind: u32, code: u16) -> bool {
     kind == block_type::STATISTICS && matches!(code, option::ISB_STARTTIME | option::ISB_ENDTIME)
 }
+
+/// Whether an option holds whatever its writer wanted to say: comments and custom options.
+pub(crate) fn is_free_form(code: u16) -> bool {
+    code == option::COMMENT || CUSTOM.contains(&code)
+}

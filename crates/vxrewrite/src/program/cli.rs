@@ -151,6 +151,11 @@ pub(crate) struct ActionArgs {
     #[arg(long)]
     pub(crate) annotate: bool,
 
+    /// Replace IP and MAC addresses at every level, with the key in KEYFILE (32 bytes, or 64 hexadecimal digits): prefixes
+    /// are preserved (IPcrypt, pfx), checksums mended. Payloads of TCP and UDP stay: see --headers-only.
+    #[arg(long, value_name = "KEYFILE", conflicts_with = "annotate")]
+    pub(crate) anonymize: Option<PathBuf>,
+
     /// One file for each key: the VNI, the sending node, the inner flow. They are named OUT with the key before its
     /// ending.
     #[arg(long, value_name = "KEY", value_enum)]

@@ -15,7 +15,7 @@ use super::select::Selection;
 use super::setup;
 use super::target::{self, Target};
 use super::terminal::Terminal;
-use crate::{Decap, Error, OutputFormat, Pipeline, Report, Split};
+use crate::{Anonymizer, Decap, Error, OutputFormat, Pipeline, Report, Split};
 
 pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
     let inputs = &cli.files.read;
@@ -81,6 +81,14 @@ pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
     if actions.annotate {
         pipeline = pipeline.annotate(&map);
     }
+    if let Some(file) = &actions.anonymize {
+        if actions.split == Some(SplitBy::Flow) {
+            return Err(Failure::usage(
+                "--split flow with --anonymize: the names of the files would tell the addresses; split in a second run",
+            ));
+        }
+        pipeline = pipeline.anonymize(anonymizer(file)?);
+    }
     if let Some(snaplen) = actions.snaplen {
         pipeline = pipeline.snaplen(snaplen);
     }
@@ -106,6 +114,15 @@ pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
             .tell(format_args!("{} copies merged, {} packets left", report.merged, report.written));
     }
     tell(report, terminal)
+}
+
+/// The anonymizer with the key in a file.
+fn anonymizer(file: &Path) -> Result<Anonymizer, Failure> {
+    let name = file.display();
+    let bytes = fs::read(file)
+        .map_err(|error| Failure::usage(format_args!("cannot read the key file {name}: {error}")))?;
+    Anonymizer::from_key_file(&bytes)
+        .map_err(|error| Failure::usage(format_args!("key file {name}: {error}")))
 }
 
 /// Tells what was not kept, and the damage.

@@ -143,3 +143,38 @@ fn bare_ip_has_its_own_link_type() {
     let run = vxrewrite(["-r", arg(&file), "-w", arg(&only), "--decap", "--tunnel-only"]);
     assert_eq!(run.status, 0, "{}", run.stderr);
 }
+
+/// The frames that outer fragments make are what the tunnel device saw.
+#[test]
+fn outer_fragments_are_put_together() {
+    let Some(captures) = captures() else { return };
+    let folder = Folder::new();
+    let out = folder.file("out.pcap");
+    let scenario = captures.join("lab/outer-frag");
+    let file = scenario.join("n1-eth0.pcap");
+    let run = vxrewrite(["-r", arg(&file), "-w", arg(&out), "--decap"]);
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+    let mut inner: Vec<_> = packets(&out).into_iter().map(|packet| packet.2).collect();
+    let mut device: Vec<_> =
+        packets(&scenario.join("n1-flannel.1.pcap")).into_iter().map(|packet| packet.2).collect();
+    inner.sort();
+    device.sort();
+    assert_eq!(inner.len(), device.len());
+    assert!(inner == device);
+}
+
+/// Fragments that never become whole stay, and that is told.
+#[test]
+fn lone_fragments_stay() {
+    let Some(captures) = captures() else { return };
+    let folder = Folder::new();
+    let (some, out) = (folder.file("some.pcap"), folder.file("out.pcap"));
+    let file = captures.join("lab/outer-frag/n1-eth0.pcap");
+    // without the last fragments
+    let first = ["-r", arg(&file), "-w", arg(&some), "not", "(ip[6:2] & 0x1fff != 0)"];
+    assert_eq!(vxrewrite(first).status, 0);
+    let run = vxrewrite(["-r", arg(&some), "-w", arg(&out), "--decap"]);
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("other fragments are missing"), "{}", run.stderr);
+    assert_eq!(packets(&out).len(), packets(&some).len());
+}

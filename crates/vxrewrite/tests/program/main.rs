@@ -1,5 +1,7 @@
 //! The program, judged by Wireshark's tools and by the files themselves.
 
+mod annotate;
+mod anonymize;
 mod decap;
 mod dedup;
 mod files;
