@@ -1,5 +1,6 @@
 //! DNS messages (RFC 1035), of multicast DNS too (RFC 6762).
 
+use super::dns_names::{dns_option_name, dns_type_name};
 use super::field::{self, Cut, Printed};
 use super::{Line, put};
 
@@ -552,94 +553,4 @@ fn extended_code(
         at += 10 + usize::from(field::u16(bytes, at + 8).ok()?);
     }
     None
-}
-
-/// Names of EDNS options (IANA "DNS EDNS0 Option Codes").
-fn dns_option_name(code: u16) -> Option<&'static str> {
-    Some(match code {
-        1 => "LLQ",
-        2 => "UL",
-        3 => "NSID",
-        5 => "DAU",
-        6 => "DHU",
-        7 => "N3U",
-        8 => "ECS",
-        9 => "EXPIRE",
-        10 => "COOKIE",
-        11 => "KEEPALIVE",
-        12 => "PADDING",
-        13 => "CHAIN",
-        14 => "KEY-TAG",
-        16 => "CLIENT-TAG",
-        17 => "SERVER-TAG",
-        _ => return None,
-    })
-}
-
-/// Names of record types (IANA "Resource Record TYPEs"), those that tcpdump 4.99.3 knows.
-fn dns_type_name(kind: u16) -> Option<&'static str> {
-    Some(match kind {
-        1 => "A",
-        2 => "NS",
-        3 => "MD",
-        4 => "MF",
-        5 => "CNAME",
-        6 => "SOA",
-        7 => "MB",
-        8 => "MG",
-        9 => "MR",
-        10 => "NULL",
-        11 => "WKS",
-        12 => "PTR",
-        13 => "HINFO",
-        14 => "MINFO",
-        15 => "MX",
-        16 => "TXT",
-        17 => "RP",
-        18 => "AFSDB",
-        19 => "X25",
-        20 => "ISDN",
-        21 => "RT",
-        22 => "NSAP",
-        23 => "NSAP_PTR",
-        24 => "SIG",
-        25 => "KEY",
-        26 => "PX",
-        27 => "GPOS",
-        28 => "AAAA",
-        29 => "LOC",
-        30 => "NXT",
-        31 => "EID",
-        32 => "NIMLOC",
-        33 => "SRV",
-        34 => "ATMA",
-        35 => "NAPTR",
-        36 => "KX",
-        37 => "CERT",
-        38 => "A6",
-        39 => "DNAME",
-        40 => "SINK",
-        41 => "OPT",
-        42 => "APL",
-        43 => "DS",
-        44 => "SSHFP",
-        45 => "IPSECKEY",
-        46 => "RRSIG",
-        47 => "NSEC",
-        48 => "DNSKEY",
-        99 => "SPF",
-        100 => "UINFO",
-        101 => "UID",
-        102 => "GID",
-        103 => "UNSPEC",
-        249 => "TKEY",
-        250 => "TSIG",
-        251 => "IXFR",
-        252 => "AXFR",
-        253 => "MAILB",
-        254 => "MAILA",
-        255 => "ANY",
-        256 => "URI",
-        _ => return None,
-    })
 }

@@ -8,6 +8,7 @@ mod arp;
 mod carrier;
 mod checksum;
 mod dns;
+mod dns_names;
 mod field;
 pub mod hex;
 mod http;
