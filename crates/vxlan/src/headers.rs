@@ -20,7 +20,7 @@ use crate::stop::{Limit, Stop};
 use crate::tcp::{self, TcpHeader};
 use crate::udp::UdpHeader;
 
-pub(crate) use decode::Input;
+pub(crate) use decode::{Input, Ordinary};
 
 /// What the network layer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,8 +105,9 @@ impl<'a> Headers<'a> {
     }
 
     #[cold]
-    pub(crate) const fn set_stop(&mut self, stop: Stop) {
+    pub(crate) const fn with_stop(mut self, stop: Stop) -> Self {
         self.stop = Some(stop);
+        self
     }
 
     /// The Ethernet header.

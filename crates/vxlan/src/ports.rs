@@ -33,6 +33,13 @@ pub struct Ports {
     entries: [Entry; MOST],
     len: u8,
     any_source: bool,
+    /// the bits of all ports
+    bits: u64,
+}
+
+/// The bit that stands for a port, among others.
+const fn bit(port: u16) -> u64 {
+    1 << (port % 64)
 }
 
 /// More than 16 tunnel ports were asked for.
@@ -66,13 +73,18 @@ impl Ports {
         ports.entries[4] =
             Entry { port: FLANNEL_UDP_PORT, kind: TunnelKind::Udp, also_source: false };
         ports.len = 5;
+        ports.bits = bit(LINUX_PORT)
+            | bit(IANA_PORT)
+            | bit(GPE_PORT)
+            | bit(GENEVE_PORT)
+            | bit(FLANNEL_UDP_PORT);
         ports
     };
 
     /// No port at all: nothing is decoded as a tunnel.
     pub const fn none() -> Self {
         let entry = Entry { port: 0, kind: TunnelKind::Vxlan, also_source: false };
-        Self { entries: [entry; MOST], len: 0, any_source: false }
+        Self { entries: [entry; MOST], len: 0, any_source: false, bits: 0 }
     }
 
     /// Adds a destination port.
@@ -100,6 +112,7 @@ impl Ports {
         *place = entry;
         self.len += 1;
         self.any_source |= entry.also_source;
+        self.bits |= bit(entry.port);
         Ok(())
     }
 
@@ -111,6 +124,10 @@ impl Ports {
     /// What a UDP packet with these ports may carry.
     #[inline]
     pub fn kind(&self, source: u16, destination: u16) -> Option<TunnelKind> {
+        // one bit of 64 a port: most packets of the underlay end here
+        if self.bits & bit(destination) == 0 && !self.any_source {
+            return None;
+        }
         let entries = self.entries.iter().take(usize::from(self.len));
         let by_destination = entries.clone().find(|e| e.port == destination);
         if by_destination.is_none() && self.any_source {

@@ -145,6 +145,21 @@ impl<'a> Tunnel<'a> {
         Self { bytes, header_len, inner_type, protocol, base, wire_len, limit }
     }
 
+    /// VXLAN with a header as it should be, at the start of a whole UDP payload that stands at `base`.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // each field is written once, in its place
+    pub(crate) fn plain_vxlan(bytes: &'a [u8], base: u32) -> Self {
+        Self {
+            bytes,
+            header_len: 8,
+            inner_type: EtherType::ETHERNET,
+            protocol: Protocol::Vxlan,
+            base,
+            wire_len: bytes.len() as u32,
+            limit: Limit::UdpLength,
+        }
+    }
+
     #[inline]
     fn vxlan(bytes: &'a [u8], place: Place) -> Found<'a> {
         let Some(header) = bytes.first_chunk::<8>() else {

@@ -5,6 +5,7 @@ use crate::bytes::{be16, be32};
 use crate::ether_type::EtherType;
 use crate::ip_protocol::IpProtocol;
 use crate::ipv6::{extension_len, is_extension, jumbo_length};
+use crate::link::EthernetHeader;
 use crate::link_type::LinkType;
 use crate::stop::{Cause, Layer, Limit, Stop};
 
@@ -25,12 +26,117 @@ pub(crate) struct Input<'a> {
     pub(crate) limit: Limit,
 }
 
+/// What nearly all traffic is: Ethernet without tags, IPv4 without options or IPv6 without extension headers, not a
+/// fragment, and a whole packet of TCP or UDP. A few comparisons find it, and tell all that [`Headers`] hold.
+#[derive(Clone, Copy)]
+pub(crate) struct Ordinary {
+    is_ipv4: bool,
+    pub(crate) is_udp: bool,
+    transport: u32,
+    pub(crate) payload: u32,
+    pub(crate) end: u32,
+}
+
+impl Ordinary {
+    const NETWORK: usize = EthernetHeader::LEN;
+
+    /// `None` for all else than ordinary traffic.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a call would hand a struct through memory, at the price of the comparisons
+    pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
+        const IPV4_AND_ITS_LENGTH: u32 = 0x0800_4500;
+        let start = bytes.first_chunk::<{ Self::NETWORK + 28 }>()?;
+        let be16 = |at: usize| be16(start, at).map_or(0, u32::from);
+        let network = Self::NETWORK as u32;
+        let is_ipv4 =
+            u32::from_be_bytes([start[12], start[13], start[14], 0]) == IPV4_AND_ITS_LENGTH;
+        let (transport, end, protocol) = if is_ipv4 {
+            if be16(Self::NETWORK + 6) & 0x3fff != 0 {
+                return None;
+            }
+            (network + 20, network + be16(Self::NETWORK + 2), start[Self::NETWORK + 9])
+        } else if be16(12) == 0x86dd && start[Self::NETWORK] >> 4 == 6 && be16(18) != 0 {
+            (network + 40, network + 40 + be16(Self::NETWORK + 4), start[Self::NETWORK + 6])
+        } else {
+            return None;
+        };
+        let packet = bytes.get(transport as usize..end as usize)?;
+        if protocol == IpProtocol::UDP.0 {
+            let header = packet.first_chunk::<8>()?;
+            let length = u32::from(u16::from_be_bytes([header[4], header[5]]));
+            let (payload, udp_end) = (transport + 8, transport + length);
+            return (length >= 8 && udp_end <= end).then_some(Self {
+                is_ipv4,
+                is_udp: true,
+                transport,
+                payload,
+                end: udp_end,
+            });
+        }
+        if protocol == IpProtocol::TCP.0 {
+            let header = packet.first_chunk::<20>()?;
+            let length = u32::from(header[12] >> 4) * 4;
+            let payload = transport + length;
+            return (length >= 20 && payload <= end).then_some(Self {
+                is_ipv4,
+                is_udp: false,
+                transport,
+                payload,
+                end,
+            });
+        }
+        None
+    }
+
+    /// The headers in `bytes`, which stand at `base` in their frame.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as above
+    pub(crate) fn headers(self, bytes: &[u8], base: u32) -> Headers<'_> {
+        let Self { is_ipv4, is_udp, transport, payload, end } = self;
+        Headers {
+            bytes,
+            base,
+            tags: 12,
+            network: Self::NETWORK as u32,
+            fragment: 0,
+            transport,
+            payload,
+            end,
+            payload_wire_len: end - payload,
+            ether_type: if is_ipv4 { EtherType::IPV4 } else { EtherType::IPV6 },
+            link_type: LinkType::ETHERNET,
+            tag_count: 0,
+            layer: if is_ipv4 { Network::Ipv4 } else { Network::Ipv6 },
+            protocol: if is_udp { IpProtocol::UDP } else { IpProtocol::TCP },
+            limit: match (is_udp, is_ipv4) {
+                (true, _) => Limit::UdpLength,
+                (false, true) => Limit::Ipv4TotalLength,
+                (false, false) => Limit::Ipv6PayloadLength,
+            },
+            stop: None,
+        }
+    }
+}
+
+/// Decoding ended early; the headers' `stop` says why. Empty: a `Stop` handed up through all layers costs more than they do.
+struct Halted;
+
 impl<'a> Headers<'a> {
     /// Decodes what begins with a link-layer header.
     #[inline]
     pub(crate) fn from_link(input: Input<'a>, link_type: LinkType) -> Self {
+        match Ordinary::of(input.bytes) {
+            Some(ordinary) if link_type == LinkType::ETHERNET => {
+                ordinary.headers(input.bytes, input.base)
+            }
+            _ => Self::step_by_step(input, link_type),
+        }
+    }
+
+    /// Decodes layer by layer whatever stands there.
+    fn step_by_step(input: Input<'a>, link_type: LinkType) -> Self {
         let mut headers = Self::empty(input, link_type);
-        headers.stop = headers.link(input.wire_len).err();
+        let _ = headers.link(input.wire_len);
         headers
     }
 
@@ -41,7 +147,7 @@ impl<'a> Headers<'a> {
             return Self::from_link(input, LinkType::ETHERNET);
         }
         let mut headers = Self::empty(input, LinkType::RAW);
-        headers.stop = headers.typed(0, ether_type, input.wire_len).err();
+        let _ = headers.typed(0, ether_type, input.wire_len);
         headers
     }
 
@@ -69,7 +175,7 @@ impl<'a> Headers<'a> {
 
     /// `wire_end`: where this level ends on the wire, counted from its start.
     #[inline]
-    fn link(&mut self, wire_end: u32) -> Result<(), Stop> {
+    fn link(&mut self, wire_end: u32) -> Result<(), Halted> {
         match self.link_type {
             LinkType::ETHERNET => {
                 let Some(header) = self.bytes.first_chunk::<14>() else {
@@ -95,7 +201,7 @@ impl<'a> Headers<'a> {
     }
 
     /// Linux cooked header of `len` bytes with its protocol at `protocol_at`.
-    fn cooked(&mut self, len: u32, protocol_at: usize, wire_end: u32) -> Result<(), Stop> {
+    fn cooked(&mut self, len: u32, protocol_at: usize, wire_end: u32) -> Result<(), Halted> {
         /// Not an `EtherType`: an IEEE 802.3 frame without, and with, 802.2 LLC (`linux/if_ether.h`).
         const ETH_P_802_3: u16 = 0x0001;
         const ETH_P_802_2: u16 = 0x0004;
@@ -117,7 +223,7 @@ impl<'a> Headers<'a> {
         }
     }
 
-    fn bare_ip(&mut self, wire_end: u32) -> Result<(), Stop> {
+    fn bare_ip(&mut self, wire_end: u32) -> Result<(), Halted> {
         match self.bytes.first().map(|b| b >> 4) {
             Some(4) => self.typed(0, EtherType::IPV4, wire_end),
             Some(6) => self.typed(0, EtherType::IPV6, wire_end),
@@ -130,7 +236,7 @@ impl<'a> Headers<'a> {
 
     /// BSD loopback. The family is in the byte order of the capturing host, which the file may not tell: all families
     /// are below 65,536, so that the order shows in the number.
-    fn loopback(&mut self, wire_end: u32) -> Result<(), Stop> {
+    fn loopback(&mut self, wire_end: u32) -> Result<(), Halted> {
         let Some(family) = be32(self.bytes, 0) else {
             return Err(self.cut(Layer::Null, 0, 4));
         };
@@ -147,12 +253,12 @@ impl<'a> Headers<'a> {
     }
 
     /// A frame whose type field is a length: LLC, maybe SNAP, and padding behind.
-    fn ieee_802_3(&mut self, at: u32, length: u16) -> Result<(), Stop> {
+    fn ieee_802_3(&mut self, at: u32, length: u16) -> Result<(), Halted> {
         let wire_end = self.narrow(at, u32::from(length), Limit::EthernetLength);
         self.llc(at, wire_end)
     }
 
-    fn llc(&mut self, at: u32, wire_end: u32) -> Result<(), Stop> {
+    fn llc(&mut self, at: u32, wire_end: u32) -> Result<(), Halted> {
         self.rest_at(at, wire_end);
         // SNAP with the organisation code of encapsulated Ethernet (RFC 1042); other LLC frames stay as they are
         match *self.within(at) {
@@ -169,7 +275,7 @@ impl<'a> Headers<'a> {
 
     /// Tags and labels, then the network layer.
     #[inline]
-    fn typed(&mut self, at: u32, ether_type: EtherType, wire_end: u32) -> Result<(), Stop> {
+    fn typed(&mut self, at: u32, ether_type: EtherType, wire_end: u32) -> Result<(), Halted> {
         match ether_type {
             EtherType::IPV4 => self.ipv4_at(at, wire_end),
             EtherType::IPV6 => self.ipv6_at(at, wire_end),
@@ -182,7 +288,7 @@ impl<'a> Headers<'a> {
         mut at: u32,
         mut ether_type: EtherType,
         wire_end: u32,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Halted> {
         while ether_type.is_vlan() {
             if u32::from(self.tag_count) == MOST_IN_A_ROW {
                 return Err(self.invalid(
@@ -218,7 +324,7 @@ impl<'a> Headers<'a> {
     }
 
     /// Skips the label stack (RFC 3032 section 2.1). What follows is not said; the IP version nibble tells (RFC 4928).
-    fn mpls(&mut self, mut at: u32, wire_end: u32) -> Result<(), Stop> {
+    fn mpls(&mut self, mut at: u32, wire_end: u32) -> Result<(), Halted> {
         let start = at;
         self.ether_type = EtherType::MPLS;
         self.rest_at(at, wire_end);
@@ -254,7 +360,7 @@ impl<'a> Headers<'a> {
         }
     }
 
-    fn arp_at(&mut self, at: u32, wire_end: u32) -> Result<(), Stop> {
+    fn arp_at(&mut self, at: u32, wire_end: u32) -> Result<(), Halted> {
         self.ether_type = EtherType::ARP;
         self.rest_at(at, wire_end);
         let Some(fixed) = self.within(at).first_chunk::<8>() else {
@@ -274,7 +380,7 @@ impl<'a> Headers<'a> {
     }
 
     #[inline]
-    fn ipv4_at(&mut self, at: u32, wire_end: u32) -> Result<(), Stop> {
+    fn ipv4_at(&mut self, at: u32, wire_end: u32) -> Result<(), Halted> {
         self.ether_type = EtherType::IPV4;
         self.rest_at(at, wire_end);
         let Some(fixed) = self.within(at).first_chunk::<20>() else {
@@ -313,7 +419,7 @@ impl<'a> Headers<'a> {
     }
 
     #[inline]
-    fn ipv6_at(&mut self, at: u32, wire_end: u32) -> Result<(), Stop> {
+    fn ipv6_at(&mut self, at: u32, wire_end: u32) -> Result<(), Halted> {
         self.ether_type = EtherType::IPV6;
         self.rest_at(at, wire_end);
         let Some(fixed) = self.within(at).first_chunk::<40>() else {
@@ -349,7 +455,7 @@ impl<'a> Headers<'a> {
     }
 
     /// Walks over extension headers to the transport header.
-    fn extensions(&mut self, mut at: u32, wire_end: u32) -> Result<(), Stop> {
+    fn extensions(&mut self, mut at: u32, wire_end: u32) -> Result<(), Halted> {
         for _ in 0..MOST_IN_A_ROW {
             let rest = self.within(at);
             let Some(len) = extension_len(self.protocol, rest) else {
@@ -395,7 +501,7 @@ impl<'a> Headers<'a> {
     }
 
     #[inline]
-    fn transport_at(&mut self, at: u32, wire_end: u32) -> Result<(), Stop> {
+    fn transport_at(&mut self, at: u32, wire_end: u32) -> Result<(), Halted> {
         match self.protocol {
             IpProtocol::UDP => self.udp_at(at, wire_end),
             IpProtocol::TCP => self.tcp_at(at, wire_end),
@@ -411,7 +517,7 @@ impl<'a> Headers<'a> {
 
     /// A transport header of `len` bytes; where less is there, that is kept.
     #[inline]
-    fn fixed_at(&mut self, layer: Layer, at: u32, len: u32, wire_end: u32) -> Result<(), Stop> {
+    fn fixed_at(&mut self, layer: Layer, at: u32, len: u32, wire_end: u32) -> Result<(), Halted> {
         if at + len > self.end {
             self.payload_at(self.end, wire_end);
             return Err(self.cut(layer, at, len));
@@ -421,7 +527,7 @@ impl<'a> Headers<'a> {
     }
 
     #[inline]
-    fn udp_at(&mut self, at: u32, wire_end: u32) -> Result<(), Stop> {
+    fn udp_at(&mut self, at: u32, wire_end: u32) -> Result<(), Halted> {
         self.fixed_at(Layer::Udp, at, 8, wire_end)?;
         let length = be16(self.bytes, at as usize + 4).map_or(0, u32::from);
         if length >= 8 {
@@ -435,7 +541,7 @@ impl<'a> Headers<'a> {
     }
 
     #[inline]
-    fn tcp_at(&mut self, at: u32, wire_end: u32) -> Result<(), Stop> {
+    fn tcp_at(&mut self, at: u32, wire_end: u32) -> Result<(), Halted> {
         self.fixed_at(Layer::Tcp, at, 20, wire_end)?;
         let header_len = self.bytes.get(at as usize + 12).map_or(0, |b| u32::from(b >> 4) * 4);
         if header_len < 20 {
@@ -480,21 +586,31 @@ impl<'a> Headers<'a> {
         self.bytes.get(at as usize..self.end as usize).unwrap_or(&[])
     }
 
+    /// What is missing ends decoding, and is noted.
     #[cold]
-    fn cut(&self, layer: Layer, at: u32, needed: u32) -> Stop {
+    #[inline(never)]
+    fn cut(&mut self, layer: Layer, at: u32, needed: u32) -> Halted {
         let available = self.end.saturating_sub(at);
-        Stop {
-            layer,
-            cause: Cause::Truncated,
-            limit: self.limit,
-            offset: self.base + at,
-            needed,
-            available,
-        }
+        self.halt(layer, Cause::Truncated, at, needed, available)
     }
 
+    /// What makes no sense ends decoding, and is noted.
     #[cold]
-    fn invalid(&self, layer: Layer, cause: Cause, at: u32, needed: u32, available: u32) -> Stop {
-        Stop { layer, cause, limit: self.limit, offset: self.base + at, needed, available }
+    #[inline(never)]
+    fn invalid(
+        &mut self,
+        layer: Layer,
+        cause: Cause,
+        at: u32,
+        needed: u32,
+        available: u32,
+    ) -> Halted {
+        self.halt(layer, cause, at, needed, available)
+    }
+
+    fn halt(&mut self, layer: Layer, cause: Cause, at: u32, needed: u32, available: u32) -> Halted {
+        let (limit, offset) = (self.limit, self.base + at);
+        self.stop = Some(Stop { layer, cause, limit, offset, needed, available });
+        Halted
     }
 }
