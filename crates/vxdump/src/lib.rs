@@ -8,10 +8,13 @@ mod json;
 pub mod kernel_map;
 mod live;
 mod map_command;
+mod memo;
 mod names;
 mod output;
 mod packets;
 mod pipeline;
+#[cfg(target_os = "linux")]
+pub mod sandbox;
 mod save;
 mod signals;
 mod source;

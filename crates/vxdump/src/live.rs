@@ -68,7 +68,7 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
                 return packets::print_program(&pushed.program, args.print.dump_program, terminal);
             }
             for (part, why) in &pushed.left_out {
-                terminal.tell(format_args!("{name}: {part:?} is decided in user space: {why}"));
+                terminal.tell(format_args!("{name}: {part} is decided in user space: {why}"));
             }
             let program = pushed.program.with_snaplen(args.input.snaplen.unwrap_or(0));
             options.program = Some(Arc::new(program));

@@ -3,15 +3,18 @@
 use std::net::IpAddr;
 
 use podmap::PodMap;
-use vxlan::{Decoder, Encapsulation, Packet, Protocol};
+use vxlan::{Decoder, Encapsulation, Headers, Packet, Protocol};
 
+use crate::memo::Memo;
 use crate::text::put;
 
 /// Writes ends and carriage.
 pub(crate) struct Names {
-    pub(crate) colors: Colors,
+    colors: Colors,
     /// State of checksums and reserved bits too.
-    pub(crate) verbose: bool,
+    verbose: bool,
+    ends: Memo,
+    carriages: Memo,
 }
 
 /// Escape sequences around the parts of a line, empty where colour is off.
@@ -28,72 +31,118 @@ impl Colors {
 }
 
 impl Names {
+    pub(crate) fn new(colors: Colors, verbose: bool) -> Self {
+        Self { colors, verbose, ends: Memo::new(), carriages: Memo::new() }
+    }
+
+    /// The map is another one now.
+    pub(crate) fn map_changed(&mut self) {
+        self.ends.clear();
+    }
+
     /// ` | worker > worker2 | vni 1 172.18.0.3 > 172.18.0.4`
     pub(crate) fn write(
-        &self,
+        &mut self,
         out: &mut Vec<u8>,
         packet: &Packet<'_>,
         decoder: &Decoder,
         map: &PodMap,
     ) {
-        let Colors { ends: ends_color, carriage, reset } = self.colors;
-        put::text(out, " | ");
-        put::text(out, ends_color);
-        match vxcli::ends(map, &packet.inner) {
-            Some((source, destination)) => {
-                put::text(out, source.label());
-                put::text(out, " > ");
-                put::text(out, destination.label());
+        let (inner, colors) = (&packet.inner, self.colors);
+        match v4_pair(inner) {
+            Some([from, to]) => {
+                self.ends.append(out, [from, to, 0], |out| write_ends(out, inner, map, colors));
             }
-            // frames without addresses: spanning tree, LLDP …
-            None => put::text(out, "- > -"),
+            None => write_ends(out, inner, map, colors),
         }
-        put::text(out, reset);
-        if packet.tunnel.is_some() {
-            put::text(out, " | ");
-            put::text(out, carriage);
-            for (level, encapsulation) in decoder.encapsulations(packet).enumerate() {
-                if level > 0 {
-                    put::text(out, ", ");
-                }
-                self.carriage(out, &encapsulation, map);
+        let Some(tunnel) = packet.tunnel else { return };
+        let plain = tunnel.protocol() == Protocol::Vxlan && packet.depth() == 1 && !self.verbose;
+        match (v4_pair(&packet.outer), tunnel.vni()) {
+            (Some([from, to]), Some(vni)) if plain => {
+                let key = [from, to, vni.number()];
+                self.carriages.append(out, key, |out| {
+                    write_carriages(out, packet, decoder, map, colors, false)
+                });
             }
-            put::text(out, reset);
+            _ => write_carriages(out, packet, decoder, map, colors, self.verbose),
         }
     }
+}
 
-    fn carriage(&self, out: &mut Vec<u8>, encapsulation: &Encapsulation<'_>, map: &PodMap) {
-        let Encapsulation { headers, tunnel, .. } = encapsulation;
-        match tunnel.vni() {
-            Some(vni) => {
-                put::text(out, "vni ");
-                put::decimal(out, vni.number().into());
-            }
-            None => put::text(out, tunnel.protocol().name()),
-        }
-        if let (Some(from), Some(to)) = (headers.source(), headers.destination()) {
-            put::text(out, " ");
-            put::address(out, from);
+/// The addresses of an IPv4 packet as numbers.
+#[inline]
+fn v4_pair(headers: &Headers<'_>) -> Option<[u32; 2]> {
+    let ip = headers.ipv4()?;
+    Some([ip.source().to_bits(), ip.destination().to_bits()])
+}
+
+/// ` | worker > worker2`
+fn write_ends(out: &mut Vec<u8>, inner: &Headers<'_>, map: &PodMap, colors: Colors) {
+    put::text(out, " | ");
+    put::text(out, colors.ends);
+    match vxcli::ends(map, inner) {
+        Some((source, destination)) => {
+            put::text(out, source.label());
             put::text(out, " > ");
-            put::address(out, to);
+            put::text(out, destination.label());
         }
-        match tunnel.protocol() {
-            Protocol::Vxlan | Protocol::Udp => {}
-            Protocol::VxlanGbp => {
-                if let Some(policy) = tunnel.group_policy() {
-                    put::text(out, " group ");
-                    put::decimal(out, policy.id.into());
-                    put::text(out, if policy.applied { " applied" } else { "" });
-                    put::text(out, if policy.dont_learn { " dont-learn" } else { "" });
-                }
-            }
-            other => {
-                put::text(out, " ");
-                put::text(out, other.name());
+        // frames without addresses: spanning tree, LLDP …
+        None => put::text(out, "- > -"),
+    }
+    put::text(out, colors.reset);
+}
+
+/// ` | vni 1 172.18.0.3 > 172.18.0.4`, of a tunnel in a tunnel the outer one first.
+fn write_carriages(
+    out: &mut Vec<u8>,
+    packet: &Packet<'_>,
+    decoder: &Decoder,
+    map: &PodMap,
+    colors: Colors,
+    verbose: bool,
+) {
+    put::text(out, " | ");
+    put::text(out, colors.carriage);
+    for (level, encapsulation) in decoder.encapsulations(packet).enumerate() {
+        if level > 0 {
+            put::text(out, ", ");
+        }
+        carriage(out, &encapsulation);
+        if verbose {
+            details(out, &encapsulation, map);
+        }
+    }
+    put::text(out, colors.reset);
+}
+
+fn carriage(out: &mut Vec<u8>, encapsulation: &Encapsulation<'_>) {
+    let Encapsulation { headers, tunnel, .. } = encapsulation;
+    match tunnel.vni() {
+        Some(vni) => {
+            put::text(out, "vni ");
+            put::decimal(out, vni.number().into());
+        }
+        None => put::text(out, tunnel.protocol().name()),
+    }
+    if let (Some(from), Some(to)) = (headers.source(), headers.destination()) {
+        put::text(out, " ");
+        put::address(out, from);
+        put::text(out, " > ");
+        put::address(out, to);
+    }
+    match tunnel.protocol() {
+        Protocol::Vxlan | Protocol::Udp => {}
+        Protocol::VxlanGbp => {
+            if let Some(policy) = tunnel.group_policy() {
+                put::text(out, " group ");
+                put::decimal(out, policy.id.into());
+                put::text(out, if policy.applied { " applied" } else { "" });
+                put::text(out, if policy.dont_learn { " dont-learn" } else { "" });
             }
         }
-        if self.verbose {
-            details(out, encapsulation, map);
+        other => {
+            put::text(out, " ");
+            put::text(out, other.name());
         }
     }
 }

@@ -87,10 +87,7 @@ impl Text {
         };
         let nano = args.nano || args.time_stamp_precision == Precision::Nano;
         Self {
-            names: Names {
-                colors: if color { Colors::ON } else { Colors::default() },
-                verbose: args.verbose > 0,
-            },
+            names: Names::new(if color { Colors::ON } else { Colors::default() }, args.verbose > 0),
             printer: Printer::new(Options {
                 link_header: args.link_header,
                 verbose: args.verbose,
