@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use vxcap::filter::Program;
-use vxcap::live::{Capture, Error, Options, TableReader, TableWatch};
+use vxcap::live::{Capture, Error, Options, TableReader, TableWatch, User};
 use vxdump::sandbox::Sandbox;
 
 /// Tells the test program that it is to go into the sandbox: it holds the folder to work in.
@@ -116,4 +116,20 @@ fn commands_run_without_capabilities() {
         Path::new("/bin/true").exists() && Command::new("/bin/true").status().unwrap().success()
     );
     assert!(matches!(Capture::open(&Options::new("lo")), Err(Error::NotPermitted { .. })));
+}
+
+#[test]
+fn a_capture_goes_on_as_another_user() {
+    let Some(folder) = folder() else {
+        return in_a_process("a_capture_goes_on_as_another_user", &[]);
+    };
+    let mut capture = Capture::open(&Options::new("lo")).unwrap();
+    User::named("nobody").unwrap().assume().unwrap();
+    capture.next_frame(Duration::from_millis(10)).unwrap();
+    capture.statistics().unwrap();
+    assert_eq!(held(), "CapEff:\t0000000000000000");
+    assert!(User::named("root").unwrap().assume().is_err(), "there is no way back");
+    assert!(File::create(folder.join("mine")).is_err());
+    assert_eq!(Sandbox::default().enter(), []);
+    capture.next_frame(Duration::from_millis(10)).unwrap();
 }

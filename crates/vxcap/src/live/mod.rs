@@ -20,6 +20,7 @@
 //! | capture from several devices in one thread | [`Capture::wait_for_any`] |
 //! | share a device's frames among threads | [`Fanout`] |
 //! | capture in a pod | [`Netns`] |
+//! | go on as another user | [`User`] |
 //! | read and follow the kernel's routes, neighbours and forwarding databases | [`TableReader`], [`TableWatch`] |
 //!
 //! # On Linux
@@ -42,6 +43,7 @@ mod libpcap;
 mod options;
 mod poll;
 mod statistics;
+mod user;
 
 #[cfg(target_os = "linux")]
 mod blocks;
@@ -71,6 +73,7 @@ pub use device::{ANY, Device, Kind, Vxlan, devices};
 pub use error::Error;
 pub use options::{Backend, DEFAULT_BUFFER, Directions, Fanout, FanoutMode, Options};
 pub use statistics::Statistics;
+pub use user::User;
 
 #[cfg(target_os = "linux")]
 pub use netns::Netns;
