@@ -36,13 +36,12 @@ fn headers_len(inner: &Headers<'_>) -> usize {
     let start = inner.offset() as usize;
     let whole = start + inner.bytes().len();
     let is_control = match inner.protocol() {
-        None => true,
+        None | Some(IpProtocol::IGMP) => true,
         Some(IpProtocol::ICMP) => inner.icmp().is_some_and(|icmp| icmp.quoted().is_some()),
         Some(IpProtocol::ICMPV6) => inner
             .icmpv6()
             // echo requests and replies carry payload
             .is_some_and(|icmp| !matches!(icmp.icmp_type(), 128 | 129)),
-        Some(IpProtocol::IGMP) => true,
         Some(_) => false,
     };
     if is_control { whole } else { start + inner.payload_offset() }

@@ -72,7 +72,7 @@ struct Range {
 impl Point {
     pub(crate) fn new(file: usize, interface: u32, packet: &Packet<'_>) -> Self {
         let cooked = packet.outer.sll();
-        let device = cooked.and_then(|sll| sll.interface_index());
+        let device = cooked.and_then(vxlan::SllHeader::interface_index);
         Self {
             file,
             interface,
@@ -244,7 +244,7 @@ impl Range {
 /// The IP identification, where the sender set one: IPv6 packets that are no fragments, and many IPv4 packets that are not to be
 /// fragmented, have none.
 fn identification(inner: &Headers<'_>) -> Option<u16> {
-    inner.ipv4().map(|ip| ip.identification()).filter(|&id| id != 0)
+    inner.ipv4().map(vxlan::Ipv4Header::identification).filter(|&id| id != 0)
 }
 
 /// Whether numbers and time stamps tell one packet from another that looks the same otherwise.

@@ -62,7 +62,12 @@ impl Fragments {
     }
 
     /// Takes a fragment in.
-    pub(crate) fn push(&mut self, file: usize, packet: &PacketBlock<'_>, decoded: &Packet<'_>) -> Step {
+    pub(crate) fn push(
+        &mut self,
+        file: usize,
+        packet: &PacketBlock<'_>,
+        decoded: &Packet<'_>,
+    ) -> Step {
         let time = packet.frame.time.nanos();
         let scope = (file as u64) << 32 | u64::from(packet.frame.interface);
         match self.reassembler.push_in(scope, time, &decoded.outer) {

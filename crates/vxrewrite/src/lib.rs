@@ -1,4 +1,52 @@
 //! Rewrite capture files: decapsulate, re-port, annotate, split, merge, and lose nothing.
+//!
+//! A [`Pipeline`] takes the blocks of captures ([`vxcap::file::BlockReader`]), carries out its actions on the packets among them,
+//! and writes the rest as it is: times to the last digit, comments, names, interfaces with their options, secrets, unknown
+//! blocks, in either byte order, section by section. The program `vxrewrite` is this library with a command line ([`program`]).
+//!
+//! ```
+//! use vxcap::file::BlockReader;
+//! use vxrewrite::{Decap, Pipeline};
+//!
+//! // a pcap file with one packet: a TCP SYN in VXLAN
+//! let frame = vxlan::example::SYN;
+//! let len = u32::try_from(frame.len())?.to_le_bytes();
+//! let header = [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0];
+//! let file = [&header[..], &[10, 0, 0, 0, 7, 0, 0, 0], &len, &len, frame].concat();
+//!
+//! // the inner frame stands behind 50 bytes of outer headers
+//! let pipeline = Pipeline::new().decap(Decap::Innermost);
+//! let (report, out) = pipeline.run(vec![BlockReader::new(file.as_slice())?], Vec::new())?;
+//! assert_eq!(out[..24], header);
+//! assert_eq!(out[24..32], [10, 0, 0, 0, 7, 0, 0, 0]); // the time
+//! assert_eq!(out[32..40], [74, 0, 0, 0, 74, 0, 0, 0]); // captured and original length
+//! assert_eq!(out[40..], frame[50..]);
+//! assert_eq!((report.read, report.decapsulated), (1, 1));
+//!
+//! // without any action nothing changes
+//! let (report, out) = Pipeline::new().run(vec![BlockReader::new(file.as_slice())?], Vec::new())?;
+//! assert_eq!(out, file);
+//! assert!(report.losses.is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Ways in
+//!
+//! | to | use |
+//! |---|---|
+//! | rewrite into one output | [`Pipeline::run`] |
+//! | rewrite into one output for each VNI, node or flow | [`Pipeline::split`], [`Pipeline::run_split`] with [`Sinks`] |
+//! | choose packets | [`Pipeline::select`] with a [`Select`] |
+//! | know what could not be kept, and what was damaged | [`Report::losses`], [`Report::damage`] |
+//! | replace addresses | [`Pipeline::anonymize`] with an [`Anonymizer`] |
+//!
+//! # What it promises
+//!
+//! Bytes from outside cause no panic, and memory does not grow with the file: read blocks, a window of packets where files are
+//! merged, the packets of one dedup window, 16 MiB of fragments. Decapsulation and re-porting allocate nothing per packet.
+//! A damaged input gives all its whole packets, and then its error in [`Report::damage`].
+//!
+//! Formats: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng. Checksums: RFC 1624. Anonymisation: draft-denis-ipcrypt.
 
 #![forbid(unsafe_code)]
 

@@ -509,7 +509,7 @@ impl Run<'_> {
                     out.link_type = inner.link_type;
                     out.tunnel = Some(inner.carrier);
                     out.changed = true;
-                    patches = patches.from_offset(inner.offset);
+                    patches = patches.behind(inner.offset);
                     self.report.decapsulated += 1;
                 }
                 None => self.report.losses.add(Loss::NoLinkType),

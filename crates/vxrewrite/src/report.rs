@@ -101,7 +101,9 @@ impl Loss {
             Self::OtherBlocks => "custom, journal or unknown blocks left out",
             Self::NoTime => "packets without a time (simple packet blocks): written with time 0",
             Self::Hashes => "hashes of packets that were changed: left out",
-            Self::Comments => "comments and filters: left out, for they may name what is anonymised",
+            Self::Comments => {
+                "comments and filters: left out, for they may name what is anonymised"
+            }
             Self::Unsorted => "packets out of time order farther than the sorting window",
             Self::NoLinkType => {
                 "tunnel packets whose inner packet no link type holds: left as they were"

@@ -21,7 +21,13 @@ struct Made {
 fn made() -> impl Strategy<Value = Made> {
     let vni = prop_oneof![Just(None), (0_u32..4).prop_map(Some)];
     (0_i64..5_000_000_000, 0_u32..3, vni, vec(any::<u8>(), 0..200), any::<bool>()).prop_map(
-        |(nanos, interface, vni, payload, comment)| Made { nanos, interface, vni, payload, comment },
+        |(nanos, interface, vni, payload, comment)| Made {
+            nanos,
+            interface,
+            vni,
+            payload,
+            comment,
+        },
     )
 }
 

@@ -50,9 +50,10 @@ impl Anonymizer {
                                     std::net::IpAddr::V6(new) => new.octets().to_vec(),
                                 }
                             }
-                            (RECORD_EUI48, _, &[a, b, c, d, e, f, ..]) => {
-                                self.mac([a, b, c, d, e, f]).to_vec()
-                            }
+                            (RECORD_EUI48, _, value) => match value.first_chunk() {
+                                Some(mac) => self.mac(*mac).to_vec(),
+                                None => continue,
+                            },
                             _ => continue,
                         };
                         for name in record.names() {
@@ -86,8 +87,10 @@ impl Anonymizer {
             (block_type::INTERFACE, option::IF_FILTER | IF_EUIADDR, _) => {
                 losses.add(Loss::Comments);
             }
-            (block_type::INTERFACE, option::IF_MACADDR, &[a, b, c, d, e, f]) => {
-                push_option(out, order, field.code, &self.mac([a, b, c, d, e, f]));
+            (block_type::INTERFACE, option::IF_MACADDR, value) => {
+                if let Some(mac) = value.first_chunk() {
+                    push_option(out, order, field.code, &self.mac(*mac));
+                }
             }
             (block_type::INTERFACE, IF_IPV4ADDR, &[a, b, c, d, ref mask @ ..]) => {
                 let mut value = self.v4([a, b, c, d].into()).octets().to_vec();

@@ -1,6 +1,6 @@
 //! Addresses that control protocols carry: ARP, ICMP, neighbour discovery, group membership.
 
-use vxlan::{Decoder, Headers, IcmpHeader, IpProtocol};
+use vxlan::{Decoder, Headers, IcmpHeader, Icmpv6Header, IpProtocol};
 
 use super::packet::Rewrite;
 
@@ -36,15 +36,15 @@ impl Rewrite<'_> {
         let end = at + headers.transport_wire_len() as usize;
         let end = end.min(self.old.len());
         match headers.protocol() {
-            Some(IpProtocol::ICMP) => {
-                if headers.icmp().is_some_and(|icmp| icmp.icmp_type() == IcmpHeader::REDIRECT) {
-                    // the gateway (RFC 792)
-                    self.v4(at + 4);
-                }
+            Some(IpProtocol::ICMP)
+                if headers.icmp().map(IcmpHeader::icmp_type) == Some(IcmpHeader::REDIRECT) =>
+            {
+                // the gateway (RFC 792)
+                self.v4(at + 4);
             }
             Some(IpProtocol::IGMP) => self.igmp(at, end),
             Some(IpProtocol::ICMPV6) => {
-                let Some(kind) = headers.icmpv6().map(|icmp| icmp.icmp_type()) else { return };
+                let Some(kind) = headers.icmpv6().map(Icmpv6Header::icmp_type) else { return };
                 self.icmpv6(kind, at, end, decoder);
             }
             _ => {}

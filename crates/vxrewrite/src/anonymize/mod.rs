@@ -35,7 +35,9 @@ pub struct Anonymizer {
 #[non_exhaustive]
 pub enum KeyError {
     /// It has another length.
-    #[error("a key has 32 bytes, or 64 hexadecimal digits; make one with `head -c 32 /dev/urandom > KEYFILE`")]
+    #[error(
+        "a key has 32 bytes, or 64 hexadecimal digits; make one with `head -c 32 /dev/urandom > KEYFILE`"
+    )]
     Length,
     /// Its two halves are the same, with which the method is not safe.
     #[error("the two halves of the key are the same")]
@@ -151,8 +153,9 @@ impl Anonymizer {
         let new = self.v6(plain).to_bits();
         self.v6.remove(&plain);
         let first = (((new >> 40) & 0x3f) as u8) << 2 | kind;
-        let [.., b, c, d, e, f] = new.to_be_bytes();
-        let new = [first, b, c, d, e, f];
+        let mut new: [u8; 6] = new.to_be_bytes().last_chunk().copied().unwrap_or_default();
+        let [place, ..] = &mut new;
+        *place = first;
         if self.macs.len() >= MOST_REMEMBERED {
             self.macs.clear();
         }
@@ -163,9 +166,10 @@ impl Anonymizer {
     /// A name that tells nothing but whether two are the same, made from the name.
     fn name(&mut self, name: &[u8]) -> String {
         // a fold into 128 bits (FNV-1a, as its authors publish it), encrypted
-        let fold = name.iter().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |hash, &byte| {
-            (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
-        });
+        let fold =
+            name.iter().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |hash, &byte| {
+                (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+            });
         let plain = Ipv6Addr::from(fold);
         let new = self.v6(plain).to_bits();
         self.v6.remove(&plain);
@@ -212,11 +216,17 @@ mod tests {
     #[test]
     fn keys_are_bytes_or_digits() {
         let bytes: [u8; 32] = std::array::from_fn(|at| at as u8);
-        let digits: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+        let digits: String = bytes
+            .iter()
+            .flat_map(|b| [b >> 4, b & 15])
+            .map(|d| char::from(b"0123456789ABCDEF"[usize::from(d)]))
+            .collect();
         let address = "10.244.1.5".parse().unwrap();
         let expected = anonymizer().address(address);
         assert_ne!(expected, address);
-        for file in [bytes.to_vec(), digits.clone().into_bytes(), format!("{digits}\n").into_bytes()] {
+        for file in
+            [bytes.to_vec(), digits.clone().into_bytes(), format!("{digits}\n").into_bytes()]
+        {
             assert_eq!(Anonymizer::from_key_file(&file).unwrap().address(address), expected);
         }
         for (file, error) in [

@@ -170,10 +170,8 @@ impl Rewrite<'_> {
                 self.change(network + IPV6_ADDRESSES_AT, network + IPV6_ADDRESSES_AT + 32)
             }
         };
-        let end = (headers.offset() as usize
-            + headers.payload_offset()
-            + headers.payload().len())
-        .min(self.old.len());
+        let end = (headers.offset() as usize + headers.payload_offset() + headers.payload().len())
+            .min(self.old.len());
         match (state, inner) {
             (Checksum::Partial, _) => {
                 return self.word(transport + at, |field| pseudo.add_to(field));

@@ -31,7 +31,7 @@ impl Patches {
     }
 
     /// The same words in a part of the packet that begins at `start`; those before it are left out.
-    pub(crate) fn from_offset(&self, start: usize) -> Self {
+    pub(crate) fn behind(&self, start: usize) -> Self {
         let mut moved = Self::NONE;
         for (at, word) in self.iter() {
             if let Some(at) = at.checked_sub(start) {

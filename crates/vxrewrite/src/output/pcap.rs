@@ -44,6 +44,8 @@ pub(crate) struct PcapShape {
 struct Native {
     raw: Vec<u8>,
     header: PcapHeader,
+    order: ByteOrder,
+    nanos: bool,
 }
 
 /// What the file header says.
@@ -64,7 +66,7 @@ impl PcapShape {
     pub(crate) fn block(&mut self, block: &Block<'_>, losses: &mut Losses) {
         match block.body {
             Body::PcapHeader(header) => {
-                let Format::Pcap { nanos, variant, .. } = header.format else { return };
+                let Format::Pcap { order, nanos, variant } = header.format else { return };
                 self.interface(header.link_type, header.snaplen, nanos, losses);
                 let same_unit = match self.setting.format {
                     OutputFormat::MicrosPcap => !nanos,
@@ -77,7 +79,7 @@ impl PcapShape {
                 let usual =
                     !matches!(header.version, (2, 0..=3) | (543, 0)) && variant != Variant::Ixia;
                 if usual || !self.setting.changes {
-                    self.native = Some(Native { raw: block.raw.to_vec(), header });
+                    self.native = Some(Native { raw: block.raw.to_vec(), header, order, nanos });
                 } else {
                     losses.add(Loss::OldHeader);
                 }
@@ -89,7 +91,7 @@ impl PcapShape {
             }
             Body::Interface(description) => {
                 let interface = block.interface();
-                let unit = interface.as_ref().map(|i| i.resolution).unwrap_or(Resolution::MICROS);
+                let unit = interface.as_ref().map_or(Resolution::MICROS, |i| i.resolution);
                 let fine = unit.is_binary() || unit.exponent() > Resolution::MICROS.exponent();
                 let facts = interface.is_some_and(|interface| {
                     interface.name.is_some()
@@ -156,49 +158,44 @@ impl PcapShape {
             Some(limit) => told.min(limit),
             None => told,
         };
-        let open = match &self.native {
-            Some(Native { raw, header }) => {
-                let Format::Pcap { order, nanos, .. } = header.format else {
-                    return Err(Error::Interrupted);
-                };
-                let mut raw = raw.clone();
-                if link_type != header.link_type
-                    && let Some(field) = raw.get_mut(LINK_TYPE_AT..HEADER_LEN)
-                {
-                    // a frame check sequence belonged to the other link type's frames
-                    field.copy_from_slice(&order.bytes32(link_type.0.into()));
-                }
-                if self.setting.snaplen.is_some()
-                    && let Some(field) = raw.get_mut(SNAPLEN_AT..LINK_TYPE_AT)
-                {
-                    field.copy_from_slice(&order.bytes32(snaplen_of(header.snaplen)));
-                }
-                writer.raw(&raw)?;
-                Open { order, nanos, link_type, native: true }
+        let open = if let Some(Native { raw, header, order, nanos }) = &self.native {
+            let (order, nanos) = (*order, *nanos);
+            let mut raw = raw.clone();
+            if link_type != header.link_type
+                && let Some(field) = raw.get_mut(LINK_TYPE_AT..HEADER_LEN)
+            {
+                // a frame check sequence belonged to the other link type's frames
+                field.copy_from_slice(&order.bytes32(link_type.0.into()));
             }
-            None => {
-                let nanos = match self.setting.format {
-                    OutputFormat::MicrosPcap => false,
-                    OutputFormat::NsecPcap => true,
-                    _ => self.fine,
-                };
-                let told = match self.first {
-                    Some((_, snaplen)) if self.interfaces == 1 && snaplen != 0 => snaplen,
-                    Some((_, snaplen)) => snaplen.max(USUAL_SNAPLEN),
-                    None => USUAL_SNAPLEN,
-                };
-                let order = ByteOrder::NATIVE;
-                let magic = if nanos { NANOS_MAGIC } else { MICROS_MAGIC };
-                let mut header = Vec::with_capacity(HEADER_LEN);
-                header.extend(order.bytes32(magic));
-                header.extend(order.bytes16(2));
-                header.extend(order.bytes16(4));
-                header.extend([0; 8]);
-                header.extend(order.bytes32(snaplen_of(told)));
-                header.extend(order.bytes32(link_type.0.into()));
-                writer.raw(&header)?;
-                Open { order, nanos, link_type, native: false }
+            if self.setting.snaplen.is_some()
+                && let Some(field) = raw.get_mut(SNAPLEN_AT..LINK_TYPE_AT)
+            {
+                field.copy_from_slice(&order.bytes32(snaplen_of(header.snaplen)));
             }
+            writer.raw(&raw)?;
+            Open { order, nanos, link_type, native: true }
+        } else {
+            let nanos = match self.setting.format {
+                OutputFormat::MicrosPcap => false,
+                OutputFormat::NsecPcap => true,
+                _ => self.fine,
+            };
+            let told = match self.first {
+                Some((_, snaplen)) if self.interfaces == 1 && snaplen != 0 => snaplen,
+                Some((_, snaplen)) => snaplen.max(USUAL_SNAPLEN),
+                None => USUAL_SNAPLEN,
+            };
+            let order = ByteOrder::NATIVE;
+            let magic = if nanos { NANOS_MAGIC } else { MICROS_MAGIC };
+            let mut header = Vec::with_capacity(HEADER_LEN);
+            header.extend(order.bytes32(magic));
+            header.extend(order.bytes16(2));
+            header.extend(order.bytes16(4));
+            header.extend([0; 8]);
+            header.extend(order.bytes32(snaplen_of(told)));
+            header.extend(order.bytes32(link_type.0.into()));
+            writer.raw(&header)?;
+            Open { order, nanos, link_type, native: false }
         };
         self.open = Some(open);
         Ok(open)

@@ -191,7 +191,7 @@ impl PcapngShape {
         let number = known.number;
         match packet.kind {
             Kind::Enhanced if as_it_stands => append(writer, out, &self.order.bytes32(number)),
-            Kind::Obsolete(_) if as_it_stands && number <= u32::from(u16::MAX) => {
+            Kind::Obsolete(_) if as_it_stands && u16::try_from(number).is_ok() => {
                 append(writer, out, &self.order.bytes16(number as u16))
             }
             Kind::Simple if as_it_stands && number == 0 => append(writer, out, &[]),
@@ -271,7 +271,12 @@ impl PcapngShape {
                         options::push(into, order, field.code, &order.bytes32(flags));
                     }
                     _ => {
-                        transcode::push_translated(into, &field, block_type::ENHANCED_PACKET, order)
+                        transcode::push_translated(
+                            into,
+                            &field,
+                            block_type::ENHANCED_PACKET,
+                            order,
+                        );
                     }
                 }
             }

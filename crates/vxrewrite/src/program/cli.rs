@@ -152,7 +152,7 @@ pub(crate) struct ActionArgs {
     pub(crate) annotate: bool,
 
     /// Replace IP and MAC addresses at every level, with the key in KEYFILE (32 bytes, or 64 hexadecimal digits): prefixes
-    /// are preserved (IPcrypt, pfx), checksums mended. Payloads of TCP and UDP stay: see --headers-only.
+    /// are preserved (the `pfx` mode of `IPcrypt`), checksums mended. Payloads of TCP and UDP stay: see --headers-only.
     #[arg(long, value_name = "KEYFILE", conflicts_with = "annotate")]
     pub(crate) anonymize: Option<PathBuf>,
 

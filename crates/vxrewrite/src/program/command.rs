@@ -119,8 +119,9 @@ pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
 /// The anonymizer with the key in a file.
 fn anonymizer(file: &Path) -> Result<Anonymizer, Failure> {
     let name = file.display();
-    let bytes = fs::read(file)
-        .map_err(|error| Failure::usage(format_args!("cannot read the key file {name}: {error}")))?;
+    let bytes = fs::read(file).map_err(|error| {
+        Failure::usage(format_args!("cannot read the key file {name}: {error}"))
+    })?;
     Anonymizer::from_key_file(&bytes)
         .map_err(|error| Failure::usage(format_args!("key file {name}: {error}")))
 }

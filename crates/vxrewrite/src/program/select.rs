@@ -41,9 +41,12 @@ impl<'m> Selection<'m> {
 
     /// Whether there is any condition.
     pub(crate) fn is_any(&self) -> bool {
-        self.outer.is_some()
-            || self.inner.is_some()
-            || !(self.vnis.is_empty() && self.nodes.is_empty() && self.pods.is_empty())
+        self.outer.is_some() || self.inner.is_some() || !self.vnis.is_empty() || self.names_ends()
+    }
+
+    /// Whether nodes or pods are asked for.
+    fn names_ends(&self) -> bool {
+        !(self.nodes.is_empty() && self.pods.is_empty())
     }
 
     fn has_vni(&self, packet: &Packet<'_>, decoder: &Decoder) -> bool {
@@ -83,7 +86,7 @@ impl Select for Selection<'_> {
         if !self.vnis.is_empty() && !self.has_vni(packet, decoder) {
             return Ok(false);
         }
-        if !(self.nodes.is_empty() && self.pods.is_empty()) && !self.has_end(packet) {
+        if self.names_ends() && !self.has_end(packet) {
             return Ok(false);
         }
         match &mut self.inner {

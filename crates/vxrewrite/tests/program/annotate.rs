@@ -1,22 +1,40 @@
 //! Annotation, splitting and merging, as tshark sees them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use crate::harness::{Folder, arg, captures, packets, tshark, vxrewrite};
+
+/// The lab's nodes as `kubectl get nodes -o json` prints them.
+fn nodes(folder: &Folder) -> PathBuf {
+    let nodes: Vec<String> = (1..=3)
+        .map(|n| {
+            format!(
+                r#"{{"apiVersion":"v1","kind":"Node","metadata":{{"name":"n{n}","annotations":{{
+                "flannel.alpha.coreos.com/backend-type":"vxlan",
+                "flannel.alpha.coreos.com/public-ip":"172.18.0.{}"}}}},
+                "spec":{{"podCIDR":"10.244.{n}.0/24","podCIDRs":["10.244.{n}.0/24"]}}}}"#,
+                n + 1
+            )
+        })
+        .collect();
+    let file = folder.file("nodes.json");
+    let list = format!(r#"{{"apiVersion":"v1","kind":"List","items":[{}]}}"#, nodes.join(","));
+    std::fs::write(&file, list).unwrap();
+    file
+}
 
 #[test]
 fn wireshark_shows_names_and_comments() {
     let Some(captures) = captures() else { return };
     let folder = Folder::new();
     let (out, twice) = (folder.file("out.pcapng"), folder.file("twice.pcapng"));
-    let (file, map) =
-        (captures.join("lab/mesh/n1-eth0.pcap"), captures.join("lab/mesh/nodes.json"));
+    let file = captures.join("lab/mesh/n1-eth0.pcap");
+    let map = nodes(&folder);
     let pods = folder.file("pods.txt");
     std::fs::write(&pods, "10.244.1.2 shop/web_0\n10.96.0.80 svc:shop/web\n").unwrap();
     let names = ["--map", arg(&map), "--map", arg(&pods), "--annotate"];
-    let run = vxrewrite(
-        ["-r", arg(&file), "-w", arg(&out), "--decap"].into_iter().chain(names),
-    );
+    let run = vxrewrite(["-r", arg(&file), "-w", arg(&out), "--decap"].into_iter().chain(names));
     assert_eq!((run.status, run.stderr.as_str()), (0, ""));
     let resolve = ["-N", "n", "-Y", "tcp"];
     // -n of the harness turns names off, -N turns those of addresses on again
@@ -24,12 +42,29 @@ fn wireshark_shows_names_and_comments() {
     assert!(hosts.contains("web_0.shop.pod"), "{hosts}");
     let comments = tshark(&out, &["-Y", "tcp"], &["frame.comment"]);
     assert!(comments.iter().all(|comment| comment.contains(" | vni 1 172.18.0.")), "{comments:?}");
-    assert!(comments.iter().any(|comment| comment.contains("shop/web_0@n1 > n2 | vni 1 172.18.0.2 > 172.18.0.3 (n1 > n2)")), "{}", comments[0]);
+    assert!(
+        comments.iter().any(|comment| comment
+            .contains("shop/web_0@n1 > n2 | vni 1 172.18.0.2 > 172.18.0.3 (n1 > n2)")),
+        "{}",
+        comments[0]
+    );
     // on top of comments that were there
-    let run = vxrewrite(["-r", arg(&out), "-w", arg(&twice), "--annotate", "--pod-cidr", "x=10.244.0.0/16"]);
+    let run = vxrewrite([
+        "-r",
+        arg(&out),
+        "-w",
+        arg(&twice),
+        "--annotate",
+        "--pod-cidr",
+        "x=10.244.0.0/16",
+    ]);
     assert_eq!((run.status, run.stderr.as_str()), (0, ""));
     let comments = tshark(&twice, &["-Y", "tcp"], &["frame.comment"]);
-    assert!(comments[0].contains("shop/web_0@n1 > ") && comments[0].contains("x > x"), "{}", comments[0]);
+    assert!(
+        comments[0].contains("shop/web_0@n1 > ") && comments[0].contains("x > x"),
+        "{}",
+        comments[0]
+    );
     assert_eq!(packets(&twice), packets(&out));
 }
 
@@ -37,10 +72,10 @@ fn wireshark_shows_names_and_comments() {
 fn splitting_conserves_packets() {
     let Some(captures) = captures() else { return };
     let folder = Folder::new();
-    let map = captures.join("lab/mesh/nodes.json");
+    let map = nodes(&folder);
     for (name, key, files) in [
         ("mesh/n1-all.pcapng", "vni", 2),
-        ("mesh/n1-all.pcapng", "node", 4),
+        ("mesh/n1-all.pcapng", "node", 3),
         ("udp-small/n1-eth0.pcap", "flow", 106),
     ] {
         let file = captures.join("lab").join(name);
@@ -76,10 +111,18 @@ fn merging_keeps_interfaces_apart_and_time_in_order() {
     let Some(captures) = captures() else { return };
     let folder = Folder::new();
     let out = folder.file("out.pcapng");
-    let files = ["mesh/n1-all.pcapng", "mesh/n2-all.pcapng", "variants/ping-n1-eth0.bigendian.pcap"]
-        .map(|name| captures.join("lab").join(name));
+    let files =
+        ["mesh/n1-all.pcapng", "mesh/n2-all.pcapng", "variants/ping-n1-eth0.bigendian.pcap"]
+            .map(|name| captures.join("lab").join(name));
     let run = vxrewrite([
-        "-r", arg(&files[0]), "-r", arg(&files[1]), "-r", arg(&files[2]), "-w", arg(&out),
+        "-r",
+        arg(&files[0]),
+        "-r",
+        arg(&files[1]),
+        "-r",
+        arg(&files[2]),
+        "-w",
+        arg(&out),
     ]);
     assert_eq!(run.status, 0, "{}", run.stderr);
     let merged = packets(&out);

@@ -72,9 +72,17 @@ fn prefixes_stay_and_addresses_do_not() {
     let Some(captures) = captures() else { return };
     let folder = Folder::new();
     let out = folder.file("out");
-    let fields = ["ip.addr", "arp.src.proto_ipv4", "arp.dst.proto_ipv4", "ipv6.addr", "icmpv6.nd.ns.target_address"];
+    let fields = [
+        "ip.addr",
+        "arp.src.proto_ipv4",
+        "arp.dst.proto_ipv4",
+        "ipv6.addr",
+        "icmpv6.nd.ns.target_address",
+    ];
     let macs = ["eth.addr", "arp.src.hw_mac", "icmpv6.opt.linkaddr", "sll.src.eth"];
-    for name in ["underlay-mix/n1-all.pcapng", "mesh/n1-any.pcap", "v6/n1-all.pcapng", "ping/n2-all.pcapng"] {
+    for name in
+        ["underlay-mix/n1-all.pcapng", "mesh/n1-any.pcap", "v6/n1-all.pcapng", "ping/n2-all.pcapng"]
+    {
         let file = captures.join("lab").join(name);
         anonymize(&folder, &file, &out);
         let mut map: HashMap<IpAddr, IpAddr> = HashMap::new();
@@ -87,7 +95,8 @@ fn prefixes_stay_and_addresses_do_not() {
         let (before, after) = (read(&file, &fields), read(&out, &fields));
         assert_eq!(before.len(), after.len(), "{name}");
         for (before, after) in before.iter().zip(&after).filter(|(before, _)| !before.is_empty()) {
-            let (before, after): (IpAddr, IpAddr) = (before.parse().unwrap(), after.parse().unwrap());
+            let (before, after): (IpAddr, IpAddr) =
+                (before.parse().unwrap(), after.parse().unwrap());
             assert_eq!(*map.entry(before).or_insert(after), after, "{name}: {before}");
         }
         let shared = |a: IpAddr, b: IpAddr| match (a, b) {
@@ -115,7 +124,8 @@ fn prefixes_stay_and_addresses_do_not() {
 fn keys_come_from_files_only_and_are_checked() {
     let folder = Folder::new();
     let (file, key) = (folder.file("in.pcap"), folder.file("key"));
-    let header = [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0];
+    let header =
+        [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0];
     std::fs::write(&file, header).unwrap();
     for (bytes, words) in [(vec![7; 32], "two halves"), (vec![1; 31], "32 bytes")] {
         std::fs::write(&key, bytes).unwrap();

@@ -64,7 +64,7 @@ fn each_packet_of_the_lab_is_there_once() {
         let run = dedup(&points(&scenario), &out);
         assert_eq!(run.status, 0, "{}", run.stderr);
         assert!(run.stderr.contains("copies merged"), "{}", run.stderr);
-        let counts = tcp_packets(&out, &["80", "8080", "5201"]);
+        let counts = tcp_packets(&out, &["80", "8080", "9100"]);
         assert_eq!(counts.values().sum::<u64>(), total, "{name}");
         for (port, segments) in flows(&scenario) {
             // what a node itself sends to a service is masqueraded, with another port
