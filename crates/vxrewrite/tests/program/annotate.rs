@@ -76,7 +76,7 @@ fn splitting_conserves_packets() {
     for (name, key, files) in [
         ("mesh/n1-all.pcapng", "vni", 2),
         ("mesh/n1-all.pcapng", "node", 3),
-        ("udp-small/n1-eth0.pcap", "flow", 106),
+        ("udp-small/n1-eth0.pcap", "flow", 105),
     ] {
         let file = captures.join("lab").join(name);
         let run = vxrewrite([
