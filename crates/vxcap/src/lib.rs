@@ -8,6 +8,7 @@
 //! | read several files in time order | [`file::Merge`] |
 //! | read and pass on every block byte for byte | [`file::BlockReader`] |
 //! | write a capture file | [`write::PcapWriter`], [`write::PcapngWriter`] |
+//! | capture from a network device | [`live::Capture`] |
 //!
 //! ```
 //! use vxcap::file::Reader;
