@@ -1,6 +1,5 @@
 //! From a frame to outer headers, tunnel and inner headers.
 
-use crate::bytes::array;
 use crate::checksum::{self, Checksum};
 use crate::ether_type::EtherType;
 use crate::headers::{Headers, Input, Ordinary};
@@ -129,13 +128,24 @@ impl Decoder {
         let captured = frame.len() as u32;
         let (wire_len, limit) =
             if wire_len > captured { (wire_len, Limit::Snaplen) } else { (captured, Limit::Frame) };
-        if link_type == LinkType::ETHERNET
-            && let Some(packet) = self.ordinary(frame)
-        {
-            return packet;
+        let ordinary = if link_type == LinkType::ETHERNET { self.ordinary(frame) } else { None };
+        let Some((outer, inner)) = ordinary else {
+            let input = Input { bytes: frame, base: 0, wire_len, limit };
+            return self.follow(Headers::from_link(input, link_type));
+        };
+        // each field is written once, in its place: a struct that is moved about costs more than decoding
+        let (Some(inner), Some(payload)) = (inner, frame.get(Ordinary::LEN..outer.end as usize))
+        else {
+            let headers = outer.headers(frame, 0);
+            return Packet { outer: headers, tunnel: None, inner: headers, depth: 0 };
+        };
+        let base = Ordinary::LEN as u32;
+        Packet {
+            outer: outer.headers(frame, 0),
+            tunnel: Some(Tunnel::plain_vxlan(payload, base)),
+            inner: inner.headers(payload.get(8..).unwrap_or(&[]), base + 8),
+            depth: 1,
         }
-        let input = Input { bytes: frame, base: 0, wire_len, limit };
-        self.follow(Headers::from_link(input, link_type))
     }
 
     /// Decodes the packet that an ICMP or ICMPv6 error quotes, with its tunnel if it was a tunnel packet. `None` where
@@ -169,51 +179,41 @@ impl Decoder {
         self.encapsulations(packet).last().map(|encapsulation| encapsulation.tunnel)
     }
 
-    /// Ordinary packets, in no tunnel or in a VXLAN tunnel with a header as it should be: nearly all there are. All that
-    /// is known is known before the first field is written, for a struct that is moved about costs more than decoding.
-    /// `None` for all else; what comes out is the same as of [`Decoder::follow`].
+    /// Ordinary packets, in no tunnel or in a VXLAN tunnel with a header as it should be: nearly all there are. `None` for all
+    /// else; what comes of it is the same as of [`Decoder::follow`].
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Ordinary::of`
-    fn ordinary<'a>(&self, frame: &'a [u8]) -> Option<Packet<'a>> {
+    fn ordinary(&self, frame: &[u8]) -> Option<(Ordinary, Option<Ordinary>)> {
         let outer = Ordinary::of(frame)?;
-        let payload = frame.get(outer.payload as usize..outer.end as usize)?;
-        let kind = if outer.is_udp { self.kind(frame, outer.payload) } else { None };
+        let kind = if outer.is_udp { self.kind(frame) } else { None };
         if kind.is_none() {
-            let headers = outer.headers(frame, 0);
-            return Some(Packet { outer: headers, tunnel: None, inner: headers, depth: 0 });
+            return Some((outer, None));
         }
-        let header = payload.first_chunk::<8>()?;
+        let payload = frame.get(Ordinary::LEN..outer.end as usize)?;
+        let (header, carried) = payload.split_first_chunk::<8>()?;
         if kind != Some(TunnelKind::Vxlan)
             || u64::from_be_bytes(*header) & !0xffff_ff00 != 0x0800_0000_0000_0000
             || self.max_depth == 0
         {
             return None;
         }
-        let carried = payload.get(8..)?;
         let inner = Ordinary::of(carried)?;
-        if inner.is_udp && self.kind(carried, inner.payload).is_some() {
+        if inner.is_udp && self.kind(carried).is_some() {
             return None;
         }
-        Some(Packet {
-            outer: outer.headers(frame, 0),
-            tunnel: Some(Tunnel::plain_vxlan(payload, outer.payload)),
-            inner: inner.headers(carried, outer.payload + 8),
-            depth: 1,
-        })
+        Some((outer, Some(inner)))
     }
 
-    /// What the ports of the UDP header in front of `payload` say.
+    /// What the ports of an ordinary packet say.
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Ordinary::of`
-    fn kind(&self, frame: &[u8], payload: u32) -> Option<TunnelKind> {
-        let header = array::<8>(frame, payload as usize - 8)?;
-        let [from_high, from_low, to_high, to_low, ..] = *header;
-        let (from, to) = ([from_high, from_low], [to_high, to_low]);
-        self.ports.kind(u16::from_be_bytes(from), u16::from_be_bytes(to))
+    fn kind(&self, bytes: &[u8]) -> Option<TunnelKind> {
+        let (source, destination) = Ordinary::ports(bytes)?;
+        self.ports.kind(source, destination)
     }
 
     /// Follows tunnels from the outer headers to the innermost ones.
-    #[inline]
+    #[inline(never)]
     fn follow<'a>(&self, outer: Headers<'a>) -> Packet<'a> {
         let mut packet = Packet { outer, tunnel: None, inner: outer, depth: 0 };
         while let Some(found) = self.tunnel_in(&packet.inner) {

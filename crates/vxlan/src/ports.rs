@@ -128,12 +128,21 @@ impl Ports {
         if self.bits & bit(destination) == 0 && !self.any_source {
             return None;
         }
-        let entries = self.entries.iter().take(usize::from(self.len));
-        let by_destination = entries.clone().find(|e| e.port == destination);
-        if by_destination.is_none() && self.any_source {
-            return entries.clone().find(|e| e.also_source && e.port == source).map(|e| e.kind);
+        // and of a cluster's packets, nearly all here
+        match self.entries.first() {
+            Some(first) if first.port == destination && self.len > 0 => Some(first.kind),
+            _ => self.find(source, destination),
         }
-        by_destination.map(|e| e.kind)
+    }
+
+    fn find(&self, source: u16, destination: u16) -> Option<TunnelKind> {
+        let entries = self.entries.get(..usize::from(self.len)).unwrap_or(&[]);
+        let by_source = |e: &&Entry| e.also_source && e.port == source;
+        entries
+            .iter()
+            .find(|e| e.port == destination)
+            .or_else(|| entries.iter().find(by_source))
+            .map(|e| e.kind)
     }
 }
 

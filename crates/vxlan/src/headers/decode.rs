@@ -4,10 +4,12 @@ use super::{Headers, Network};
 use crate::bytes::{be16, be32};
 use crate::ether_type::EtherType;
 use crate::ip_protocol::IpProtocol;
+use crate::ipv4::Ipv4Header;
 use crate::ipv6::{extension_len, is_extension, jumbo_length};
 use crate::link::EthernetHeader;
 use crate::link_type::LinkType;
 use crate::stop::{Cause, Layer, Limit, Stop};
+use crate::udp::UdpHeader;
 
 /// Ethernet type fields up to this are lengths (IEEE 802.3 clause 3.2.6).
 const MAX_802_3_LENGTH: u16 = 1500;
@@ -26,61 +28,53 @@ pub(crate) struct Input<'a> {
     pub(crate) limit: Limit,
 }
 
-/// What nearly all traffic is: Ethernet without tags, IPv4 without options or IPv6 without extension headers, not a
-/// fragment, and a whole packet of TCP or UDP. A few comparisons find it, and tell all that [`Headers`] hold.
+/// What nearly all traffic is: Ethernet without tags, IPv4 without options, not a fragment, and a whole packet of TCP or
+/// UDP. A few comparisons at fixed places find it, and tell all that [`Headers`] hold.
 #[derive(Clone, Copy)]
 pub(crate) struct Ordinary {
-    is_ipv4: bool,
     pub(crate) is_udp: bool,
-    transport: u32,
     pub(crate) payload: u32,
     pub(crate) end: u32,
 }
 
 impl Ordinary {
     const NETWORK: usize = EthernetHeader::LEN;
+    const TRANSPORT: usize = Self::NETWORK + Ipv4Header::MIN_LEN;
+    /// Up to the shortest transport header.
+    pub(crate) const LEN: usize = Self::TRANSPORT + UdpHeader::LEN;
 
     /// `None` for all else than ordinary traffic.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a call would hand a struct through memory, at the price of the comparisons
     pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
-        const IPV4_AND_ITS_LENGTH: u32 = 0x0800_4500;
-        let start = bytes.first_chunk::<{ Self::NETWORK + 28 }>()?;
-        let be16 = |at: usize| be16(start, at).map_or(0, u32::from);
-        let network = Self::NETWORK as u32;
-        let is_ipv4 =
-            u32::from_be_bytes([start[12], start[13], start[14], 0]) == IPV4_AND_ITS_LENGTH;
-        let (transport, end, protocol) = if is_ipv4 {
-            if be16(Self::NETWORK + 6) & 0x3fff != 0 {
-                return None;
-            }
-            (network + 20, network + be16(Self::NETWORK + 2), start[Self::NETWORK + 9])
-        } else if be16(12) == 0x86dd && start[Self::NETWORK] >> 4 == 6 && be16(18) != 0 {
-            (network + 40, network + 40 + be16(Self::NETWORK + 4), start[Self::NETWORK + 6])
-        } else {
+        let start = bytes.first_chunk::<{ Self::LEN }>()?;
+        // EtherType IPv4, version 4, 20 bytes; the type of service may be any
+        if u32::from_be_bytes([start[12], start[13], start[14], start[15]]) & 0xffff_ff00
+            != 0x0800_4500
+            || u16::from_be_bytes([start[20], start[21]]) & 0x3fff != 0
+        {
             return None;
-        };
-        let packet = bytes.get(transport as usize..end as usize)?;
-        if protocol == IpProtocol::UDP.0 {
-            let header = packet.first_chunk::<8>()?;
-            let length = u32::from(u16::from_be_bytes([header[4], header[5]]));
-            let (payload, udp_end) = (transport + 8, transport + length);
+        }
+        let total = u32::from(u16::from_be_bytes([start[16], start[17]]));
+        let end = Self::NETWORK as u32 + total;
+        if end as usize > bytes.len() {
+            return None;
+        }
+        let transport = Self::TRANSPORT as u32;
+        if start[23] == IpProtocol::UDP.0 {
+            let length = u32::from(u16::from_be_bytes([start[38], start[39]]));
+            let udp_end = transport + length;
             return (length >= 8 && udp_end <= end).then_some(Self {
-                is_ipv4,
                 is_udp: true,
-                transport,
-                payload,
+                payload: transport + 8,
                 end: udp_end,
             });
         }
-        if protocol == IpProtocol::TCP.0 {
-            let header = packet.first_chunk::<20>()?;
-            let length = u32::from(header[12] >> 4) * 4;
+        if start[23] == IpProtocol::TCP.0 {
+            let length = u32::from(bytes.get(Self::TRANSPORT + 12)? >> 4) * 4;
             let payload = transport + length;
             return (length >= 20 && payload <= end).then_some(Self {
-                is_ipv4,
                 is_udp: false,
-                transport,
                 payload,
                 end,
             });
@@ -88,31 +82,35 @@ impl Ordinary {
         None
     }
 
+    /// Source and destination port.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as above
+    pub(crate) fn ports(bytes: &[u8]) -> Option<(u16, u16)> {
+        let [.., a, b, c, d, _, _, _, _] = bytes.first_chunk::<{ Self::LEN }>()?;
+        Some((u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])))
+    }
+
     /// The headers in `bytes`, which stand at `base` in their frame.
     #[inline(always)]
     #[allow(clippy::inline_always)] // as above
     pub(crate) fn headers(self, bytes: &[u8], base: u32) -> Headers<'_> {
-        let Self { is_ipv4, is_udp, transport, payload, end } = self;
+        let Self { is_udp, payload, end } = self;
         Headers {
             bytes,
             base,
             tags: 12,
             network: Self::NETWORK as u32,
             fragment: 0,
-            transport,
+            transport: Self::TRANSPORT as u32,
             payload,
             end,
             payload_wire_len: end - payload,
-            ether_type: if is_ipv4 { EtherType::IPV4 } else { EtherType::IPV6 },
+            ether_type: EtherType::IPV4,
             link_type: LinkType::ETHERNET,
             tag_count: 0,
-            layer: if is_ipv4 { Network::Ipv4 } else { Network::Ipv6 },
+            layer: Network::Ipv4,
             protocol: if is_udp { IpProtocol::UDP } else { IpProtocol::TCP },
-            limit: match (is_udp, is_ipv4) {
-                (true, _) => Limit::UdpLength,
-                (false, true) => Limit::Ipv4TotalLength,
-                (false, false) => Limit::Ipv6PayloadLength,
-            },
+            limit: if is_udp { Limit::UdpLength } else { Limit::Ipv4TotalLength },
             stop: None,
         }
     }
