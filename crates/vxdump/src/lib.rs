@@ -4,6 +4,7 @@
 
 mod cli;
 mod csv;
+mod flows;
 mod json;
 pub mod kernel_map;
 mod live;

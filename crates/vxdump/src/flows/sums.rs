@@ -1,0 +1,236 @@
+//! Sums of flows over pairs: of pods, nodes, VTEPs, clients and services, or by network.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use clap::ValueEnum;
+use foldhash::fast::RandomState;
+use podmap::{Kind, Owner, PodMap};
+use vxflow::{Counts, FlowRecord};
+use vxlan::{IpProtocol, Vni};
+
+/// The most pairs that are told apart; what comes beyond is summed as one pair of [`End::Other`].
+const MOST_PAIRS: usize = 1_000_000;
+
+/// What flows are summed by.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// Not at all: each flow by itself.
+    Flow,
+    /// Pairs of pods; of addresses where the map has no pod.
+    Pod,
+    /// Pairs of nodes; of VTEPs where the map has no node.
+    Node,
+    /// Networks.
+    Vni,
+    /// Pairs of VTEPs.
+    Vtep,
+    /// Clients, and the service or server that they talk to.
+    Service,
+}
+
+/// One end of a pair: borrowed from the map, so that adding a flow allocates nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum End<'m> {
+    /// A name of the map, as [`Owner::label`] or a node's.
+    Name(&'m str),
+    /// An address that the map has no name for.
+    Address(IpAddr),
+    /// A service that is known by its address: its label, and the protocol and port that it has.
+    Service(&'m str, IpProtocol, Option<u16>),
+    /// A server whose address is no service's.
+    Server(IpAddr, IpProtocol, Option<u16>),
+    /// A network.
+    Vni(Vni),
+    /// Packets in no tunnel, or in one without network identifier.
+    NoTunnel,
+    /// All pairs for which there was no room.
+    Other,
+}
+
+/// What flows of one pair come to. Of the two numbers the first is what the pair's first end sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sum {
+    /// Flows.
+    pub(crate) flows: u64,
+    /// Packets each way.
+    pub(crate) packets: [u64; 2],
+    /// Bytes of inner frames each way.
+    pub(crate) bytes: [u64; 2],
+    /// TCP segments sent again, each way.
+    pub(crate) retransmits: [u64; 2],
+    /// Round-trip times of the flows that have one.
+    pub(crate) rtt: Rtt,
+    /// Time of the first packet, nanoseconds since the Unix epoch.
+    pub(crate) first: i64,
+    /// Time of the latest packet, nanoseconds since the Unix epoch.
+    pub(crate) last: i64,
+}
+
+/// Round-trip times of several flows, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rtt {
+    /// How many flows had one.
+    pub(crate) count: u64,
+    /// All together.
+    pub(crate) total: i128,
+    /// The longest.
+    pub(crate) longest: i64,
+}
+
+impl Rtt {
+    /// Takes one in.
+    pub(crate) fn add(&mut self, nanos: i64) {
+        self.longest = if self.count == 0 { nanos } else { self.longest.max(nanos) };
+        self.count += 1;
+        self.total += i128::from(nanos);
+    }
+
+    /// Their mean; `None` where there is none.
+    pub(crate) fn mean(&self) -> Option<i64> {
+        let mean = self.total.checked_div(i128::from(self.count))?;
+        i64::try_from(mean).ok()
+    }
+}
+
+/// Sums over pairs.
+#[derive(Debug)]
+pub(crate) struct Sums<'m> {
+    by: By,
+    most: usize,
+    pairs: HashMap<[End<'m>; 2], Sum, RandomState>,
+}
+
+impl<'m> Sums<'m> {
+    /// No flows yet.
+    pub(crate) fn new(by: By) -> Self {
+        Self { by, most: MOST_PAIRS, pairs: HashMap::default() }
+    }
+
+    /// Adds a flow to its pair.
+    pub(crate) fn add(&mut self, flow: &FlowRecord, map: &'m PodMap) {
+        let (mut pair, swapped) = pair(self.by, flow, map);
+        if self.pairs.len() >= self.most && !self.pairs.contains_key(&pair) {
+            pair = [End::Other; 2];
+        }
+        let sum = self.pairs.entry(pair).or_default();
+        sum.add(flow, swapped);
+    }
+
+    /// The pairs and what they come to, in no particular order.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = ([End<'m>; 2], Sum)> + '_ {
+        self.pairs.iter().map(|(pair, sum)| (*pair, *sum))
+    }
+}
+
+impl Sum {
+    fn add(&mut self, flow: &FlowRecord, swapped: bool) {
+        if self.flows == 0 {
+            (self.first, self.last) = (flow.first, flow.last);
+        }
+        self.flows += 1;
+        self.first = self.first.min(flow.first);
+        self.last = self.last.max(flow.last);
+        let sides: [&Counts; 2] = match swapped {
+            false => [&flow.forward, &flow.reverse],
+            true => [&flow.reverse, &flow.forward],
+        };
+        for (side, counts) in sides.into_iter().enumerate() {
+            self.packets[side] += counts.packets;
+            self.bytes[side] += counts.bytes;
+            self.retransmits[side] += u64::from(counts.retransmits);
+        }
+        if let Some(rtt) = flow.rtt() {
+            self.rtt.add(rtt);
+        }
+    }
+
+    /// From the first packet to the latest, in nanoseconds.
+    pub(crate) const fn duration(&self) -> i64 {
+        self.last.saturating_sub(self.first)
+    }
+}
+
+/// The pair that a flow belongs to, and whether its ends are swapped: but for clients and services, a pair is the same
+/// whoever opened the flow.
+fn pair<'m>(by: By, flow: &FlowRecord, map: &'m PodMap) -> ([End<'m>; 2], bool) {
+    let key = &flow.key;
+    let ends = match by {
+        By::Flow | By::Pod => [key.source, key.destination].map(|address| pod(map, address)),
+        By::Node => {
+            let [from, to] = vteps(flow);
+            [node(map, key.source, from), node(map, key.destination, to)]
+        }
+        By::Vtep => vteps(flow).map(|vtep| vtep.map_or(End::NoTunnel, End::Address)),
+        By::Vni => return ([key.vni.map_or(End::NoTunnel, End::Vni); 2], false),
+        By::Service => {
+            let port = key.destination_port();
+            let owner = map.owner(key.destination);
+            let server = match owner.kind() {
+                Kind::Service => End::Service(owner.label(), key.protocol, port),
+                _ => End::Server(key.destination, key.protocol, port),
+            };
+            return ([pod(map, key.source), server], false);
+        }
+    };
+    let swapped = ends[0] > ends[1];
+    (if swapped { [ends[1], ends[0]] } else { ends }, swapped)
+}
+
+fn vteps(flow: &FlowRecord) -> [Option<IpAddr>; 2] {
+    let (from, to) = flow.vteps.unzip();
+    [from, to]
+}
+
+/// The pod if it is known, whatever else the map knows if not, and in the end the address.
+fn pod<'m>(map: &'m PodMap, address: IpAddr) -> End<'m> {
+    let owner = map.owner(address);
+    match owner.kind() {
+        Kind::Unknown => End::Address(address),
+        // of this pod no more is known than its node
+        Kind::Pod if owner.pod_id().is_none() => End::Address(address),
+        _ => End::Name(owner.label()),
+    }
+}
+
+/// The node of an address, or else the one that carried it.
+fn node<'m>(map: &'m PodMap, address: IpAddr, vtep: Option<IpAddr>) -> End<'m> {
+    let owner: Owner<'m> = map.owner(address);
+    let node = owner.node().or_else(|| vtep.and_then(|vtep| map.node_by_vtep(vtep)));
+    match (node, vtep) {
+        (Some(node), _) => End::Name(node),
+        (None, Some(vtep)) => End::Address(vtep),
+        (None, None) => End::Name(owner.label()),
+    }
+}
+
+impl<'m> End<'m> {
+    /// As it is printed: `default/web-0@worker`, `10.244.1.5`, `svc:shop/api tcp/80`, `1`, `-`, `(others)`.
+    pub(crate) fn label(&self) -> Cow<'m, str> {
+        match *self {
+            Self::Name(name) => Cow::Borrowed(name),
+            Self::Address(address) => Cow::Owned(address.to_string()),
+            Self::Service(name, protocol, port) => with_port(name, protocol, port),
+            Self::Server(address, protocol, port) => {
+                with_port(&address.to_string(), protocol, port)
+            }
+            Self::Vni(vni) => Cow::Owned(vni.number().to_string()),
+            Self::NoTunnel => Cow::Borrowed("-"),
+            Self::Other => Cow::Borrowed("(others)"),
+        }
+    }
+}
+
+fn with_port<'m>(name: &str, protocol: IpProtocol, port: Option<u16>) -> Cow<'m, str> {
+    let protocol = protocol_name(protocol);
+    Cow::Owned(match port {
+        Some(port) => format!("{name} {protocol}/{port}"),
+        None => format!("{name} {protocol}"),
+    })
+}
+
+/// The protocol's name in lower case, or its number.
+pub(crate) fn protocol_name(protocol: IpProtocol) -> Cow<'static, str> {
+    protocol.name().map_or_else(|| Cow::Owned(protocol.0.to_string()), Cow::Borrowed)
+}
