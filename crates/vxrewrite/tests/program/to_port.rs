@@ -79,3 +79,60 @@ fn nothing_else_changes() {
     vxrewrite(["-r", arg(&file), "-w", arg(&only), "--vni", "1"]);
     assert_eq!(packets(&back), packets(&only));
 }
+
+/// On every capture there is: the state of each checksum is what it was, also in what ICMP errors quote.
+#[test]
+fn states_of_checksums_stay() {
+    let Some(captures) = captures() else { return };
+    let folder = Folder::new();
+    let out = folder.file("out");
+    let decoder = vxlan::Decoder::default();
+    let (mut tunnels, mut quotes) = (0, 0);
+    for path in ["lab", "third-party/vxlan", "third-party/geneve", "third-party/other"]
+        .iter()
+        .flat_map(|part| crate::harness::files_below(&captures.join(part)))
+    {
+        let _ = std::fs::remove_file(&out);
+        vxrewrite(["-r", arg(&path), "-w", arg(&out), "--to-port", "4789"]);
+        if !out.exists() {
+            continue;
+        }
+        let (Ok(mut before), Ok(mut after)) =
+            (vxcap::file::Reader::open(&path), vxcap::file::Reader::open(&out))
+        else {
+            continue;
+        };
+        let mut number = 0;
+        while let (Ok(Some(a)), Ok(Some(b))) = (before.next_frame(), after.next_frame()) {
+            number += 1;
+            let place = format!("{} packet {number}", path.display());
+            assert_eq!(
+                (a.time, a.orig_len, a.data.len()),
+                (b.time, b.orig_len, b.data.len()),
+                "{place}"
+            );
+            let decode = |frame: &vxcap::Frame<'_>| -> Vec<String> {
+                let packet = decoder.decode_captured(frame.data, frame.link_type, frame.orig_len);
+                let mut states = vec![packet.inner_checksum().name().to_owned()];
+                for level in decoder.encapsulations(&packet) {
+                    states.push(level.checksum().name().to_owned());
+                    states.push(level.headers.ports().map_or(0, |ports| ports.0).to_string());
+                }
+                if let Some(quoted) = decoder.decode_quote(&packet.inner) {
+                    states.push(quoted.outer_checksum().name().to_owned());
+                }
+                states
+            };
+            assert_eq!(decode(&a), decode(&b), "{place}");
+            let packet = decoder.decode_captured(b.data, b.link_type, b.orig_len);
+            tunnels += usize::from(packet.tunnel.is_some());
+            let quoted = decoder.decode_quote(&packet.inner);
+            if let Some((_, port)) = quoted.and_then(|quoted| quoted.outer.ports()) {
+                quotes += usize::from(port == 4789);
+                assert_ne!(port, 8472, "{place}");
+            }
+        }
+    }
+    assert!(tunnels > 1000, "{tunnels}");
+    eprintln!("{tunnels} tunnels, {quotes} quotes");
+}
