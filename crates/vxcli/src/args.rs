@@ -48,7 +48,8 @@ pub struct SelectArgs {
 #[command(next_help_heading = "Names")]
 pub struct MapArgs {
     /// Where names come from: kubectl's JSON or YAML of nodes, pods, services, endpointslices; flannel's subnet.env;
-    /// or lines `CIDR NAME`. May be repeated. `none`: no names.
+    /// or lines `CIDR NAME`. May be repeated. `kernel`: routes, neighbours, forwarding database and VXLAN devices of this
+    /// node, and /run/flannel/subnet.env; the default with -i. `none` turns that off.
     #[arg(long, value_name = "FILE")]
     pub map: Vec<PathBuf>,
 

@@ -64,6 +64,23 @@ impl Selection {
         self.pods = self.pod_names.iter().flat_map(|name| map.pods_named(name)).collect();
     }
 
+    /// Compiles the expressions for these link types now: later the process may have no right to load libpcap. One that
+    /// makes no sense for a link type is told when a frame of it comes.
+    pub fn prepare(&mut self, link_types: &[LinkType]) {
+        for filter in [&mut self.outer, &mut self.inner].into_iter().flatten() {
+            for &link_type in link_types {
+                let _ = filter.program(link_type);
+            }
+        }
+    }
+
+    /// The pods' addresses that count as overlay traffic are these now.
+    pub fn pods_changed(&mut self, pods: Vec<Prefix>) {
+        if let Some((overlay, _)) = &mut self.overlay {
+            overlay.pods = pods;
+        }
+    }
+
     /// Overlay traffic only, on the interfaces whose flag is set.
     pub fn only_overlay(&mut self, overlay: Overlay, interfaces: Vec<bool>) {
         self.overlay = Some((overlay, interfaces));

@@ -1,5 +1,7 @@
 //! From the command line as typed to what a run works with.
 
+use std::path::Path;
+
 use podmap::{Builder, PodMap};
 use vxlan::{Decoder, Ports, TunnelKind};
 
@@ -11,10 +13,22 @@ use crate::terminal::Terminal;
 ///
 /// # Errors
 ///
-/// [`Failure::Usage`] where a file cannot be read, or makes no sense.
+/// As [`fill`].
 pub fn map(args: &MapArgs, terminal: &mut Terminal) -> Result<PodMap, Failure> {
     let mut builder = Builder::new();
-    for path in args.map.iter().filter(|path| path.as_os_str() != "none") {
+    fill(&mut builder, args)?;
+    let map = builder.build();
+    tell_warnings(&map, terminal);
+    Ok(map)
+}
+
+/// Puts what the files and flags say into `builder`. The words `none` and `kernel` are no files.
+///
+/// # Errors
+///
+/// [`Failure::Usage`] where a file cannot be read, or makes no sense.
+pub fn fill(builder: &mut Builder, args: &MapArgs) -> Result<(), Failure> {
+    for path in args.map.iter().filter(|path| !is_word(path)) {
         builder.read_file(path).map_err(Failure::usage)?;
     }
     for value in &args.pod_cidr {
@@ -26,11 +40,19 @@ pub fn map(args: &MapArgs, terminal: &mut Terminal) -> Result<PodMap, Failure> {
     for value in &args.node_cidr {
         builder.node_cidr_flag(value).map_err(Failure::usage)?;
     }
-    let map = builder.build();
+    Ok(())
+}
+
+/// `none` and `kernel`, in the place of a map file.
+fn is_word(path: &Path) -> bool {
+    path.as_os_str() == "none" || path.as_os_str() == "kernel"
+}
+
+/// Tells what is odd about a map.
+pub fn tell_warnings(map: &PodMap, terminal: &mut Terminal) {
     for warning in map.warnings() {
         terminal.tell(format_args!("warning: {warning}"));
     }
-    Ok(map)
 }
 
 /// The decoder for these `--tunnel-port` values, or the default one.

@@ -153,6 +153,14 @@ pub(crate) struct LiveArgs {
     #[arg(long, value_enum, default_value_t = Backend::Ring)]
     pub(crate) backend: Backend,
 
+    /// Go on as USER after the devices and the first file are open.
+    #[arg(short = 'Z', long = "relinquish-privileges", value_name = "USER")]
+    pub(crate) user: Option<String>,
+
+    /// Keep rights, files and system calls that a capture does not need.
+    #[arg(long)]
+    pub(crate) no_sandbox: bool,
+
     /// Decide on every frame in user space, none in the kernel. The result is the same.
     #[arg(long)]
     pub(crate) no_pushdown: bool,

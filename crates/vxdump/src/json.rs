@@ -2,6 +2,8 @@
 //!
 //! Written by hand: the shape is fixed, and serialising through a value or a derive costs several times as much a packet.
 
+use std::net::IpAddr;
+
 use podmap::{Kind, Owner, PodMap};
 use vxcap::Frame;
 use vxlan::{Decoder, Encapsulation, Headers, IpProtocol, MacAddr, Packet, Protocol, VlanTags};
@@ -22,6 +24,19 @@ pub(crate) struct Origin<'a> {
     pub(crate) interface: Option<&'a str>,
     /// The file's name, where several are read.
     pub(crate) file: Option<&'a str>,
+    /// How a frame on a VXLAN device will be, or was, carried.
+    pub(crate) carriage: Option<Carriage>,
+}
+
+/// The tunnel of a frame that was captured on a VXLAN device: what it has there no header for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Carriage {
+    /// The device's network identifier.
+    pub(crate) vni: Option<u32>,
+    /// Outer source address.
+    pub(crate) source: IpAddr,
+    /// Outer destination address.
+    pub(crate) destination: IpAddr,
 }
 
 impl Json {
@@ -55,6 +70,17 @@ impl Json {
             put::text(out, ",\"gso\":true");
         }
         out.push(b'}');
+        if let Some(carriage) = origin.carriage {
+            put::text(out, ",\"carriage\":{\"src\":\"");
+            put::address(out, carriage.source);
+            put::text(out, "\",\"dst\":\"");
+            put::address(out, carriage.destination);
+            out.push(b'"');
+            if let Some(vni) = carriage.vni {
+                member(out, "vni", vni);
+            }
+            out.push(b'}');
+        }
         whole(out, packet, decoder, map);
         if let Some(quote) = decoder.decode_quote(&packet.inner) {
             put::text(out, ",\"quoted\":{");
@@ -134,7 +160,7 @@ fn write_encapsulation(out: &mut Vec<u8>, encapsulation: &Encapsulation<'_>, map
     put::text(out, encapsulation.checksum().name());
     out.push(b'"');
     fragment(out, headers);
-    let node = |out: &mut Vec<u8>, key: &str, address: Option<std::net::IpAddr>| {
+    let node = |out: &mut Vec<u8>, key: &str, address: Option<IpAddr>| {
         if let Some(name) = address.and_then(|a| map.node_by_vtep(a)) {
             key_of(out, key);
             string(out, name);

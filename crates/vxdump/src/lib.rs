@@ -5,6 +5,7 @@
 mod cli;
 mod csv;
 mod flows;
+mod following;
 mod json;
 pub mod kernel_map;
 mod live;
@@ -20,6 +21,7 @@ mod save;
 mod signals;
 mod source;
 mod style;
+mod taps;
 pub mod text;
 mod time_utc;
 

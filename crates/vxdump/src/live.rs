@@ -1,109 +1,72 @@
 //! Capturing live: packets of devices, until a signal or a number ends it.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use vxcap::filter::pushdown::{Overlay, Prefix};
-use vxcap::live::{self, Capture, Directions, Netns, Options, Statistics};
+use vxcap::Timestamp;
+use vxcap::live::{self, Netns, User};
 use vxcap::write::Counts;
-use vxcap::{Interface, Timestamp};
-use vxcli::{Failure, Selection, Terminal, setup};
-use vxlan::LinkType;
+use vxcli::{Failure, Selection, Terminal};
+use vxlan::{Decoder, LinkType};
 
-use crate::cli::{Backend, Direction, InputArgs, PacketArgs};
+use crate::cli::{InputArgs, PacketArgs};
+use crate::following::Following;
+use crate::json::Carriage;
 use crate::output::Output;
 use crate::packets;
-use crate::pipeline::{Next, Pipeline};
-use crate::save::{Ended, Save};
+use crate::pipeline::{Arrival, Next, Pipeline};
+use crate::sandbox::Sandbox;
+use crate::save::{Ended, Plan, Save};
 use crate::signals::Signals;
 use crate::style::Style;
+use crate::taps::{Tap, Taps, Wanted};
 use crate::text::put;
 
-/// Signals and the wish to see what is there are looked at this often, while nothing comes.
-const WAIT: Duration = Duration::from_millis(100);
-/// And after this many frames, while many come.
-const BATCH: u32 = 1024;
-
-/// A device that is captured on.
-struct Tap {
-    capture: Capture,
-    interface: Interface,
-    /// The last word on its frames, once it is gone.
-    last: Option<Statistics>,
-}
+/// Signals and changes of the map are looked at this often, while nothing comes.
+pub(crate) const WAIT: Duration = Duration::from_millis(100);
+/// And after this many frames of a device, while many come.
+pub(crate) const BATCH: u32 = 4096;
 
 pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Failure> {
-    let map = setup::map(&args.map, terminal)?;
-    let decoder = setup::decoder(&args.input.tunnel)?;
-    let ports = setup::ports(&args.input.tunnel)?;
-    let mut selection = Selection::new(&args.select, &map)?;
-    let netns =
-        args.input.live.netns.as_deref().map(Netns::open).transpose().map_err(Failure::usage)?;
+    let live = &args.input.live;
+    let netns = live.netns.as_deref().map(Netns::open).transpose().map_err(Failure::usage)?;
     let netns = netns.map(Arc::new);
-
-    let devices = live::devices(netns.as_deref()).map_err(Failure::error)?;
-    let underlay = |name: &String| {
-        let device = devices.iter().find(|device| device.name == *name);
-        !args.input.live.all && device.is_some_and(|device| device.kind.is_underlay())
-    };
-    let only_overlay: Vec<bool> = args.input.live.interface.iter().map(underlay).collect();
-    if only_overlay.contains(&true) {
-        let pods = map.rows().filter(|row| row.kind == podmap::Kind::Pod);
-        let pods = pods.filter_map(|row| Prefix::new(row.cidr.address(), row.cidr.prefix_len()));
-        let overlay = Overlay { ports: ports.clone(), pods: pods.collect() };
-        selection.only_overlay(overlay, only_overlay.clone());
+    let mut following = Following::open(&args.map, netns.as_deref(), terminal)?;
+    let map = following.map();
+    vxcli::setup::tell_warnings(&map, terminal);
+    let ports = following.ports(&args.input.tunnel)?;
+    let decoder = Decoder::default().ports(ports.clone());
+    let mut selection = Selection::new(&args.select, &map)?;
+    if args.print.dump_program > 0 {
+        let pushed = selection.kernel_program(&ports, &map, false)?;
+        return packets::print_program(&pushed.program, args.print.dump_program, terminal);
     }
 
-    let mut taps = Vec::new();
-    for (number, (name, only_overlay)) in
-        args.input.live.interface.iter().zip(only_overlay).enumerate()
-    {
-        let mut options = options(&args.input, name, number as u32);
-        options.netns.clone_from(&netns);
-        let link_type = devices.iter().find(|d| d.name == *name).map(live::Device::link_type);
-        let ethernet = link_type == Some(LinkType::ETHERNET);
-        if ethernet && !args.input.live.no_pushdown {
-            let pushed = selection.kernel_program(&ports, &map, only_overlay)?;
-            if args.print.dump_program > 0 {
-                return packets::print_program(&pushed.program, args.print.dump_program, terminal);
-            }
-            for (part, why) in &pushed.left_out {
-                terminal.tell(format_args!("{name}: {part} is decided in user space: {why}"));
-            }
-            let program = pushed.program.with_snaplen(args.input.snaplen.unwrap_or(0));
-            options.program = Some(Arc::new(program));
-        }
-        let capture = Capture::open(&options).map_err(Failure::error)?;
-        let mut interface = capture.interface().clone();
-        interface.filter = filter_text(args);
-        interface.os = crate::save::operating_system();
-        let snaplen = interface.snaplen;
-        let what = if only_overlay { ", overlay traffic only (--all for everything)" } else { "" };
-        let (short, long) = interface.link_type.name().unwrap_or(("?", "not decoded"));
-        let _ = writeln!(
-            terminal.err,
-            "listening on {name}, link-type {short} ({long}), snapshot length {snaplen} bytes{what}"
-        );
-        taps.push(Tap { capture, interface, last: None });
-    }
-
+    let text = filter_text(args);
+    let wanted = Wanted { selection: &mut selection, ports: &ports, map: &map, text };
+    let mut taps = Taps::open(&args.input, netns.as_ref(), wanted, terminal)?;
+    let mut link_types = vec![LinkType::ETHERNET, LinkType::RAW];
+    link_types.extend(taps.all.iter().map(|tap| tap.interface.link_type));
+    selection.prepare(&link_types);
     let signals = Signals::listen()?;
-    let save = packets::plan(args)?.map(Save::begin).transpose()?;
-    let style = Style::new(&args.print, terminal);
+    let mut style = Style::new(&args.print, terminal);
+    style.interface_names(taps.devices.iter().map(|d| (d.index, d.name.clone())).collect());
+    let plan = packets::plan(args)?;
+    let save = plan.clone().map(Save::begin).transpose()?;
+    give_up_rights(args, plan.as_ref(), terminal)?;
+
     let watched = terminal.out_is_terminal || args.print.line_buffered;
     let output = Output::new(&mut *terminal.out, watched);
     let mut pipeline = Pipeline::new(args, decoder, map, selection, style, save, output);
     let begin = now();
     let mut told = Told { err: &mut *terminal.err, lost: 0 };
-    let result = capture(&mut taps, &mut pipeline, &signals, &mut told);
+    let result = capture(&mut taps, &mut following, &mut pipeline, &signals, &mut told);
 
     // whatever ended it: what was captured is written, and what was lost is told
     let result = result.and_then(|()| pipeline.output.flush());
     let saved = match pipeline.save.take() {
-        Some(save) => {
-            let ended = ended(&mut taps, begin);
-            save.finish(&ended)
-        }
+        Some(save) => save.finish(&ended(&mut taps.all, begin)),
         None => Ok(()),
     };
     let selected = pipeline.selected;
@@ -117,42 +80,60 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
         0 => Ok(()),
         lost => Err(Failure::error(format_args!(
             "the capture on {lost} of {} devices ended early",
-            taps.len()
+            taps.all.len()
         ))),
     }
 }
 
-/// The loop over all frames of all devices.
+/// After everything is open: another user, and the sandbox.
+fn give_up_rights(
+    args: &PacketArgs,
+    plan: Option<&Plan>,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let live = &args.input.live;
+    if let Some(name) = &live.user {
+        User::named(name).and_then(|user| user.assume()).map_err(Failure::usage)?;
+    }
+    if !live.no_sandbox {
+        let sandbox = Sandbox {
+            writable: plan.filter(|p| p.rotates()).map(|p| p.folder().to_owned()),
+            readable: Vec::new(),
+            commands: plan.is_some_and(Plan::runs_commands),
+        };
+        for warning in sandbox.enter() {
+            terminal.tell(format_args!("warning: {warning}"));
+        }
+    }
+    Ok(())
+}
+
+/// The loop over all frames of all devices, which take turns.
 fn capture(
-    taps: &mut [Tap],
+    taps: &mut Taps,
+    following: &mut Following,
     pipeline: &mut Pipeline<'_>,
     signals: &Signals,
     told: &mut Told<'_>,
 ) -> Result<(), Failure> {
-    let mut quiet = false;
-    loop {
-        if signals.stop() || taps.iter().all(|tap| tap.last.is_some()) {
-            return Ok(());
-        }
+    while !signals.stop() && !taps.is_over() {
         if signals.report() {
             told.statistics(taps, pipeline.selected);
         }
-        // several devices take turns; where all were silent, one of them is waited for
-        let several = taps.iter().filter(|tap| tap.last.is_none()).count() > 1;
-        let wait = match (quiet, several) {
-            (true, true) => Duration::from_millis(5),
-            (true, false) => WAIT,
-            (false, _) => Duration::ZERO,
-        };
+        if let Some(map) = following.changed() {
+            pipeline.map_changed(map);
+            taps.map_changed(&mut pipeline.selection, &pipeline.map)?;
+        }
         let mut came = false;
-        for tap in taps.iter_mut().filter(|tap| tap.last.is_none()) {
-            let mut patience = if came { Duration::ZERO } else { wait };
+        for tap in &mut taps.all {
             for _ in 0..BATCH {
-                match tap.capture.next_frame(std::mem::take(&mut patience)) {
-                    Ok(Some(frame)) => {
+                let index = tap.index;
+                match tap.next_frame() {
+                    Ok(Some((frame, interface))) => {
                         came = true;
-                        if pipeline.frame(frame, Some(&tap.interface), None, None)? == Next::Enough
-                        {
+                        let carriage = carriage(following, index, frame.data);
+                        let arrival = Arrival { interface: Some(interface), file: None, carriage };
+                        if pipeline.frame(frame, &arrival)? == Next::Enough {
                             return Ok(());
                         }
                     }
@@ -160,23 +141,34 @@ fn capture(
                     Err(error) => {
                         told.tell(&error);
                         told.lost += 1;
-                        tap.last = Some(tap.capture.statistics().unwrap_or_default());
+                        tap.give_up();
                         break;
                     }
                 }
             }
         }
-        if !came && !quiet {
+        if !came {
             // nothing more for now: whoever looks on sees all there was
             pipeline.flush()?;
+            taps.wait(WAIT)?;
         }
-        quiet = !came;
     }
+    Ok(())
+}
+
+/// How a frame on a VXLAN device is carried, as its MAC addresses and the forwarding database say.
+#[inline]
+fn carriage(following: &Following, device: u32, frame: &[u8]) -> Option<Carriage> {
+    let kernel = following.kernel()?;
+    let tunnel = kernel.tunnels().iter().find(|tunnel| tunnel.device == device)?;
+    let (to, rest) = frame.split_first_chunk::<6>()?;
+    let source = kernel.remote_of(device, *rest.first_chunk::<6>()?)?;
+    Some(Carriage { vni: tunnel.vni, source, destination: kernel.remote_of(device, *to)? })
 }
 
 /// What is told on stderr while the capture holds stdout.
 struct Told<'e> {
-    err: &'e mut dyn std::io::Write,
+    err: &'e mut dyn Write,
     /// Devices that went away.
     lost: usize,
 }
@@ -186,46 +178,26 @@ impl Told<'_> {
         let _ = writeln!(self.err, "vxdump: {message}");
     }
 
-    /// As tcpdump's, and what was lost before the capture could see it.
-    fn statistics(&mut self, taps: &mut [Tap], captured: u64) {
-        let mut sum = Statistics::default();
-        for tap in taps {
-            let one = tap.statistics();
-            sum.received += one.received;
-            sum.dropped += one.dropped;
-            sum.interface_dropped = add(sum.interface_dropped, one.interface_dropped);
-            // of the whole host: the same for each device
-            sum.backlog_dropped = sum.backlog_dropped.max(one.backlog_dropped);
-        }
-        let lines = [
-            (Some(captured), "captured", true),
-            (Some(sum.received), "received by filter", true),
-            (Some(sum.dropped), "dropped by kernel", true),
-            (sum.interface_dropped, "dropped by interface", false),
-            (sum.backlog_dropped, "dropped by the kernel's input queue, of any device", false),
-        ];
-        for (number, what, always) in lines {
-            if let Some(number) = number.filter(|&n| always || n > 0) {
-                let plural = if number == 1 { "" } else { "s" };
-                let _ = writeln!(self.err, "{number} packet{plural} {what}");
-            }
-        }
+    fn statistics(&mut self, taps: &mut Taps, captured: u64) {
+        write_statistics(self.err, taps, captured);
     }
 }
 
-impl Tap {
-    fn statistics(&mut self) -> Statistics {
-        match self.last {
-            Some(last) => last,
-            None => self.capture.statistics().unwrap_or_default(),
+/// As tcpdump's, and what was lost before the capture could see it.
+pub(crate) fn write_statistics(err: &mut dyn Write, taps: &mut Taps, captured: u64) {
+    let sum = taps.statistics();
+    let lines = [
+        (Some(captured), "captured", true),
+        (Some(sum.received), "received by filter", true),
+        (Some(sum.dropped), "dropped by kernel", true),
+        (sum.interface_dropped, "dropped by interface", false),
+        (sum.backlog_dropped, "dropped by the kernel's input queue, of any device", false),
+    ];
+    for (number, what, always) in lines {
+        if let Some(number) = number.filter(|&n| always || n > 0) {
+            let plural = if number == 1 { "" } else { "s" };
+            let _ = writeln!(err, "{number} packet{plural} {what}");
         }
-    }
-}
-
-fn add(a: Option<u64>, b: Option<u64>) -> Option<u64> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a + b),
-        (a, b) => a.or(b),
     }
 }
 
@@ -267,29 +239,6 @@ fn filter_text(args: &PacketArgs) -> Option<String> {
     words.extend(select.vni.iter().map(|vni| format!("--vni {vni}")));
     words.extend(select.inner.iter().map(|inner| format!("--inner '{inner}'")));
     (!words.is_empty()).then(|| words.join(" "))
-}
-
-fn options(input: &InputArgs, device: &str, interface: u32) -> Options {
-    let mut options = Options::new(device);
-    if input.live.immediate_mode {
-        options = options.immediate();
-    }
-    options.interface = interface;
-    options.snaplen = input.snaplen.unwrap_or(0);
-    options.promiscuous = !input.live.no_promiscuous;
-    if let Some(kib) = input.live.buffer {
-        options.buffer = kib as usize * 1024;
-    }
-    options.directions = match input.live.direction {
-        Some(Direction::In) => Directions::In,
-        Some(Direction::Out) => Directions::Out,
-        Some(Direction::Inout) | None => Directions::Both,
-    };
-    options.backend = match input.live.backend {
-        Backend::Ring => live::Backend::Native,
-        Backend::Pcap => live::Backend::Pcap,
-    };
-    options
 }
 
 /// `-D`: the devices, each with its number, kind, and for a VXLAN device VNI and port.

@@ -9,7 +9,7 @@ use vxlan::LinkType;
 use crate::cli::PacketArgs;
 use crate::live;
 use crate::output::Output;
-use crate::pipeline::{Next, Pipeline};
+use crate::pipeline::{Arrival, Next, Pipeline};
 use crate::save::{Plan, Save};
 use crate::source::{Captured, Source};
 use crate::style::Style;
@@ -80,7 +80,9 @@ fn read(
         progress.packet(pipeline.number, || source.progress());
         match source.next_frame() {
             Ok(Some(Captured { frame, interface, file })) => {
-                if pipeline.frame(frame, interface, file, None)? == Next::Enough {
+                if pipeline.frame(frame, &Arrival { interface, file, carriage: None })?
+                    == Next::Enough
+                {
                     return Ok(());
                 }
             }

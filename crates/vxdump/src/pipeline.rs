@@ -6,7 +6,7 @@ use vxcli::{Failure, Selection};
 use vxlan::{Decoder, Tunnel, Vni};
 
 use crate::cli::PacketArgs;
-use crate::json::Origin;
+use crate::json::{Carriage, Origin};
 use crate::output::Output;
 use crate::save::Save;
 use crate::style::{Seen, Style};
@@ -27,6 +27,17 @@ pub(crate) struct Pipeline<'w> {
     pub(crate) number: u64,
     /// Frames selected so far.
     pub(crate) selected: u64,
+}
+
+/// Where a frame comes from.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Arrival<'a> {
+    /// The interface; `None` where a damaged file does not describe it.
+    pub(crate) interface: Option<&'a Interface>,
+    /// The file's name, where several are read.
+    pub(crate) file: Option<&'a str>,
+    /// How a frame on a VXLAN device will be, or was, carried.
+    pub(crate) carriage: Option<Carriage>,
 }
 
 /// What comes after a frame.
@@ -69,14 +80,12 @@ impl<'w> Pipeline<'w> {
         pipeline
     }
 
-    /// Takes a frame. `drops`: frames lost just before it, where that is known.
+    /// Takes a frame.
     #[inline]
     pub(crate) fn frame(
         &mut self,
         mut frame: Frame<'_>,
-        interface: Option<&Interface>,
-        file: Option<&str>,
-        drops: Option<u64>,
+        from: &Arrival<'_>,
     ) -> Result<Next, Failure> {
         self.number += 1;
         // -s cuts what is decoded and what is written alike
@@ -86,19 +95,13 @@ impl<'w> Pipeline<'w> {
         }
         // what is only counted or written needs no decoding
         if self.printed || self.selection.looks_inside() {
-            self.decoded(&frame, interface, file, drops)
+            self.decoded(&frame, from)
         } else {
-            self.selected(&frame, interface, drops)
+            self.selected(&frame, from)
         }
     }
 
-    fn decoded(
-        &mut self,
-        frame: &Frame<'_>,
-        interface: Option<&Interface>,
-        file: Option<&str>,
-        drops: Option<u64>,
-    ) -> Result<Next, Failure> {
+    fn decoded(&mut self, frame: &Frame<'_>, from: &Arrival<'_>) -> Result<Next, Failure> {
         let packet = self.decoder.decode_captured(frame.data, frame.link_type, frame.orig_len);
         let tunnel = self.decoder.innermost_tunnel(&packet);
         // of a first fragment only what this frame carried
@@ -115,10 +118,14 @@ impl<'w> Pipeline<'w> {
         )? {
             return Ok(Next::Continue);
         }
-        let next = self.selected(frame, interface, drops)?;
+        let next = self.selected(frame, from)?;
         if self.printed {
-            let interface = interface.and_then(|i| i.name.as_deref());
-            let origin = Origin { number: self.number, interface, file };
+            let origin = Origin {
+                number: self.number,
+                interface: from.interface.and_then(|i| i.name.as_deref()),
+                file: from.file,
+                carriage: from.carriage,
+            };
             let vni = tunnel.and_then(Tunnel::vni).map(Vni::number);
             let selected = self.selected;
             let seen = Seen { frame, origin: &origin, packet: &packet, selected, vni, inner_len };
@@ -128,20 +135,22 @@ impl<'w> Pipeline<'w> {
         Ok(next)
     }
 
-    fn selected(
-        &mut self,
-        frame: &Frame<'_>,
-        interface: Option<&Interface>,
-        drops: Option<u64>,
-    ) -> Result<Next, Failure> {
+    fn selected(&mut self, frame: &Frame<'_>, from: &Arrival<'_>) -> Result<Next, Failure> {
         self.selected += 1;
-        if let (Some(save), Some(interface)) = (&mut self.save, interface)
-            && !save.packet(frame, interface, drops)?
+        if let (Some(save), Some(interface)) = (&mut self.save, from.interface)
+            && !save.packet(frame, interface)?
         {
             self.selected -= 1;
             return Ok(Next::Enough);
         }
         Ok(if self.selected == self.most { Next::Enough } else { Next::Continue })
+    }
+
+    /// The map is another one now.
+    pub(crate) fn map_changed(&mut self, map: PodMap) {
+        self.map = map;
+        self.selection.map_changed(&self.map);
+        self.style.map_changed();
     }
 
     /// Writes out what is waiting.

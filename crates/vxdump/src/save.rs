@@ -44,7 +44,7 @@ impl Plan {
             command: args.after_rotation.clone(),
             packet_buffered: args.packet_buffered,
         };
-        if plan.is_stdout() && (plan.size.is_some() || plan.period.is_some()) {
+        if plan.is_stdout() && plan.rotates() {
             return Err(Failure::usage("-C and -G need a file for -w: stdout cannot be rotated"));
         }
         Ok(Some(plan))
@@ -61,6 +61,11 @@ impl Plan {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         }
+    }
+
+    /// Are new files begun on the way?
+    pub(crate) fn rotates(&self) -> bool {
+        self.size.is_some() || self.period.is_some()
     }
 
     /// Does it start other programs?
@@ -167,7 +172,6 @@ impl Save {
         &mut self,
         frame: &Frame<'_>,
         interface: &Interface,
-        drops: Option<u64>,
     ) -> Result<bool, Failure> {
         if (self.plan.size.is_some() || self.plan.period.is_some()) && self.is_full() {
             if !self.has_another() {
@@ -175,7 +179,7 @@ impl Save {
             }
             self.rotate()?;
         }
-        let written = self.write(frame, interface, drops);
+        let written = self.write(frame, interface);
         self.checked(written)?;
         if self.plan.packet_buffered {
             self.flush()?;
@@ -183,12 +187,7 @@ impl Save {
         Ok(true)
     }
 
-    fn write(
-        &mut self,
-        frame: &Frame<'_>,
-        interface: &Interface,
-        drops: Option<u64>,
-    ) -> Result<(), Error> {
+    fn write(&mut self, frame: &Frame<'_>, interface: &Interface) -> Result<(), Error> {
         if matches!(self.writer, Some(Writer::Waiting(_)))
             && let Some(Writer::Waiting(sink)) = self.writer.take()
         {
@@ -199,8 +198,7 @@ impl Save {
             Some(Writer::Pcapng(writer, numbers)) => {
                 let mut frame = *frame;
                 frame.interface = number(writer, numbers, frame.interface, interface)?;
-                let options = PacketOptions { drop_count: drops, ..PacketOptions::default() };
-                writer.packet(&frame, &options)
+                writer.packet(&frame, &PacketOptions::default())
             }
             Some(Writer::Waiting(_)) | None => Ok(()),
         }

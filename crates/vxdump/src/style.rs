@@ -44,6 +44,20 @@ impl Style {
         }
     }
 
+    /// The map is another one now.
+    pub(crate) fn map_changed(&mut self) {
+        if let Self::Text(text) = self {
+            text.names.map_changed();
+        }
+    }
+
+    /// Names for the interface indexes in Linux cooked headers.
+    pub(crate) fn interface_names(&mut self, names: Vec<(u32, String)>) {
+        if let Self::Text(text) = self {
+            text.printer.interface_names(names);
+        }
+    }
+
     /// What stands before the first packet.
     pub(crate) fn head(&self, out: &mut Vec<u8>) {
         if let Self::Csv(_) = self {

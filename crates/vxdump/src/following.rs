@@ -1,0 +1,80 @@
+//! The map of a live capture: files and flags as they were, and the node's kernel as it changes.
+
+use podmap::{Builder, PodMap};
+use vxcap::live::Netns;
+use vxcli::args::{MapArgs, TunnelArgs};
+use vxcli::{Failure, Terminal, setup};
+use vxlan::{Ports, TunnelKind};
+
+use crate::kernel_map::KernelMap;
+
+/// What the map is made of.
+pub(crate) struct Following {
+    builder: Builder,
+    kernel: Option<KernelMap>,
+}
+
+impl Following {
+    /// Reads the sources. The kernel is asked unless `--map none` says otherwise; where only files were named it still
+    /// is, for its word counts less than theirs.
+    pub(crate) fn open(
+        args: &MapArgs,
+        netns: Option<&Netns>,
+        terminal: &mut Terminal,
+    ) -> Result<Self, Failure> {
+        let mut builder = Builder::new();
+        let wanted = !args.map.iter().any(|path| path.as_os_str() == "none");
+        let kernel = if wanted {
+            let opened = KernelMap::open(netns, &mut builder, &mut |error| {
+                terminal.tell(format_args!("warning: {error}"));
+            });
+            match opened {
+                Ok(kernel) => Some(kernel),
+                Err(error) => {
+                    terminal.tell(format_args!("warning: no names from the kernel: {error}"));
+                    None
+                }
+            }
+        } else {
+            None
+        };
+        // later sources count more
+        setup::fill(&mut builder, args)?;
+        Ok(Self { builder, kernel })
+    }
+
+    /// The map as it is now.
+    pub(crate) fn map(&mut self) -> PodMap {
+        match self.kernel {
+            Some(_) => KernelMap::build(&mut self.builder),
+            None => self.builder.build(),
+        }
+    }
+
+    /// The map anew, if what it is made of has changed. To be called now and then.
+    pub(crate) fn changed(&mut self) -> Option<PodMap> {
+        let kernel = self.kernel.as_mut()?;
+        // an error leaves what was known
+        kernel.refresh(&mut self.builder).unwrap_or(false).then(|| self.map())
+    }
+
+    /// The node's tunnels, where its kernel is asked.
+    pub(crate) fn kernel(&self) -> Option<&KernelMap> {
+        self.kernel.as_ref()
+    }
+
+    /// The ports of `--tunnel-port`; without, the default ones and those of the node's VXLAN devices.
+    pub(crate) fn ports(&self, args: &TunnelArgs) -> Result<Ports, Failure> {
+        let mut ports = setup::ports(args)?;
+        if args.tunnel_port.is_empty() {
+            for tunnel in self.kernel.iter().flat_map(KernelMap::tunnels) {
+                let known = ports.iter().any(|(port, _)| port == tunnel.port);
+                if !known && tunnel.port != 0 {
+                    let kind = if tunnel.gpe { TunnelKind::Gpe } else { TunnelKind::Vxlan };
+                    ports = ports.with(tunnel.port, kind).map_err(Failure::error)?;
+                }
+            }
+        }
+        Ok(ports)
+    }
+}

@@ -1,0 +1,235 @@
+//! Devices that are captured on: opened with what selects in the kernel, and asked for frames in turn.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use podmap::{Kind, PodMap};
+use vxcap::filter::pushdown::{Overlay, Prefix};
+use vxcap::live::{self, Capture, Device, Directions, Error, Netns, Options, Statistics};
+use vxcap::{Frame, Interface};
+use vxcli::{Failure, Selection, Terminal};
+use vxlan::{LinkType, Ports};
+
+use crate::cli::{Backend, Direction, InputArgs};
+
+/// A device that is captured on.
+pub(crate) struct Tap {
+    capture: Capture,
+    /// What a capture file says of it.
+    pub(crate) interface: Interface,
+    /// Its index in its network namespace.
+    pub(crate) index: u32,
+    only_overlay: bool,
+    /// The last word on its frames, once it is gone.
+    last: Option<Statistics>,
+}
+
+/// All devices of a capture.
+pub(crate) struct Taps {
+    pub(crate) all: Vec<Tap>,
+    /// Every device of the namespace, as it was at the start.
+    pub(crate) devices: Vec<Device>,
+    ports: Ports,
+    snaplen: u32,
+    pushdown: bool,
+}
+
+/// What selects frames on a device.
+pub(crate) struct Wanted<'a> {
+    pub(crate) selection: &'a mut Selection,
+    pub(crate) ports: &'a Ports,
+    pub(crate) map: &'a PodMap,
+    /// The selection as text, for the interface block of a capture file.
+    pub(crate) text: Option<String>,
+}
+
+impl Taps {
+    /// Opens the devices that were asked for. `selection` learns on which of them only overlay traffic is wanted.
+    pub(crate) fn open(
+        input: &InputArgs,
+        netns: Option<&Arc<Netns>>,
+        wanted: Wanted<'_>,
+        terminal: &mut Terminal,
+    ) -> Result<Self, Failure> {
+        let Wanted { selection, ports, map, text } = wanted;
+        let args = &input.live;
+        let devices = live::devices(netns.map(Arc::as_ref)).map_err(Failure::error)?;
+        let device = |name: &str| devices.iter().find(|device| device.name == name);
+        let only_overlay: Vec<bool> = args
+            .interface
+            .iter()
+            .map(|name| !args.all && device(name).is_some_and(|device| device.kind.is_underlay()))
+            .collect();
+        if only_overlay.contains(&true) {
+            let overlay = Overlay { ports: ports.clone(), pods: pods(map) };
+            selection.only_overlay(overlay, only_overlay.clone());
+        }
+        let mut taps = Self {
+            all: Vec::new(),
+            ports: ports.clone(),
+            snaplen: input.snaplen.unwrap_or(0),
+            pushdown: !args.no_pushdown,
+            devices: Vec::new(),
+        };
+        for (number, (name, only_overlay)) in args.interface.iter().zip(only_overlay).enumerate() {
+            let mut options = options(input, name, number as u32);
+            options.netns = netns.cloned();
+            if device(name).is_some_and(|device| device.link_type() == LinkType::ETHERNET) {
+                let program = taps.program(name, only_overlay, selection, map, terminal)?;
+                options.program = program.map(Arc::new);
+            }
+            let capture = Capture::open(&options).map_err(Failure::error)?;
+            let mut interface = capture.interface().clone();
+            interface.filter.clone_from(&text);
+            interface.os = crate::save::operating_system();
+            let what =
+                if only_overlay { ", overlay traffic only (--all for everything)" } else { "" };
+            let (short, long) = interface.link_type.name().unwrap_or(("?", "not decoded"));
+            let _ = writeln!(
+                terminal.err,
+                "listening on {name}, link-type {short} ({long}), snapshot length {} bytes{what}",
+                interface.snaplen
+            );
+            let index = capture.device().index;
+            taps.all.push(Tap { capture, interface, index, only_overlay, last: None });
+        }
+        taps.devices = devices;
+        Ok(taps)
+    }
+
+    /// The program that decides in the kernel.
+    fn program(
+        &self,
+        name: &str,
+        only_overlay: bool,
+        selection: &mut Selection,
+        map: &PodMap,
+        terminal: &mut Terminal,
+    ) -> Result<Option<vxcap::filter::Program>, Failure> {
+        if !self.pushdown {
+            return Ok(None);
+        }
+        let pushed = selection.kernel_program(&self.ports, map, only_overlay)?;
+        for (part, why) in &pushed.left_out {
+            terminal.tell(format_args!("{name}: {part} is decided in user space: {why}"));
+        }
+        Ok(Some(pushed.program.with_snaplen(self.snaplen)))
+    }
+
+    /// The map is another one: what the kernel selects by is too.
+    pub(crate) fn map_changed(
+        &mut self,
+        selection: &mut Selection,
+        map: &PodMap,
+    ) -> Result<(), Failure> {
+        selection.pods_changed(pods(map));
+        if !self.pushdown {
+            return Ok(());
+        }
+        for tap in &mut self.all {
+            if tap.last.is_none() && tap.interface.link_type == LinkType::ETHERNET {
+                let pushed = selection.kernel_program(&self.ports, map, tap.only_overlay)?;
+                let program = pushed.program.with_snaplen(self.snaplen);
+                tap.capture.set_program(Some(Arc::new(program))).map_err(Failure::error)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a device has something, at most `timeout`; a signal ends it sooner.
+    pub(crate) fn wait(&self, timeout: Duration) -> Result<(), Failure> {
+        let alive = self.all.iter().filter(|tap| tap.last.is_none());
+        Capture::wait_for_any(alive.map(|tap| &tap.capture), timeout).map_err(Failure::error)
+    }
+
+    /// Is there any device left?
+    pub(crate) fn is_over(&self) -> bool {
+        self.all.iter().all(|tap| tap.last.is_some())
+    }
+
+    /// What became of the frames of all devices together.
+    pub(crate) fn statistics(&mut self) -> Statistics {
+        let mut sum = Statistics::default();
+        for tap in &mut self.all {
+            let one = tap.statistics();
+            sum.captured += one.captured;
+            sum.received += one.received;
+            sum.dropped += one.dropped;
+            sum.interface_dropped = add(sum.interface_dropped, one.interface_dropped);
+            // of the whole host: the same for each device
+            sum.backlog_dropped = sum.backlog_dropped.max(one.backlog_dropped);
+        }
+        sum
+    }
+}
+
+impl Tap {
+    /// The next frame that is there already, and its interface; `None` where there is none, or the device is gone.
+    ///
+    /// # Errors
+    ///
+    /// That the device went away: once.
+    #[inline]
+    pub(crate) fn next_frame(&mut self) -> Result<Option<(Frame<'_>, &Interface)>, Error> {
+        if self.last.is_some() {
+            return Ok(None);
+        }
+        match self.capture.next_frame(Duration::ZERO) {
+            Ok(frame) => Ok(frame.map(|frame| (frame, &self.interface))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The device went away: nothing more is asked of it.
+    pub(crate) fn give_up(&mut self) {
+        self.last = Some(self.capture.statistics().unwrap_or_default());
+    }
+
+    /// What became of its frames.
+    pub(crate) fn statistics(&mut self) -> Statistics {
+        match self.last {
+            Some(last) => last,
+            None => self.capture.statistics().unwrap_or_default(),
+        }
+    }
+}
+
+fn add(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a + b),
+        (a, b) => a.or(b),
+    }
+}
+
+/// The pods' ranges and addresses.
+fn pods(map: &PodMap) -> Vec<Prefix> {
+    map.rows()
+        .filter(|row| row.kind == Kind::Pod)
+        .filter_map(|row| Prefix::new(row.cidr.address(), row.cidr.prefix_len()))
+        .collect()
+}
+
+fn options(input: &InputArgs, device: &str, interface: u32) -> Options {
+    let args = &input.live;
+    let mut options = Options::new(device);
+    if args.immediate_mode {
+        options = options.immediate();
+    }
+    options.interface = interface;
+    options.snaplen = input.snaplen.unwrap_or(0);
+    options.promiscuous = !args.no_promiscuous;
+    if let Some(kib) = args.buffer {
+        options.buffer = kib as usize * 1024;
+    }
+    options.directions = match args.direction {
+        Some(Direction::In) => Directions::In,
+        Some(Direction::Out) => Directions::Out,
+        Some(Direction::Inout) | None => Directions::Both,
+    };
+    options.backend = match args.backend {
+        Backend::Ring => live::Backend::Native,
+        Backend::Pcap => live::Backend::Pcap,
+    };
+    options
+}
