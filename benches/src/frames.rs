@@ -30,7 +30,7 @@ impl Mix {
         let flow = scatter(n) % self.flows;
         let turn = n as usize % self.inner_lengths.len();
         let inner_len: usize = self.inner_lengths.get(turn).copied().unwrap_or(64);
-        let six = self.every_nth_is_ipv6 != 0 && n % self.every_nth_is_ipv6 == 0;
+        let six = self.every_nth_is_ipv6 != 0 && n.is_multiple_of(self.every_nth_is_ipv6);
         let pods = self.pods_of(flow);
         let (ip_len, ether_type) = if six { (40, 0x86dd) } else { (20, 0x0800) };
         let inner_len = inner_len.max(14 + ip_len + 20);
@@ -48,8 +48,8 @@ impl Mix {
         ethernet(frame, nodes, ether_type);
         let transport_len = inner_len - 14 - ip_len;
         let ports: (u16, u16) =
-            ((1024 + flow % 60_000) as u16, if flow % 4 == 0 { 53 } else { 8080 });
-        let protocol = if flow % 4 == 0 { 17 } else { 6 };
+            ((1024 + flow % 60_000) as u16, if flow.is_multiple_of(4) { 53 } else { 8080 });
+        let protocol = if flow.is_multiple_of(4) { 17 } else { 6 };
         ip(frame, six, OVERLAY, pods, protocol, transport_len);
         frame.extend(ports.0.to_be_bytes());
         frame.extend(ports.1.to_be_bytes());

@@ -32,11 +32,11 @@
 //! | an IP packet without link layer | its headers | [`decode`] with [`LinkType::RAW`] |
 //! | an ICMP error | the packet that it quotes | [`Decoder::decode_quote`] |
 //! | a `Packet` | is that bad checksum real, or offload? | [`Packet::outer_checksum`], [`Packet::inner_checksum`] |
-//! | outer fragments | the whole frame | [`Reassembler`] (feature `alloc`) |
+//! | outer fragments | the whole frame | `Reassembler` (feature `alloc`) |
 //!
 //! # What it promises
 //!
-//! - `no_std`, no allocation (except the [`Reassembler`]), no `unsafe`, no dependency, and no panic on any input.
+//! - `no_std`, no allocation (except the `Reassembler`), no `unsafe`, no dependency, and no panic on any input.
 //! - Lengths are honoured: a payload is what the length fields of the headers around it say, never padding.
 //! - What could be decoded is kept: [`Packet::stop`] tells at which layer and offset decoding ended and why, how many
 //!   bytes were needed, how many there were, and who limited them.
