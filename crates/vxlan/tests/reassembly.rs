@@ -45,7 +45,7 @@ impl Whole {
         let mut ip = vec![0x46, 0];
         ip.extend((24 + payload.len() as u16).to_be_bytes());
         ip.extend(self.id.to_be_bytes());
-        ip.extend((offset / 8 | u16::from(more) << 13).to_be_bytes());
+        ip.extend(((offset / 8) | (u16::from(more) << 13)).to_be_bytes());
         ip.extend([64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
         ip.extend([0x94, 4, 0, 0]); // router alert
         let checksum = !sum(&ip);
@@ -156,7 +156,7 @@ proptest! {
             let whole = Whole { six, tag: None, id: u16::from(id % 32), payload: Vec::new() };
             let frame = whole.frame(&vec![id; len], Some((offset * 8, more)));
             let packet = vxlan::decode(&frame, LinkType::ETHERNET);
-            let _ = reassembler.push(time as i64, &packet.outer);
+            let _ = reassembler.push(i64::try_from(time).unwrap(), &packet.outer);
             prop_assert!(reassembler.held_bytes() <= max_bytes);
             prop_assert!(reassembler.pending() <= max_packets);
         }
