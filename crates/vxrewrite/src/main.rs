@@ -1,9 +1,24 @@
-//! The vxrewrite program: hands the process's arguments and streams to the library.
+//! The vxrewrite program: hands the process's arguments, streams and signals to the library.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 use vxrewrite::program::{self, Terminal};
 
+/// What shells tell of a program that a signal ended: 128 and its number.
+const ENDED_BY_SIGNAL: i32 = 128;
+
 fn main() -> ExitCode {
-    ExitCode::from(program::run(std::env::args_os(), &mut Terminal::of_process()))
+    let mut terminal = Terminal::of_process();
+    for signal in [SIGINT, SIGTERM] {
+        // The first one is seen between two packets; a second one ends a run that waits for its input. Where the handlers cannot be
+        // set the signal ends the process as it always does.
+        let status = ENDED_BY_SIGNAL + signal;
+        let _ =
+            flag::register_conditional_shutdown(signal, status, Arc::clone(&terminal.interrupted));
+        let _ = flag::register(signal, Arc::clone(&terminal.interrupted));
+    }
+    ExitCode::from(program::run(std::env::args_os(), &mut terminal))
 }

@@ -118,16 +118,16 @@ fn states_of_checksums_stay() {
                     states.push(level.checksum().name().to_owned());
                     states.push(level.headers.ports().map_or(0, |ports| ports.0).to_string());
                 }
-                if let Some(quoted) = decoder.decode_quote(&packet.inner) {
-                    states.push(quoted.outer_checksum().name().to_owned());
+                if let Some(quote) = decoder.decode_quote(&packet.inner) {
+                    states.push(quote.outer_checksum().name().to_owned());
                 }
                 states
             };
             assert_eq!(decode(&a), decode(&b), "{place}");
             let packet = decoder.decode_captured(b.data, b.link_type, b.orig_len);
             tunnels += usize::from(packet.tunnel.is_some());
-            let quoted = decoder.decode_quote(&packet.inner);
-            if let Some((_, port)) = quoted.and_then(|quoted| quoted.outer.ports()) {
+            let quote = decoder.decode_quote(&packet.inner);
+            if let Some((_, port)) = quote.and_then(|quote| quote.outer.ports()) {
                 quotes += usize::from(port == 4789);
                 assert_ne!(port, 8472, "{place}");
             }
