@@ -1,12 +1,13 @@
 //! Sums of flows over pairs: of pods, nodes, VTEPs, clients and services, or by network.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use foldhash::fast::RandomState;
-use podmap::{Kind, Owner, PodMap};
+use podmap::{Kind, PodMap};
 use vxflow::{Counts, FlowRecord};
 use vxlan::{IpProtocol, Vni};
 
@@ -30,15 +31,15 @@ pub(crate) enum By {
     Service,
 }
 
-/// One end of a pair: borrowed from the map, so that adding a flow allocates nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum End<'m> {
+/// One end of a pair. Names are kept once, by [`Sums`], so that the map may change meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum End {
     /// A name of the map, as [`Owner::label`] or a node's.
-    Name(&'m str),
+    Name(Arc<str>),
     /// An address that the map has no name for.
     Address(IpAddr),
     /// A service that is known by its address: its label, and the protocol and port that it has.
-    Service(&'m str, IpProtocol, Option<u16>),
+    Service(Arc<str>, IpProtocol, Option<u16>),
     /// A server whose address is no service's.
     Server(IpAddr, IpProtocol, Option<u16>),
     /// A network.
@@ -95,32 +96,52 @@ impl Rtt {
 }
 
 /// Sums over pairs.
-#[derive(Debug)]
-pub(crate) struct Sums<'m> {
+#[derive(Clone, Debug)]
+pub(crate) struct Sums {
     by: By,
     most: usize,
-    pairs: HashMap<[End<'m>; 2], Sum, RandomState>,
+    pairs: HashMap<[End; 2], Sum, RandomState>,
+    names: Names,
 }
 
-impl<'m> Sums<'m> {
+/// Names, each kept once.
+#[derive(Clone, Debug, Default)]
+struct Names(HashSet<Arc<str>, RandomState>);
+
+impl Names {
+    fn keep(&mut self, name: &str) -> Arc<str> {
+        if let Some(kept) = self.0.get(name) {
+            return Arc::clone(kept);
+        }
+        let kept: Arc<str> = name.into();
+        self.0.insert(Arc::clone(&kept));
+        kept
+    }
+
+    fn end(&mut self, name: &str) -> End {
+        End::Name(self.keep(name))
+    }
+}
+
+impl Sums {
     /// No flows yet.
     pub(crate) fn new(by: By) -> Self {
-        Self { by, most: MOST_PAIRS, pairs: HashMap::default() }
+        Self { by, most: MOST_PAIRS, pairs: HashMap::default(), names: Names::default() }
     }
 
     /// Adds a flow to its pair.
-    pub(crate) fn add(&mut self, flow: &FlowRecord, map: &'m PodMap) {
-        let (mut pair, swapped) = pair(self.by, flow, map);
+    pub(crate) fn add(&mut self, flow: &FlowRecord, map: &PodMap) {
+        let (mut pair, swapped) = pair(self.by, flow, map, &mut self.names);
         if self.pairs.len() >= self.most && !self.pairs.contains_key(&pair) {
-            pair = [End::Other; 2];
+            pair = [End::Other, End::Other];
         }
         let sum = self.pairs.entry(pair).or_default();
         sum.add(flow, swapped);
     }
 
     /// The pairs and what they come to, in no particular order.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = ([End<'m>; 2], Sum)> + '_ {
-        self.pairs.iter().map(|(pair, sum)| (*pair, *sum))
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (&[End; 2], &Sum)> {
+        self.pairs.iter()
     }
 }
 
@@ -154,28 +175,31 @@ impl Sum {
 
 /// The pair that a flow belongs to, and whether its ends are swapped: but for clients and services, a pair is the same
 /// whoever opened the flow.
-fn pair<'m>(by: By, flow: &FlowRecord, map: &'m PodMap) -> ([End<'m>; 2], bool) {
+fn pair(by: By, flow: &FlowRecord, map: &PodMap, names: &mut Names) -> ([End; 2], bool) {
     let key = &flow.key;
     let ends = match by {
-        By::Flow | By::Pod => [key.source, key.destination].map(|address| pod(map, address)),
+        By::Flow | By::Pod => [key.source, key.destination].map(|address| pod(map, address, names)),
         By::Node => {
             let [from, to] = vteps(flow);
-            [node(map, key.source, from), node(map, key.destination, to)]
+            [node(map, key.source, from, names), node(map, key.destination, to, names)]
         }
         By::Vtep => vteps(flow).map(|vtep| vtep.map_or(End::NoTunnel, End::Address)),
-        By::Vni => return ([key.vni.map_or(End::NoTunnel, End::Vni); 2], false),
+        By::Vni => {
+            let vni = key.vni.map_or(End::NoTunnel, End::Vni);
+            return ([vni.clone(), vni], false);
+        }
         By::Service => {
             let port = key.destination_port();
             let owner = map.owner(key.destination);
             let server = match owner.kind() {
-                Kind::Service => End::Service(owner.label(), key.protocol, port),
+                Kind::Service => End::Service(names.keep(owner.label()), key.protocol, port),
                 _ => End::Server(key.destination, key.protocol, port),
             };
-            return ([pod(map, key.source), server], false);
+            return ([pod(map, key.source, names), server], false);
         }
     };
-    let swapped = ends[0] > ends[1];
-    (if swapped { [ends[1], ends[0]] } else { ends }, swapped)
+    let [a, b] = ends;
+    if a > b { ([b, a], true) } else { ([a, b], false) }
 }
 
 fn vteps(flow: &FlowRecord) -> [Option<IpAddr>; 2] {
@@ -184,36 +208,36 @@ fn vteps(flow: &FlowRecord) -> [Option<IpAddr>; 2] {
 }
 
 /// The pod if it is known, whatever else the map knows if not, and in the end the address.
-fn pod<'m>(map: &'m PodMap, address: IpAddr) -> End<'m> {
+fn pod(map: &PodMap, address: IpAddr, names: &mut Names) -> End {
     let owner = map.owner(address);
     match owner.kind() {
         Kind::Unknown => End::Address(address),
         // of this pod no more is known than its node
         Kind::Pod if owner.pod_id().is_none() => End::Address(address),
-        _ => End::Name(owner.label()),
+        _ => names.end(owner.label()),
     }
 }
 
 /// The node of an address, or else the one that carried it.
-fn node<'m>(map: &'m PodMap, address: IpAddr, vtep: Option<IpAddr>) -> End<'m> {
-    let owner: Owner<'m> = map.owner(address);
+fn node(map: &PodMap, address: IpAddr, vtep: Option<IpAddr>, names: &mut Names) -> End {
+    let owner = map.owner(address);
     let node = owner.node().or_else(|| vtep.and_then(|vtep| map.node_by_vtep(vtep)));
     match (node, vtep) {
-        (Some(node), _) => End::Name(node),
+        (Some(node), _) => names.end(node),
         (None, Some(vtep)) => End::Address(vtep),
-        (None, None) => End::Name(owner.label()),
+        (None, None) => names.end(owner.label()),
     }
 }
 
-impl<'m> End<'m> {
+impl End {
     /// As it is printed: `default/web-0@worker`, `10.244.1.5`, `svc:shop/api tcp/80`, `1`, `-`, `(others)`.
-    pub(crate) fn label(&self) -> Cow<'m, str> {
-        match *self {
+    pub(crate) fn label(&self) -> Cow<'_, str> {
+        match self {
             Self::Name(name) => Cow::Borrowed(name),
             Self::Address(address) => Cow::Owned(address.to_string()),
-            Self::Service(name, protocol, port) => with_port(name, protocol, port),
+            Self::Service(name, protocol, port) => with_port(name, *protocol, *port),
             Self::Server(address, protocol, port) => {
-                with_port(&address.to_string(), protocol, port)
+                with_port(&address.to_string(), *protocol, *port)
             }
             Self::Vni(vni) => Cow::Owned(vni.number().to_string()),
             Self::NoTunnel => Cow::Borrowed("-"),
@@ -222,7 +246,7 @@ impl<'m> End<'m> {
     }
 }
 
-fn with_port<'m>(name: &str, protocol: IpProtocol, port: Option<u16>) -> Cow<'m, str> {
+fn with_port(name: &str, protocol: IpProtocol, port: Option<u16>) -> Cow<'static, str> {
     let protocol = protocol_name(protocol);
     Cow::Owned(match port {
         Some(port) => format!("{name} {protocol}/{port}"),
