@@ -60,16 +60,6 @@ fn word(bytes: &[u8]) -> u16 {
     }
 }
 
-/// The ones' complement sum of bytes, folded.
-pub(crate) fn sum(bytes: &[u8]) -> u16 {
-    bytes.chunks(2).map(word).fold(0, add)
-}
-
-/// Both sums together.
-pub(crate) fn sum_of(sums: &[u16]) -> u16 {
-    sums.iter().copied().fold(0, add)
-}
-
 /// A UDP checksum as it is sent: 0 would mean that there is none (RFC 768).
 #[inline]
 pub(crate) fn as_udp(field: u16) -> u16 {

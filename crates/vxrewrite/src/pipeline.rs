@@ -6,7 +6,7 @@ use std::time::Duration;
 use podmap::PodMap;
 use vxcap::Frame;
 use vxcap::file::{Block, BlockReader};
-use vxlan::{Decoder, Packet, Ports};
+use vxlan::{Decoder, LinkType, Packet, Ports};
 
 use crate::annotate;
 use crate::anonymize::Anonymizer;
@@ -369,8 +369,7 @@ impl Run<'_> {
         if self.fragments.is_some() && Fragments::concerns(&decoded) {
             return self.fragment(file, packet, &decoded, outputs);
         }
-        let out = Outgoing::as_it_came(file, packet, self.report.read);
-        self.decoded(out, &decoded, outputs)
+        self.decoded(Start::of(file, packet), &decoded, outputs)
     }
 
     /// A fragment of the underlay. Once all are there, the frame that they make goes on in place of the last one.
@@ -385,7 +384,7 @@ impl Run<'_> {
         let key = Key::of(file, packet, decoded);
         let step = fragments.push(file, packet, decoded);
         let time = packet.frame.time.nanos();
-        let out = Outgoing::as_it_came(file, packet, self.report.read);
+        let out = Start::of(file, packet);
         match step {
             Step::Kept => {}
             Step::Whole(link_type) => {
@@ -394,7 +393,7 @@ impl Run<'_> {
                 let again = self.decoder.decode(&whole, link_type);
                 if again.tunnel.is_some() {
                     self.report.reassembled += 1;
-                    let out = Outgoing {
+                    let out = Start {
                         data: &whole,
                         orig_len: whole.len() as u32,
                         link_type,
@@ -447,8 +446,7 @@ impl Run<'_> {
             let Some(packet) = PacketBlock::of(&block) else { continue };
             let frame = packet.frame;
             let decoded = self.decoder.decode_captured(frame.data, frame.link_type, frame.orig_len);
-            let out = Outgoing::as_it_came(file, &packet, self.report.read);
-            self.decoded(out, &decoded, outputs)?;
+            self.decoded(Start::of(file, &packet), &decoded, outputs)?;
         }
         Ok(())
     }
@@ -457,25 +455,26 @@ impl Run<'_> {
     #[inline]
     fn decoded<S: Sinks>(
         &mut self,
-        out: Outgoing<'_>,
+        start: Start<'_>,
         decoded: &Packet<'_>,
         outputs: &mut Outputs<S>,
     ) -> Result<(), Error> {
-        let mut out = out;
+        let Start { file, packet, mut data, mut orig_len, mut link_type, mut changed } = start;
+        let mut tunnel = None;
         let pipeline = &mut self.pipeline;
         if pipeline.tunnel_only && decoded.tunnel.is_none() {
             return Ok(());
         }
         if let Some(select) = &mut pipeline.select {
-            let tunnel = self.decoder.innermost_tunnel(decoded);
-            let inner_len = tunnel.map_or(out.orig_len, vxlan::Tunnel::payload_wire_len);
+            let innermost = self.decoder.innermost_tunnel(decoded);
+            let inner_len = innermost.map_or(orig_len, vxlan::Tunnel::payload_wire_len);
             if !select.wants_packet(decoded, &self.decoder, inner_len)? {
                 return Ok(());
             }
         }
         if let Some(dedup) = &mut self.dedup {
-            let frame = &out.packet.frame;
-            let point = Point::new(out.file, frame.interface, decoded);
+            let frame = &packet.frame;
+            let point = Point::new(file, frame.interface, decoded);
             if dedup.is_copy(decoded, frame.time.nanos(), point) {
                 self.report.merged += 1;
                 return Ok(());
@@ -486,7 +485,7 @@ impl Run<'_> {
             to_port.patches(decoded, &self.decoder, &pipeline.ports, &mut patches);
             if !patches.is_empty() {
                 self.report.reported += 1;
-                out.changed = true;
+                changed = true;
             }
         }
         if let Some(map) = pipeline.annotate {
@@ -504,11 +503,11 @@ impl Run<'_> {
         {
             match decap.inner_frame(decoded, &self.decoder) {
                 Some(inner) => {
-                    out.data = inner.data;
-                    out.orig_len = inner.orig_len;
-                    out.link_type = inner.link_type;
-                    out.tunnel = Some(inner.carrier);
-                    out.changed = true;
+                    data = inner.data;
+                    orig_len = inner.orig_len;
+                    link_type = inner.link_type;
+                    tunnel = Some(inner.carrier);
+                    changed = true;
                     patches = patches.behind(inner.offset);
                     self.report.decapsulated += 1;
                 }
@@ -517,19 +516,29 @@ impl Run<'_> {
         }
         if let Some(anonymizer) = &mut pipeline.anonymize {
             self.before.clear();
-            self.before.extend_from_slice(out.data);
+            self.before.extend_from_slice(data);
             patches.apply(&mut self.before);
             patches = Patches::NONE;
             self.after.clone_from(&self.before);
             let (before, after) = (&self.before, &mut self.after);
-            anonymizer.packet(before, after, out.link_type, out.orig_len, &self.decoder);
-            out.data = &self.after;
-            out.changed = true;
-            out.keeps_comments = false;
+            anonymizer.packet(before, after, link_type, orig_len, &self.decoder);
+            data = &self.after;
+            changed = true;
         }
-        out.data = pipeline.cut.keep(out.data, out.link_type, out.orig_len, &self.decoder);
-        out.patches = &patches;
-        out.comment = &self.comment;
+        data = pipeline.cut.keep(data, link_type, orig_len, &self.decoder);
+        let out = Outgoing {
+            file,
+            packet,
+            data,
+            patches: &patches,
+            orig_len,
+            link_type,
+            tunnel,
+            comment: &self.comment,
+            changed,
+            keeps_comments: pipeline.anonymize.is_none(),
+            number: self.report.read,
+        };
         self.report.written += 1;
         outputs.packet(key.then_some(self.key.as_str()), &out, &mut self.report.losses)
     }
@@ -551,6 +560,34 @@ impl<'a> Outgoing<'a> {
             changed: false,
             keeps_comments: true,
             number,
+        }
+    }
+}
+
+/// A packet before the actions.
+#[derive(Clone, Copy)]
+struct Start<'a> {
+    file: usize,
+    packet: &'a PacketBlock<'a>,
+    /// Its bytes: those of the block, or of the frame that it completed.
+    data: &'a [u8],
+    orig_len: u32,
+    link_type: LinkType,
+    /// Whether these are not the bytes of the block.
+    changed: bool,
+}
+
+impl<'a> Start<'a> {
+    #[inline]
+    fn of(file: usize, packet: &'a PacketBlock<'a>) -> Self {
+        let frame = &packet.frame;
+        Self {
+            file,
+            packet,
+            data: frame.data,
+            orig_len: frame.orig_len,
+            link_type: frame.link_type,
+            changed: false,
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::stored_block::StoredBlock;
 const WINDOW_PACKETS: usize = 4096;
 /// The packets that are read ahead of all files together stay below about so many bytes.
 const WINDOW_BYTES: usize = 64 << 20;
+/// The read block of a single file: it stays in the second-level cache beside the blocks that are being written.
+const READ_BLOCK: usize = 256 << 10;
 /// The read blocks of all files together stay below this, as far as there are not too many files.
 const READ_BLOCKS: usize = 32 << 20;
 
@@ -29,7 +31,10 @@ pub(crate) enum Source<R> {
 impl<R: Read> Source<R> {
     pub(crate) fn new(mut readers: Vec<BlockReader<R>>) -> Self {
         match (readers.pop(), readers.is_empty()) {
-            (Some(only), true) => Self::One(Box::new(only)),
+            (Some(mut only), true) => {
+                only.limit_read_block(READ_BLOCK);
+                Self::One(Box::new(only))
+            }
             (last, _) => {
                 readers.extend(last);
                 Self::Many(Box::new(Merger::new(readers)))

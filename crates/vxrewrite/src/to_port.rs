@@ -4,7 +4,7 @@ use vxlan::{
     Checksum, Decoder, Encapsulation, Headers, IpProtocol, Packet, Ports, Protocol, TunnelKind,
 };
 
-use crate::internet_checksum::{Change, as_udp, sum, sum_of};
+use crate::internet_checksum::{Change, as_udp};
 use crate::output::Patches;
 
 /// Where a UDP header holds its destination port and its checksum (RFC 768).
@@ -196,12 +196,23 @@ fn is_icmp(headers: &Headers<'_>) -> bool {
 #[inline]
 fn is_pseudo_sum(headers: &Headers<'_>, field: u16) -> bool {
     let Some(protocol) = headers.protocol() else { return false };
-    let addresses = match (headers.ipv4(), headers.ipv6()) {
-        (Some(ip), _) => sum(ip.fixed().get(12..20).unwrap_or_default()),
-        (_, Some(ip)) => sum_of(&[sum(&ip.source_octets()), sum(&ip.destination_octets())]),
+    let mut pseudo = u64::from(protocol.0) + u64::from(headers.transport_wire_len());
+    match (headers.ipv4(), headers.ipv6()) {
+        (Some(ip), _) => {
+            pseudo += u64::from(ip.source().to_bits()) + u64::from(ip.destination().to_bits());
+        }
+        (_, Some(ip)) => {
+            for octets in [ip.source_octets(), ip.destination_octets()] {
+                let (words, _) = octets.as_chunks::<4>();
+                pseudo +=
+                    words.iter().map(|word| u64::from(u32::from_be_bytes(*word))).sum::<u64>();
+            }
+        }
         _ => return false,
-    };
-    let len = headers.transport_wire_len();
-    let pseudo = sum_of(&[addresses, protocol.0.into(), len as u16, (len >> 16) as u16]);
-    pseudo == field
+    }
+    // 2^16 is 1 in ones' complement, so that words of 32 bits fold as well
+    while pseudo > 0xffff {
+        pseudo = (pseudo & 0xffff) + (pseudo >> 16);
+    }
+    pseudo == u64::from(field)
 }
