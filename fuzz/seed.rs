@@ -1,6 +1,7 @@
 //! Writes seeds for the fuzz targets, made of capture files: `seed CORPUS FILE...`.
 //!
-//! `CORPUS/decode` gets frames, `CORPUS/reassemble` the fragments of each file in their order.
+//! `CORPUS/decode` gets frames, `CORPUS/reassemble` the fragments of each file in their order, `CORPUS/read` and
+//! `CORPUS/program` the beginnings of the files themselves, `CORPUS/map` the map files that are named among them.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -13,6 +14,8 @@ use vxlan::LinkType;
 /// More frames of a file teach the fuzzer nothing.
 const MOST_FRAMES: usize = 200;
 const LONGEST_FRAME: usize = 1600;
+/// So much of a file is a seed.
+const LONGEST_FILE: usize = 4000;
 
 /// The number by which the target `decode` knows a link type.
 fn number(link_type: LinkType) -> u8 {
@@ -33,13 +36,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let corpus = arguments.next().ok_or("usage: seed CORPUS FILE...")?;
     let corpus = Path::new(&corpus);
-    for target in ["decode", "reassemble"] {
+    for target in ["decode", "reassemble", "read", "program", "map"] {
         fs::create_dir_all(corpus.join(target))?;
     }
     for path in arguments {
         let path = Path::new(&path);
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut reader = Reader::open(path)?;
+        let bytes = fs::read(path)?;
+        let start = &bytes[..bytes.len().min(LONGEST_FILE)];
+        let Ok(mut reader) = Reader::open(path) else {
+            fs::write(corpus.join("map").join(&name), start)?;
+            continue;
+        };
+        fs::write(corpus.join("read").join(&name), start)?;
+        fs::write(corpus.join("program").join(&name), [&[0], start].concat())?;
         let (mut shapes, mut fragments) = (BTreeSet::new(), Vec::new());
         let mut number_of_frame = 0;
         // a cut file is a seed, too: what could be read of it
