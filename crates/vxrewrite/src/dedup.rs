@@ -15,9 +15,13 @@ use vxlan::{Headers, IpProtocol, Packet};
 /// Packets without an IP identification are taken as copies only so close together, in nanoseconds: longer than a packet takes through
 /// a node and a local network, shorter than most programs take to send the same again. Own choice.
 const CLOSE: i64 = 10_000_000;
-/// So many packets are remembered at most, and so many ranges of one TCP flow: bounds memory. Own choice.
+/// So many packets are remembered at most, and so many TCP segments, all together and of one flow: bounds memory and, with the
+/// next one, time. Own choice.
 const MOST_PACKETS: usize = 1 << 20;
-const MOST_RANGES: usize = 4096;
+const MOST_SEGMENTS: usize = 1 << 20;
+const MOST_RANGES: usize = 1024;
+/// Of packets that look the same so many are remembered, the last ones. Own choice.
+const MOST_ALIKE: usize = 64;
 /// A packet is seen at so many points at most; further ones are not remembered.
 const MOST_POINTS: usize = 32;
 
@@ -26,12 +30,15 @@ pub(crate) struct Dedup {
     window: i64,
     hasher: RandomState,
     /// The packets that were written, by what copies have in common.
-    packets: HashMap<u64, Vec<Seen>>,
+    packets: HashMap<u64, VecDeque<Seen>>,
     /// When they were written, the earliest first.
     order: VecDeque<(i64, u64)>,
     /// Sequence ranges of TCP flows that were written, by the flow.
     ranges: HashMap<Flow, VecDeque<Range>>,
+    segments: usize,
+    /// When the flows were looked through, and how many segments were added since.
     ranges_checked: i64,
+    added: usize,
 }
 
 /// Where a copy was captured.
@@ -67,6 +74,7 @@ struct Range {
     len: u32,
     id: u16,
     time: i64,
+    point: Point,
 }
 
 impl Point {
@@ -91,7 +99,9 @@ impl Dedup {
             packets: HashMap::new(),
             order: VecDeque::new(),
             ranges: HashMap::new(),
+            segments: 0,
             ranges_checked: i64::MIN,
+            added: 0,
         }
     }
 
@@ -118,18 +128,29 @@ impl Dedup {
             return true;
         }
         if let (Some(id), (Some(source), Some(destination))) = (id, ends)
-            && self.is_covered(inner, id, Flow { source, destination }, time)
+            && self.is_covered(inner, id, Flow { source, destination }, time, point)
         {
             return true;
         }
         let seen = self.packets.entry(key).or_default();
-        seen.push(Seen { time, ends, points: vec![point] });
+        if seen.len() >= MOST_ALIKE {
+            seen.pop_front();
+        }
+        seen.push_back(Seen { time, ends, points: vec![point] });
         self.order.push_back((time, key));
         false
     }
 
-    /// Whether a TCP segment's bytes were all written in segments that offload cut otherwise. If not, they are now.
-    fn is_covered(&mut self, inner: &Headers<'_>, id: u16, flow: Flow, time: i64) -> bool {
+    /// Whether a TCP segment's bytes were all written in segments that offload cut otherwise, as another point saw them. If not,
+    /// they are now.
+    fn is_covered(
+        &mut self,
+        inner: &Headers<'_>,
+        id: u16,
+        flow: Flow,
+        time: i64,
+        point: Point,
+    ) -> bool {
         let (Some(tcp), len) = (inner.tcp(), inner.payload_wire_len()) else { return false };
         if len == 0 {
             return false;
@@ -142,6 +163,7 @@ impl Dedup {
             let next = ranges.iter().rev().find_map(|range| {
                 let offset = at.wrapping_sub(range.start);
                 let fits = offset < range.len
+                    && (range.point != point || point.is_vague)
                     && time.abs_diff(range.time) <= self.window.unsigned_abs()
                     && (covered > 0 || range.continues_to(offset, id));
                 fits.then(|| range.len - offset)
@@ -156,8 +178,11 @@ impl Dedup {
         }
         if ranges.len() >= MOST_RANGES {
             ranges.pop_front();
+            self.segments -= 1;
         }
-        ranges.push_back(Range { start, len, id, time });
+        self.segments += 1;
+        self.added += 1;
+        ranges.push_back(Range { start, len, id, time, point });
         false
     }
 
@@ -208,23 +233,31 @@ impl Dedup {
             }
             self.order.pop_front();
             if let Some(seen) = self.packets.get_mut(&key) {
-                if !seen.is_empty() {
-                    seen.remove(0);
+                if seen.front().is_some_and(|first| first.time == oldest) {
+                    seen.pop_front();
                 }
                 if seen.is_empty() {
                     self.packets.remove(&key);
                 }
             }
         }
-        // flows are looked through once in a window
-        if self.ranges_checked < limit {
-            self.ranges_checked = time;
+        // flows are looked through once in a window, and not more often than there are new ones
+        if self.segments > MOST_SEGMENTS {
+            // what is not remembered is not merged: nothing is lost
+            self.ranges.clear();
+            self.segments = 0;
+        }
+        if self.ranges_checked < limit && self.added >= self.ranges.len() {
+            (self.ranges_checked, self.added) = (time, 0);
+            let mut left = 0;
             self.ranges.retain(|_, ranges| {
                 while ranges.front().is_some_and(|range| range.time < limit) {
                     ranges.pop_front();
                 }
+                left += ranges.len();
                 !ranges.is_empty()
             });
+            self.segments = left;
         }
     }
 }
