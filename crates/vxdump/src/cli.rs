@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use vxcli::args::{MapArgs, SelectArgs, TunnelArgs};
 
+use crate::flows::command::FlowsCommand;
+
 /// Capture and read Kubernetes overlay traffic: pod-to-pod packets with their nodes, pods and tunnels.
 ///
 /// Prints one line (or one JSON object) a packet: the innermost packet in tcpdump's form, then where it goes in the
@@ -53,6 +55,8 @@ pub(crate) struct Cli {
 /// What to do instead of printing packets.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
+    /// Print inner flows instead of packets: who talks to whom, how well, across which nodes.
+    Flows(Box<FlowsCommand>),
     /// Print the address map, or who owns each ADDRESS.
     Map(MapCommand),
 }

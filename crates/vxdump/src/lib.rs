@@ -68,6 +68,7 @@ fn dispatch(cli: Cli, terminal: &mut Terminal) -> Result<(), Failure> {
         return live::list(&cli.packets.input, terminal);
     }
     match cli.command {
+        Some(Command::Flows(command)) => flows::run(&command, terminal),
         Some(Command::Map(command)) => map_command::run(&command, terminal),
         None => packets::run(&cli.packets, terminal),
     }

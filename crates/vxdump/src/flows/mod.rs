@@ -1,3 +1,211 @@
 //! Inner flows: who talks to whom, how well, across which nodes.
 
+pub(crate) mod command;
+mod count;
+mod print;
+mod row;
 pub(crate) mod sums;
+mod table;
+
+use std::fmt::Write as _;
+use std::num::NonZeroUsize;
+
+use podmap::PodMap;
+use vxcli::{Failure, Progress, Selection, Terminal, setup};
+use vxflow::{Config, FlowRecord, TableCounts};
+use vxlan::Decoder;
+
+use crate::cli::Format;
+use crate::output::Output;
+use crate::source::Source;
+use crate::text::put;
+use command::{FlowsCommand, LimitArgs, ShowArgs, Sort};
+use count::{Counted, Job};
+use print::Printer;
+use row::{Chosen, SumRow, columns};
+use sums::{By, Sums};
+
+/// Nanoseconds in a second.
+const SECOND: i64 = 1_000_000_000;
+
+/// `vxdump flows`.
+pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Failure> {
+    if args.input.read.is_empty() {
+        return Err(Failure::usage(
+            "nothing to read: give a capture file with -r FILE (see --help)",
+        ));
+    }
+    let decoder = setup::decoder(&args.input.tunnel)?;
+    let map = setup::map(&args.map, terminal)?;
+    let mut source = Source::open(&args.input.read)?;
+    let job = Job {
+        config: config(&args.limits, &Config::without_timeouts(), decoder),
+        map: &map,
+        snaplen: args.input.snaplen.filter(|&n| n != 0).map_or(usize::MAX, |n| n as usize),
+        most: args.input.count.unwrap_or(u64::MAX),
+        threads: threads(&args.limits),
+    };
+    let mut select = || Selection::new(&args.select, &map);
+    let progress = Progress::new(
+        terminal.err_is_terminal && !terminal.out_is_terminal && !args.show.no_progress,
+    );
+    let width = width(terminal);
+    let output = Output::new(&mut *terminal.out, terminal.out_is_terminal);
+    let mut printer = Printer::new(output, args.show.format, columns(args.show.by), width);
+    let is_table = printer.is_table();
+    let mut collected = Collected::new(&args.show);
+    let result = job.run(&mut source, &progress, &mut select, &mut |record| {
+        collected.add(record, &map);
+        Ok(())
+    });
+    progress.end();
+    let Counted { counts, damage } = result?;
+    collected.print(&mut printer, &map, &counts)?;
+    printer.output.flush()?;
+    drop(printer);
+    if !is_table {
+        tell_evicted(&counts, terminal);
+    }
+    match damage.as_slice() {
+        [] => Ok(()),
+        [before @ .., last] => {
+            for error in before {
+                terminal.tell(error);
+            }
+            Err(Failure::error(last))
+        }
+    }
+}
+
+/// Limits and policies as the command line has them, the rest as in `base`.
+fn config(args: &LimitArgs, base: &Config, decoder: Decoder) -> Config {
+    let timeout = |given: Option<u32>, or: Option<i64>| {
+        given.map(|seconds| i64::from(seconds) * SECOND).or(or)
+    };
+    Config {
+        max_flows: args.max_flows as usize,
+        idle_timeout: timeout(args.idle_timeout, base.idle_timeout),
+        active_timeout: timeout(args.active_timeout, base.active_timeout),
+        count_copies: !args.once,
+        decoder,
+        ..base.clone()
+    }
+}
+
+/// As many threads as were asked for, or one for each processor.
+fn threads(args: &LimitArgs) -> NonZeroUsize {
+    match args.threads {
+        Some(threads) => NonZeroUsize::new(threads.into()).unwrap_or(NonZeroUsize::MIN),
+        None => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+    }
+}
+
+/// How wide the terminal is that stdout goes to, if it does.
+fn width(terminal: &Terminal) -> Option<usize> {
+    if !terminal.out_is_terminal {
+        return None;
+    }
+    let (terminal_size::Width(width), _) = terminal_size::terminal_size()?;
+    Some(width.into())
+}
+
+/// What comes first where nobody says it.
+const fn sort(args: &ShowArgs) -> Sort {
+    match (args.sort, args.format) {
+        (Some(sort), _) => sort,
+        (None, Format::Text) => Sort::Bytes,
+        (None, Format::Json | Format::Csv) => Sort::First,
+    }
+}
+
+/// Flows, or their sums, until they are printed.
+enum Collected {
+    Flows(Chosen<FlowRecord>),
+    Sums { sums: Sums, by: By, sort: Sort, top: Option<u32>, flows: u64 },
+}
+
+impl Collected {
+    fn new(args: &ShowArgs) -> Self {
+        let (by, sort, top) = (args.by, sort(args), args.top);
+        match by {
+            By::Flow => Self::Flows(Chosen::new(sort, top)),
+            _ => Self::Sums { sums: Sums::new(by), by, sort, top, flows: 0 },
+        }
+    }
+
+    fn add(&mut self, record: FlowRecord, map: &PodMap) {
+        match self {
+            Self::Flows(chosen) => chosen.push(record),
+            Self::Sums { sums, flows, .. } => {
+                *flows += 1;
+                sums.add(&record, map);
+            }
+        }
+    }
+
+    /// Prints the rows, and below a table what there was in all.
+    fn print(
+        self,
+        printer: &mut Printer<'_>,
+        map: &PodMap,
+        counts: &TableCounts,
+    ) -> Result<(), Failure> {
+        let (shown, of, flows) = match self {
+            Self::Flows(chosen) => {
+                let (rows, given) = chosen.finish();
+                printer.rows(&rows, map)?;
+                (rows.len() as u64, given, given)
+            }
+            Self::Sums { sums, by, sort, top, flows } => {
+                let mut chosen = Chosen::new(sort, top);
+                for (pair, sum) in sums.rows() {
+                    chosen.push(SumRow { by, pair: pair.clone(), sum: *sum });
+                }
+                let (rows, given) = chosen.finish();
+                printer.rows(&rows, map)?;
+                (rows.len() as u64, given, flows)
+            }
+        };
+        if printer.is_table() {
+            put::text(printer.output.buffer(), &tail(shown, of, flows, counts));
+        }
+        Ok(())
+    }
+}
+
+/// The line below a table.
+fn tail(shown: u64, of: u64, flows: u64, counts: &TableCounts) -> String {
+    let plural = |number: u64| if number == 1 { "" } else { "s" };
+    let mut text = String::new();
+    if shown < of {
+        let _ = write!(text, "{shown} of {of} rows: ");
+    }
+    let packets = counts.packets;
+    let _ = write!(text, "{flows} flow{}, {packets} packet{}", plural(flows), plural(packets));
+    if counts.not_ip > 0 {
+        let _ = write!(text, "; {} frame{} without IP", counts.not_ip, plural(counts.not_ip));
+    }
+    if counts.tunnel_fragments > 0 {
+        let number = counts.tunnel_fragments;
+        let _ = write!(text, "; {number} later fragment{} of tunnel packets", plural(number));
+    }
+    if counts.evicted > 0 {
+        let _ = write!(text, "; {}", evicted(counts));
+    }
+    text.push('\n');
+    text
+}
+
+fn evicted(counts: &TableCounts) -> String {
+    format!(
+        "{} flows were pushed out and may be told in pieces: --max-flows was reached",
+        counts.evicted
+    )
+}
+
+/// What a table's last line says, for formats without one.
+fn tell_evicted(counts: &TableCounts, terminal: &mut Terminal) {
+    if counts.evicted > 0 {
+        terminal.tell(format_args!("warning: {}", evicted(counts)));
+    }
+}

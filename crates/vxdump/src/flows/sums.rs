@@ -129,6 +129,11 @@ impl Sums {
         Self { by, most: MOST_PAIRS, pairs: HashMap::default(), names: Names::default() }
     }
 
+    /// The same, which tells `most` pairs apart.
+    pub(crate) fn at_most(by: By, most: usize) -> Self {
+        Self { most, ..Self::new(by) }
+    }
+
     /// Adds a flow to its pair.
     pub(crate) fn add(&mut self, flow: &FlowRecord, map: &PodMap) {
         let (mut pair, swapped) = pair(self.by, flow, map, &mut self.names);
@@ -153,10 +158,8 @@ impl Sum {
         self.flows += 1;
         self.first = self.first.min(flow.first);
         self.last = self.last.max(flow.last);
-        let sides: [&Counts; 2] = match swapped {
-            false => [&flow.forward, &flow.reverse],
-            true => [&flow.reverse, &flow.forward],
-        };
+        let sides: [&Counts; 2] =
+            if swapped { [&flow.reverse, &flow.forward] } else { [&flow.forward, &flow.reverse] };
         for (side, counts) in sides.into_iter().enumerate() {
             self.packets[side] += counts.packets;
             self.bytes[side] += counts.bytes;

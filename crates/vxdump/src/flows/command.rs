@@ -1,0 +1,97 @@
+//! The command line of `vxdump flows`, as it is typed.
+
+use clap::{Args, ValueEnum};
+use vxcli::args::{MapArgs, SelectArgs};
+
+use super::sums::By;
+use crate::cli::{Format, InputArgs};
+
+/// `vxdump flows`.
+#[derive(Args, Debug)]
+pub(crate) struct FlowsCommand {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+
+    #[command(flatten)]
+    pub(crate) map: MapArgs,
+
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+/// What is shown of the flows.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct ShowArgs {
+    /// How to print: a table, a JSON object or a CSV row a flow. Live, JSON and CSV have each flow as it ends.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+
+    /// Sums over pairs instead of single flows.
+    #[arg(long, value_enum, default_value_t = By::Flow)]
+    pub(crate) by: By,
+
+    /// What comes first: the most of it, or the earliest (default: bytes in a table, else first).
+    #[arg(long, value_enum)]
+    pub(crate) sort: Option<Sort>,
+
+    /// Only the first N after sorting.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) top: Option<u32>,
+
+    /// Live: print what went on every SECONDS, instead of each flow as it ends.
+    #[arg(long, value_name = "SECONDS", requires = "interface", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) interval: Option<u32>,
+
+    /// No progress bar on stderr.
+    #[arg(long)]
+    pub(crate) no_progress: bool,
+}
+
+/// What bounds the flows, and the work.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Flows")]
+pub(crate) struct LimitArgs {
+    /// The most flows held at a time, about 300 bytes each; one more pushes out the one that was seen least recently.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_flows: u32,
+
+    /// A flow is over after SECONDS without packets (default: 300 live, never in files).
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) idle_timeout: Option<u32>,
+
+    /// A flow that lasts longer is told every SECONDS, and goes on as a new one (default: never).
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) active_timeout: Option<u32>,
+
+    /// Count each packet once, though it was captured at several devices.
+    #[arg(long)]
+    pub(crate) once: bool,
+
+    /// Read files with N threads (default: one for each processor; 1 with -c). The result is the same.
+    #[arg(long, value_name = "N", conflicts_with = "interface", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
+}
+
+/// What flows are sorted by.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sort {
+    /// Bytes of both ends, the most first.
+    Bytes,
+    /// Packets of both ends, the most first.
+    Packets,
+    /// How long they lasted, the longest first.
+    Duration,
+    /// Round-trip time, the longest first.
+    Rtt,
+    /// TCP segments sent again by both ends, the most first.
+    Retransmits,
+    /// When they began, the earliest first.
+    First,
+}
