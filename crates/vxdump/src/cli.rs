@@ -7,6 +7,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use vxcli::args::{MapArgs, SelectArgs, TunnelArgs};
 
 use crate::flows::command::FlowsCommand;
+use crate::top::command::TopCommand;
 
 /// Capture and read Kubernetes overlay traffic: pod-to-pod packets with their nodes, pods and tunnels.
 ///
@@ -59,6 +60,8 @@ pub(crate) enum Command {
     Flows(Box<FlowsCommand>),
     /// Print the address map, or who owns each ADDRESS.
     Map(MapCommand),
+    /// Watch who talks to whom now, on a whole screen.
+    Top(Box<TopCommand>),
 }
 
 /// `vxdump map`.

@@ -24,6 +24,7 @@ mod style;
 mod taps;
 pub mod text;
 mod time_utc;
+pub mod top;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -70,6 +71,7 @@ fn dispatch(cli: Cli, terminal: &mut Terminal) -> Result<(), Failure> {
     match cli.command {
         Some(Command::Flows(command)) => flows::run(&command, terminal),
         Some(Command::Map(command)) => map_command::run(&command, terminal),
+        Some(Command::Top(command)) => top::run(&command, terminal),
         None => packets::run(&cli.packets, terminal),
     }
 }

@@ -100,6 +100,7 @@ fn give_up_rights(
             writable: plan.filter(|p| p.rotates()).map(|p| p.folder().to_owned()),
             readable: Vec::new(),
             commands: plan.is_some_and(Plan::runs_commands),
+            terminal: false,
         };
         for warning in sandbox.enter() {
             terminal.tell(format_args!("warning: {warning}"));

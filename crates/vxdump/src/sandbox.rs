@@ -26,6 +26,8 @@ pub struct Sandbox {
     pub readable: Vec<PathBuf>,
     /// It runs commands (`-z`), which need files and system calls that nobody knows: it only gives up capabilities then.
     pub commands: bool,
+    /// It gives the terminal back as it was, at the end.
+    pub terminal: bool,
 }
 
 /// A part of the sandbox that is not there, and why. The capture can go on without.
@@ -56,7 +58,7 @@ impl Sandbox {
         part("the drop of capabilities", self.drop_capabilities().map_err(|e| e.to_string()));
         if !self.commands {
             part("limits on files (landlock)", self.limit_files());
-            part("limits on system calls (seccomp)", limit_calls());
+            part("limits on system calls (seccomp)", limit_calls(self.terminal));
         }
         warnings
     }
@@ -244,8 +246,14 @@ const REQUESTS: [libc::Ioctl; 4] = [libc::TCGETS, TCGETS2, libc::TIOCGWINSZ, lib
 /// `_IOR('T', 0x2A, struct termios2)` of `asm-generic/ioctls.h`.
 const TCGETS2: libc::Ioctl = 0x802c_542a;
 
+/// What sets a terminal's mode, under its newer and its older name (`ioctl_tty(2)`). None of these puts
+/// characters into its input.
+const TERMINAL_REQUESTS: [libc::Ioctl; 2] = [TCSETS2, libc::TCSETS];
+/// `_IOW('T', 0x2B, struct termios2)` of `asm-generic/ioctls.h`.
+const TCSETS2: libc::Ioctl = 0x402c_542b;
+
 /// Other calls than those of the list fail with EPERM from now on, in all threads.
-fn limit_calls() -> Result<(), String> {
+fn limit_calls(terminal: bool) -> Result<(), String> {
     let error = |e: &dyn fmt::Display| e.to_string();
     let architecture =
         std::env::consts::ARCH.try_into().map_err(|e: seccompiler::BackendError| error(&e))?;
@@ -264,7 +272,8 @@ fn limit_calls() -> Result<(), String> {
     let is_thread = SeccompCmpOp::MaskedEq(thread);
     let clone = rules(SeccompCondition::new(0, SeccompCmpArgLen::Qword, is_thread, thread))?;
     allowed.insert(libc::SYS_clone, vec![clone]);
-    let requests = REQUESTS.iter().map(|&request| {
+    let of_terminal: &[libc::Ioctl] = if terminal { &TERMINAL_REQUESTS } else { &[] };
+    let requests = REQUESTS.iter().chain(of_terminal).map(|&request| {
         let length = SeccompCmpArgLen::Dword;
         rules(SeccompCondition::new(1, length, SeccompCmpOp::Eq, u64::from(request as u32)))
     });

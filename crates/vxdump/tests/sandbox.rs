@@ -59,7 +59,8 @@ fn a_capture_goes_on_and_little_else() {
     let mut tables = TableReader::open().unwrap();
     let mut watch = TableWatch::open().unwrap();
     let mut open_file = File::create(folder.join("open")).unwrap();
-    let sandbox = Sandbox { writable: Some(out.clone()), readable: vec![status], commands: false };
+    let sandbox =
+        Sandbox { writable: Some(out.clone()), readable: vec![status], ..Sandbox::default() };
     assert_eq!(sandbox.enter(), []);
 
     // all that a capture does
@@ -96,7 +97,8 @@ fn a_folder_of_another_user_stays_open_for_rotation() {
     let out = folder.join("out");
     std::os::unix::fs::chown(&out, Some(65534), Some(65534)).unwrap();
     let status = PathBuf::from("/proc/thread-self/status");
-    let sandbox = Sandbox { writable: Some(out.clone()), readable: vec![status], commands: false };
+    let sandbox =
+        Sandbox { writable: Some(out.clone()), readable: vec![status], ..Sandbox::default() };
     assert_eq!(sandbox.enter(), []);
     File::create(out.join("1")).unwrap();
     // CAP_DAC_OVERRIDE alone: bit 1 of linux/capability.h

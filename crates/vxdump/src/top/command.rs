@@ -1,0 +1,61 @@
+//! The command line of `vxdump top`.
+
+use clap::Args;
+use vxcli::args::{MapArgs, SelectArgs};
+
+use super::state::{Group, Order};
+use crate::cli::InputArgs;
+
+/// `vxdump top`.
+#[derive(Args, Debug)]
+#[command(
+    mut_arg("read", |arg| arg.hide(true)),
+    after_help = "\
+Keys: q ends; p, n, v, s show pods, nodes, VNIs, services; b, k, r, t, a sort by bytes, packets, retransmissions,
+round-trip time, name (again: the other way round); / filters by name (Enter keeps the filter, Esc drops it);
+space stands still; arrows and page keys scroll.
+
+Rates are of inner frames. A packet that is captured on several devices counts once."
+)]
+pub(crate) struct TopCommand {
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
+
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+
+    #[command(flatten)]
+    pub(crate) map: MapArgs,
+}
+
+/// What is shown.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "View")]
+pub(crate) struct ShowArgs {
+    /// What to begin with: pairs of pods, nodes or services, or networks.
+    #[arg(long, value_enum, default_value_t = Group::Pods)]
+    pub(crate) by: Group,
+
+    /// The column to sort by at first.
+    #[arg(long, value_enum, default_value_t = Order::Bytes)]
+    pub(crate) sort: Order,
+
+    /// Refresh the screen every SECONDS.
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
+    pub(crate) interval: f64,
+
+    /// Follow at most N flows at a time. One more pushes out the one that was quiet for longest.
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_flows: u32,
+}
+
+/// A tenth of a second to an hour.
+fn interval(value: &str) -> Result<f64, String> {
+    match value.parse() {
+        Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("not a number of seconds from 0.1 to 3600".to_owned()),
+    }
+}

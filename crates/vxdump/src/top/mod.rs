@@ -1,0 +1,212 @@
+//! `vxdump top`: who talks to whom now, on a whole screen.
+//!
+//! Three threads: the calling one captures and decodes, one counts flows and sums them up, one draws and hears keys. Packets go
+//! from the first to the second as summaries, snapshots from the second to the third; nobody waits for the screen.
+
+mod capturing;
+pub(crate) mod command;
+mod counting;
+mod input;
+mod numbers;
+mod rates;
+mod screen;
+mod state;
+mod view;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
+
+use ratatui::crossterm::event::{self, Event};
+use vxcap::live::{Netns, User};
+use vxcli::{Failure, Selection, Terminal, setup};
+use vxflow::{Config, Summarizer};
+use vxlan::{Decoder, LinkType};
+
+pub use screen::Screen;
+
+use crate::following::Following;
+use crate::live::write_statistics;
+use crate::sandbox::Sandbox;
+use crate::signals::Signals;
+use crate::taps::{Taps, Wanted};
+use capturing::{Capturing, TOGETHER};
+use command::TopCommand;
+use counting::{Counting, Slot};
+use state::State;
+
+/// As many batches of packets may wait to be counted, about 30 MB: half a second's worth of small packets at full speed, while
+/// flows are summed up. Then the capture waits, and the kernel counts what its buffer has no room for.
+const WAITING: usize = 256;
+/// How often the screen looks for a new snapshot, and for the end. Keys are heard at once.
+const LOOK: Duration = Duration::from_millis(100);
+
+pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Failure> {
+    if !args.input.read.is_empty() {
+        return Err(Failure::usage(
+            "top shows what happens now: give a device with -i; of a capture file, vxdump flows -r tells the flows",
+        ));
+    }
+    if args.input.live.interface.is_empty() {
+        return Err(Failure::usage(
+            "nothing to watch: give a device with -i (vxdump -D lists them)",
+        ));
+    }
+    if !terminal.out_is_terminal {
+        return Err(Failure::usage(
+            "top needs a terminal, and stdout is none; vxdump flows -i prints without one",
+        ));
+    }
+    let live = &args.input.live;
+    let netns = live.netns.as_deref().map(Netns::open).transpose().map_err(Failure::usage)?;
+    let netns = netns.map(Arc::new);
+    let mut following = Following::open(&args.map, netns.as_deref(), terminal)?;
+    let map = following.map();
+    setup::tell_warnings(&map, terminal);
+    let ports = following.ports(&args.input.tunnel)?;
+    let decoder = Decoder::default().ports(ports.clone());
+    let mut selection = Selection::new(&args.select, &map)?;
+    let wanted = Wanted { selection: &mut selection, ports: &ports, map: &map, text: None };
+    let mut taps = Taps::open(&args.input, netns.as_ref(), wanted, terminal)?;
+    let mut link_types = vec![LinkType::ETHERNET, LinkType::RAW];
+    link_types.extend(taps.all.iter().map(|tap| tap.interface.link_type));
+    selection.prepare(&link_types);
+    let signals = Signals::listen()?;
+    // what listens for keys and for resizing is made now: the sandbox has no calls for it
+    event::poll(Duration::ZERO).map_err(no_terminal)?;
+    give_up_rights(args, terminal)?;
+
+    let config = Config {
+        max_flows: args.show.max_flows as usize,
+        // the rates are of packets, not of how many devices show them
+        count_copies: false,
+        decoder: decoder.clone(),
+        ..Config::default()
+    };
+    let map = Arc::new(map);
+    let summarizer = Summarizer::new(&config);
+    let counting = Counting::new(config, summarizer.clone(), Arc::clone(&map));
+    let interval = Duration::from_secs_f64(args.show.interval);
+    let state = State {
+        devices: live.interface.join(" "),
+        interval: args.show.interval,
+        plain: terminal.no_color,
+        group: args.show.by,
+        order: args.show.sort,
+        ..State::default()
+    };
+    let screen = Screen::enter().map_err(no_terminal)?;
+
+    let (sender, messages) = sync_channel(WAITING);
+    let slot = Slot::default();
+    let over = AtomicBool::new(false);
+    let mut capturing = Capturing {
+        decoder,
+        selection,
+        summarizer,
+        map,
+        following,
+        snaplen: args.input.snaplen.filter(|&n| n != 0).map_or(usize::MAX, |n| n as usize),
+        most: args.input.count.unwrap_or(u64::MAX),
+        selected: 0,
+        batch: Vec::with_capacity(TOGETHER),
+        sender,
+        told: Instant::now(),
+        gone: Vec::new(),
+    };
+    let (captured, drawn) = std::thread::scope(|scope| {
+        let over = &over;
+        let slot = &slot;
+        scope.spawn(move || {
+            let _end = EndOfAll(over);
+            counting.run(&messages, slot, interval);
+        });
+        let screen = scope.spawn(move || {
+            let _end = EndOfAll(over);
+            draw(screen, state, slot, over)
+        });
+        let end = EndOfAll(over);
+        let captured = capturing.run(&mut taps, &signals, over);
+        drop(end);
+        let (selected, gone) = (capturing.selected, std::mem::take(&mut capturing.gone));
+        // the counting thread ends when nobody can send it anything
+        drop(capturing);
+        let drawn = screen.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (captured.map(|()| (selected, gone)), drawn)
+    });
+    drawn.map_err(|e| Failure::error(format_args!("cannot draw on the terminal: {e}")))?;
+    let (selected, gone) = captured?;
+    for what in &gone {
+        terminal.tell(what);
+    }
+    write_statistics(&mut terminal.err, &mut taps, selected);
+    match gone.len() {
+        0 => Ok(()),
+        lost => Err(Failure::error(format_args!(
+            "the capture on {lost} of {} devices ended early",
+            taps.all.len()
+        ))),
+    }
+}
+
+fn no_terminal(error: io::Error) -> Failure {
+    Failure::usage(format_args!("top needs a terminal, and cannot use this one: {error}"))
+}
+
+/// After everything is open: another user, and the sandbox.
+fn give_up_rights(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Failure> {
+    if let Some(name) = &args.input.live.user {
+        User::named(name).and_then(|user| user.assume()).map_err(Failure::usage)?;
+    }
+    if !args.input.live.no_sandbox {
+        let sandbox = Sandbox { terminal: true, ..Sandbox::default() };
+        for warning in sandbox.enter() {
+            terminal.tell(format_args!("warning: {warning}"));
+        }
+    }
+    Ok(())
+}
+
+/// Ends the other threads when one ends, whichever way.
+struct EndOfAll<'a>(&'a AtomicBool);
+
+impl Drop for EndOfAll<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Draws, and does what keys ask for, until it is over.
+fn draw(mut screen: Screen, mut state: State, slot: &Slot, over: &AtomicBool) -> io::Result<()> {
+    let mut changed = true;
+    while !over.load(Ordering::Relaxed) {
+        if let Some(snapshot) = slot.take() {
+            state.take(snapshot);
+            changed = true;
+        }
+        if changed {
+            let mut fit = None;
+            screen
+                .draw(|frame| fit = Some(view::draw(&state, frame.area(), frame.buffer_mut())))?;
+            if let Some(view::Fit { height, rows }) = fit {
+                state.fit(height, rows);
+            }
+            changed = false;
+        }
+        let mut wait = LOOK;
+        // all keys that are there: what is pasted is not drawn letter by letter
+        while event::poll(wait)? {
+            wait = Duration::ZERO;
+            changed = true;
+            if let Event::Key(key) = event::read()?
+                && let Some(action) = input::action(key, state.editing)
+                && !state.apply(action)
+            {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}

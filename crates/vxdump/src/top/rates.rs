@@ -1,0 +1,167 @@
+//! Rates: what came to the sums of pairs since the last time they were looked at.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+
+use crate::flows::sums::{End, Rtt, Sum, Sums};
+
+/// A pair without flows is remembered for this long after its last packet, so that short connections, one after the other,
+/// are one row with one total.
+const REMEMBERED: Duration = Duration::from_secs(60);
+
+/// What is counted of a pair. Of the two numbers the first is what its first end sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Totals {
+    packets: [u64; 2],
+    bytes: [u64; 2],
+    retransmits: u64,
+}
+
+impl Totals {
+    fn of(sum: &Sum) -> Self {
+        Self { packets: sum.packets, bytes: sum.bytes, retransmits: sum.retransmits.iter().sum() }
+    }
+
+    /// Each number of `self` and of `other` through `with`.
+    fn zip(self, other: Self, with: impl Fn(u64, u64) -> u64) -> Self {
+        let both = |a: [u64; 2], b: [u64; 2]| [with(a[0], b[0]), with(a[1], b[1])];
+        Self {
+            packets: both(self.packets, other.packets),
+            bytes: both(self.bytes, other.bytes),
+            retransmits: with(self.retransmits, other.retransmits),
+        }
+    }
+}
+
+/// A pair, from one look to the next.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pair {
+    /// Flows that it has now.
+    flows: u64,
+    /// What its flows that are over came to.
+    over: Totals,
+    over_rtt: Rtt,
+    /// What all its flows come to.
+    total: Totals,
+    rtt: Rtt,
+    /// What they came to when they were counted before.
+    before: Totals,
+    /// What came since the last rows.
+    fresh: Totals,
+    /// How long before the last rows its latest packet was.
+    quiet: Duration,
+}
+
+/// A pair as it is shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Row {
+    /// The two ends' names.
+    pub(super) ends: [String; 2],
+    /// Bytes a second that each end sent.
+    pub(super) bytes: [u64; 2],
+    /// Packets a second, both ways.
+    pub(super) packets: u64,
+    /// TCP segments sent again, since the start.
+    pub(super) retransmits: u64,
+    /// Round-trip time, nanoseconds, mean of its flows.
+    pub(super) rtt: Option<i64>,
+    /// The longest of them.
+    pub(super) longest_rtt: Option<i64>,
+    /// Flows in the table.
+    pub(super) flows: u64,
+    /// Packets, both ways, since the start.
+    pub(super) total_packets: u64,
+    /// Bytes, both ways, since the start.
+    pub(super) total_bytes: u64,
+}
+
+/// All pairs of a kind.
+#[derive(Debug)]
+pub(super) struct Rates {
+    pairs: HashMap<[End; 2], Pair, RandomState>,
+    most: usize,
+}
+
+impl Rates {
+    /// No pairs yet. Where there are more than `most`, those without flows are forgotten at once.
+    pub(super) fn new(most: usize) -> Self {
+        Self { pairs: HashMap::default(), most }
+    }
+
+    /// Counts what came since the last time: `live` are the sums of all flows in the table, `ended` of those that have
+    /// left it since.
+    pub(super) fn count(&mut self, live: &Sums, ended: &Sums) {
+        for (ends, sum) in ended.rows() {
+            let pair = self.pairs.entry(ends.clone()).or_default();
+            pair.over = pair.over.zip(Totals::of(sum), u64::saturating_add);
+            pair.over_rtt = together(pair.over_rtt, sum.rtt);
+        }
+        for pair in self.pairs.values_mut() {
+            pair.before = pair.total;
+        }
+        self.sum_up(live);
+        for pair in self.pairs.values_mut() {
+            let came = pair.total.zip(pair.before, u64::saturating_sub);
+            pair.fresh = pair.fresh.zip(came, u64::saturating_add);
+        }
+    }
+
+    /// The same flows have other names now, those of `live`: nothing came meanwhile.
+    pub(super) fn rename(&mut self, live: &Sums) {
+        self.sum_up(live);
+    }
+
+    fn sum_up(&mut self, live: &Sums) {
+        for pair in self.pairs.values_mut() {
+            (pair.flows, pair.total, pair.rtt) = (0, pair.over, pair.over_rtt);
+        }
+        for (ends, sum) in live.rows() {
+            let pair = self.pairs.entry(ends.clone()).or_default();
+            pair.flows = sum.flows;
+            pair.total = pair.over.zip(Totals::of(sum), u64::saturating_add);
+            pair.rtt = together(pair.over_rtt, sum.rtt);
+        }
+    }
+
+    /// All pairs, in no particular order, with what came since the last rows spread over the time `since` then.
+    pub(super) fn rows(&mut self, since: Duration) -> Vec<Row> {
+        let crowded = self.pairs.len() > self.most;
+        self.pairs.retain(|_, pair| {
+            pair.quiet = match pair.fresh.packets {
+                [0, 0] => pair.quiet + since,
+                _ => Duration::ZERO,
+            };
+            pair.flows > 0 || (!crowded && pair.quiet <= REMEMBERED)
+        });
+        let nanos = since.as_nanos().max(1);
+        let per_second =
+            |n: u64| u64::try_from(u128::from(n) * 1_000_000_000 / nanos).unwrap_or(u64::MAX);
+        let row = |(ends, pair): (&[End; 2], &mut Pair)| {
+            let fresh = std::mem::take(&mut pair.fresh);
+            Row {
+                ends: [ends[0].label().into_owned(), ends[1].label().into_owned()],
+                bytes: fresh.bytes.map(per_second),
+                packets: per_second(fresh.packets[0].saturating_add(fresh.packets[1])),
+                retransmits: pair.total.retransmits,
+                rtt: pair.rtt.mean(),
+                longest_rtt: (pair.rtt.count > 0).then_some(pair.rtt.longest),
+                flows: pair.flows,
+                total_packets: pair.total.packets[0].saturating_add(pair.total.packets[1]),
+                total_bytes: pair.total.bytes[0].saturating_add(pair.total.bytes[1]),
+            }
+        };
+        self.pairs.iter_mut().map(row).collect()
+    }
+}
+
+/// The round-trip times of both.
+fn together(a: Rtt, b: Rtt) -> Rtt {
+    let longest = match (a.count, b.count) {
+        (0, _) => b.longest,
+        (_, 0) => a.longest,
+        _ => a.longest.max(b.longest),
+    };
+    Rtt { count: a.count + b.count, total: a.total + b.total, longest }
+}

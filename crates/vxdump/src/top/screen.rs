@@ -1,0 +1,113 @@
+//! The terminal as a whole screen, and given back as it was, whatever happens.
+
+use std::io::{self, BufWriter, Stdout, Write};
+use std::sync::{Mutex, Once, TryLockError};
+use std::time::Duration;
+
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::cursor::{Hide, Show};
+use ratatui::crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
+};
+use ratatui::crossterm::{execute, queue};
+use ratatui::{Frame, Terminal};
+
+/// Room for a frame of a big terminal, so that it is written at once.
+const FRAME_BYTES: usize = 256 * 1024;
+
+/// Is the terminal ours? Held while something is drawn.
+static OURS: Mutex<bool> = Mutex::new(false);
+
+/// The terminal as a whole screen: raw mode, and the alternate screen buffer. It is given back when this is dropped, and on a
+/// panic of any thread, before its message is printed.
+///
+/// There is one terminal: a second screen at the same time draws over the first.
+#[derive(Debug)]
+pub struct Screen {
+    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+}
+
+impl Screen {
+    /// Takes the terminal.
+    ///
+    /// # Errors
+    ///
+    /// Where the process has none, or it cannot be written to. It is left as it was then.
+    pub fn enter() -> io::Result<Self> {
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let before = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |panic| {
+                leave_in_panic();
+                before(panic);
+            }));
+        });
+        enable_raw_mode()?;
+        if let Ok(mut ours) = OURS.lock() {
+            *ours = true;
+        }
+        let enter = || {
+            execute!(io::stdout(), EnterAlternateScreen, Hide)?;
+            let out = BufWriter::with_capacity(FRAME_BYTES, io::stdout());
+            let mut terminal = Terminal::new(CrosstermBackend::new(out))?;
+            terminal.clear()?;
+            Ok(Self { terminal })
+        };
+        enter().inspect_err(|_| leave())
+    }
+
+    /// Draws a frame: what changed of it is written, at once.
+    pub(super) fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        let Ok(ours) = OURS.lock() else { return Ok(()) };
+        if !*ours {
+            return Ok(());
+        }
+        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        self.terminal.draw(render)?;
+        queue!(self.terminal.backend_mut(), EndSynchronizedUpdate)?;
+        Write::flush(self.terminal.backend_mut())
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        leave();
+    }
+}
+
+/// Gives the terminal back, once.
+fn leave() {
+    // a panic while drawing has left it already
+    if let Ok(mut ours) = OURS.lock()
+        && std::mem::take(&mut *ours)
+    {
+        give_back();
+    }
+}
+
+/// The same, where the thread that panics may be the one that draws, and another one may be drawing.
+fn leave_in_panic() {
+    /// As long as a frame takes to be written to a slow terminal.
+    const PATIENCE: u32 = 20;
+    for _ in 0..PATIENCE {
+        match OURS.try_lock() {
+            Ok(mut ours) => {
+                if std::mem::take(&mut *ours) {
+                    give_back();
+                }
+                return;
+            }
+            Err(TryLockError::Poisoned(_)) => return,
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
+    // the drawing thread itself panics: it holds the lock, and poisons it
+    give_back();
+}
+
+fn give_back() {
+    // nothing can be done about a terminal that is gone
+    let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
+    let _ = disable_raw_mode();
+}
