@@ -130,7 +130,7 @@ impl Capturing {
     #[inline]
     fn frame(&mut self, mut frame: Frame<'_>) -> Result<(), End> {
         frame.data = frame.data.get(..self.snaplen).unwrap_or(frame.data);
-        if !self.selection.wants_frame(&frame)? {
+        if !self.selection.wants_frame(&frame).map_err(Failure::from)? {
             return Ok(());
         }
         let packet = self.decoder.decode_captured(frame.data, frame.link_type, frame.orig_len);
@@ -140,7 +140,11 @@ impl Capturing {
             tunnel.payload_wire_len().min(carried)
         });
         let (decoder, map) = (&self.decoder, &self.map);
-        if !self.selection.wants_packet(&packet, decoder, map, inner_len, frame.interface)? {
+        if !self
+            .selection
+            .wants_packet(&packet, decoder, map, inner_len, frame.interface)
+            .map_err(Failure::from)?
+        {
             return Ok(());
         }
         self.selected += 1;

@@ -172,3 +172,138 @@ fn sums(table: &FlowTable, map: &PodMap, most: usize) -> [Sums; 4] {
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use podmap::Builder;
+    use vxflow::Seen;
+    use vxlan::LinkType;
+
+    use super::super::rates::Row;
+    use super::*;
+
+    const SECOND: i64 = 1_000_000_000;
+
+    fn now() -> i64 {
+        jiff::Timestamp::now().as_nanosecond().try_into().unwrap()
+    }
+
+    struct Fed {
+        counting: Counting,
+        summarizer: Summarizer,
+        /// Identification of the latest packet: with the same one, a packet is a copy.
+        id: u16,
+    }
+
+    impl Fed {
+        fn new() -> Self {
+            let config = Config { max_flows: 8, count_copies: false, ..Config::default() };
+            let summarizer = Summarizer::new(&config);
+            let map = Arc::new(Builder::new().build());
+            let counting = Counting::new(config, summarizer.clone(), map);
+            Self { counting, summarizer, id: 0 }
+        }
+
+        /// A SYN of 74 bytes, of 10.244.1.5 to 10.244.2.7, from this port.
+        fn syn(&mut self, port: u16, time: i64) {
+            let mut frame = vxlan::example::SYN.to_vec();
+            let plain = vxlan::decode(vxlan::example::SYN, LinkType::ETHERNET);
+            let ip = frame.len() - plain.inner.bytes().len() + plain.inner.network_offset();
+            self.id += 1;
+            frame[ip + 4..ip + 6].copy_from_slice(&self.id.to_be_bytes());
+            frame[ip + 20..ip + 22].copy_from_slice(&port.to_be_bytes());
+            let seen = Seen { time, interface: 0, wire_len: frame.len() as u32 };
+            let mut batch = Vec::new();
+            let packet = vxlan::decode(&frame, LinkType::ETHERNET);
+            self.summarizer.summarize(&packet, seen, |summary| batch.push(summary));
+            self.counting.take(Message::Packets(batch));
+        }
+
+        fn pods(&mut self, seconds: u64) -> Vec<Row> {
+            let [pods, ..] = self.counting.snapshot(Duration::from_secs(seconds)).rows;
+            pods
+        }
+    }
+
+    #[test]
+    fn rates_are_of_what_came_since_the_last_look() {
+        let mut fed = Fed::new();
+        let time = now();
+        for n in 0..4 {
+            fed.syn(1000 + n, time);
+        }
+        let rows = fed.pods(2);
+        let [row] = rows.as_slice() else { panic!("{rows:?}") };
+        assert_eq!(row.ends, ["10.244.1.5", "10.244.2.7"]);
+        assert_eq!((row.bytes, row.packets, row.flows), ([148, 0], 2, 4));
+        assert_eq!(row.total_bytes, 296);
+
+        fed.syn(1000, time + SECOND);
+        let rows = fed.pods(1);
+        assert_eq!((rows[0].bytes, rows[0].packets, rows[0].flows), ([74, 0], 1, 4));
+        assert_eq!(rows[0].retransmits, 1);
+        let rows = fed.pods(1);
+        assert_eq!((rows[0].bytes, rows[0].packets, rows[0].total_packets), ([0, 0], 0, 5));
+    }
+
+    #[test]
+    fn flows_that_end_or_are_pushed_out_count_once() {
+        let mut fed = Fed::new();
+        let time = now();
+        // long over when it is looked at
+        fed.syn(1000, time - 1000 * SECOND);
+        let rows = fed.pods(1);
+        assert_eq!((rows[0].packets, rows[0].flows, rows[0].total_packets), (1, 0, 1));
+        // eight have room
+        for n in 0..20 {
+            fed.syn(2000 + n, time);
+        }
+        let rows = fed.pods(1);
+        assert_eq!((rows[0].packets, rows[0].flows, rows[0].total_packets), (20, 8, 21));
+        let rows = fed.pods(1);
+        assert_eq!((rows[0].packets, rows[0].flows, rows[0].total_packets), (0, 8, 21));
+    }
+
+    #[test]
+    fn a_pair_without_flows_is_forgotten_after_a_minute() {
+        let mut fed = Fed::new();
+        fed.syn(1000, now() - 1000 * SECOND);
+        assert_eq!(fed.pods(1).len(), 1);
+        assert_eq!(fed.pods(60).len(), 1);
+        assert_eq!(fed.pods(1).len(), 0);
+    }
+
+    #[test]
+    fn other_names_are_no_traffic() {
+        let mut fed = Fed::new();
+        let time = now();
+        fed.syn(1000, time);
+        fed.pods(1);
+        fed.syn(1000, time + SECOND);
+        let mut builder = Builder::new();
+        builder.pod_cidr_flag("n1=10.244.1.0/24").unwrap();
+        builder.pod_cidr_flag("n2=10.244.2.0/24").unwrap();
+        fed.counting.take(Message::Map(Arc::new(builder.build())));
+        fed.syn(1000, time + 2 * SECOND);
+        let nodes = fed.counting.snapshot(Duration::from_secs(1)).rows[1].clone();
+        let named = nodes.iter().find(|row| row.ends == ["n1", "n2"]).unwrap();
+        // one came under the old name, one under the new one
+        assert_eq!((named.packets, named.total_packets, named.flows), (1, 3, 1));
+        assert_eq!(nodes.iter().map(|row| row.packets).sum::<u64>(), 2);
+    }
+
+    #[test]
+    fn all_kinds_of_pairs_have_the_same_sum() {
+        let mut fed = Fed::new();
+        let time = now();
+        for n in 0..6 {
+            fed.syn(1000 + n, time);
+        }
+        let snapshot = fed.counting.snapshot(Duration::from_secs(1));
+        for rows in &snapshot.rows {
+            assert_eq!(rows.iter().map(|row| sum(row.bytes)).sum::<u64>(), 6 * 74);
+        }
+        assert_eq!((snapshot.history, snapshot.packets), (vec![6 * 74], 6));
+        assert_eq!((snapshot.total_packets, snapshot.flows), (6, 6));
+    }
+}

@@ -75,7 +75,7 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
     selection.prepare(&link_types);
     let signals = Signals::listen()?;
     // what listens for keys and for resizing is made now: the sandbox has no calls for it
-    event::poll(Duration::ZERO).map_err(no_terminal)?;
+    event::poll(Duration::ZERO).map_err(|e| no_terminal(&e))?;
     give_up_rights(args, terminal)?;
 
     let config = Config {
@@ -97,7 +97,7 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
         order: args.show.sort,
         ..State::default()
     };
-    let screen = Screen::enter().map_err(no_terminal)?;
+    let screen = Screen::enter().map_err(|e| no_terminal(&e))?;
 
     let (sender, messages) = sync_channel(WAITING);
     let slot = Slot::default();
@@ -151,7 +151,7 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
     }
 }
 
-fn no_terminal(error: io::Error) -> Failure {
+fn no_terminal(error: &io::Error) -> Failure {
     Failure::usage(format_args!("top needs a terminal, and cannot use this one: {error}"))
 }
 

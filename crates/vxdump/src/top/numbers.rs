@@ -33,6 +33,16 @@ fn three_digits(value: f64) -> String {
     }
 }
 
+/// A count with a unit: `999 B/s`, `12.3 kB/s`.
+pub(super) fn with_unit(number: u64, unit: &str) -> String {
+    let count = count(number);
+    let (digits, prefix) = match count.strip_suffix(|last: char| last.is_ascii_alphabetic()) {
+        Some(digits) => (digits, &count[digits.len()..]),
+        None => (count.as_str(), ""),
+    };
+    format!("{digits} {prefix}{unit}")
+}
+
 /// A time of this many nanoseconds in at most six characters: `850ns`, `123µs`, `1.23ms`, `12.3s`, `5040s`.
 pub(super) fn time(nanos: i64) -> String {
     let nanos = nanos.max(0);
@@ -81,6 +91,12 @@ mod tests {
         for (number, text) in cases {
             assert_eq!(count(number), text);
         }
+    }
+
+    #[test]
+    fn prefixes_stand_at_the_unit() {
+        assert_eq!(with_unit(999, "B/s"), "999 B/s");
+        assert_eq!(with_unit(270_000, "B/s"), "270 kB/s");
     }
 
     #[test]

@@ -46,10 +46,10 @@ impl Group {
     /// What the rows are called.
     pub(super) const fn name(self) -> &'static str {
         match self {
-            Self::Pods => "pods",
-            Self::Nodes => "nodes",
+            Self::Pods => "pairs of pods",
+            Self::Nodes => "pairs of nodes",
             Self::Vnis => "VNIs",
-            Self::Services => "services",
+            Self::Services => "clients and services",
         }
     }
 }
@@ -114,6 +114,7 @@ pub(super) struct Snapshot {
 
 /// What is shown, and how.
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools)] // switches, each for itself
 pub(super) struct State {
     /// The devices' names.
     pub(super) devices: String,
@@ -170,7 +171,10 @@ impl State {
                 }
             }
             Action::Scroll(rows) => self.scroll(i64::from(rows)),
-            Action::Page(pages) => self.scroll(i64::from(pages) * self.height.max(1) as i64),
+            Action::Page(pages) => {
+                let height = i64::try_from(self.height.max(1)).unwrap_or(i64::MAX);
+                self.scroll(i64::from(pages).saturating_mul(height));
+            }
             Action::Top => self.offset = 0,
             // as far as there are rows, which `visible` knows
             Action::Bottom => self.offset = usize::MAX,

@@ -1,11 +1,13 @@
 //! From the state to the cells of the screen.
 
+use std::borrow::Cow;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::widgets::{RenderDirection, Sparkline, Widget};
 
-use super::numbers::{count, percent, time};
+use super::numbers::{count, percent, time, with_unit};
 use super::rates::Row;
 use super::state::{Group, Order, State, sum};
 
@@ -15,6 +17,9 @@ const NAMES_LEAST: u16 = 24;
 const WIDE: u16 = 120;
 /// Beside the chart: the total, and the highest of the chart.
 const CHART_TEXT: u16 = 18;
+
+/// That nothing moves now.
+const PAUSED: &str = " PAUSED ";
 
 /// How much of the rows there was room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,7 +208,7 @@ impl<'b> Text<'b> {
         self
     }
 
-    /// To the right end of the line, where it has room for that.
+    /// At the right end of the line, where that is free.
     fn put_right(&mut self, text: &str, style: Style) {
         let width = width(text);
         if self.at + width < self.end {
@@ -234,7 +239,9 @@ fn draw_title(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         text.put("  filter ", PLAIN).put(&state.filter, BOLD);
     }
     if state.paused {
-        text.put_right(" PAUSED ", HEAD);
+        // over whatever stands there
+        text.at = text.at.min(text.end.saturating_sub(PAUSED.len() as u16 + 1)).max(area.x);
+        text.put_right(PAUSED, HEAD);
     } else {
         text.put_right(&format!("every {} s", state.interval), PLAIN);
     }
@@ -249,9 +256,9 @@ fn draw_chart(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let most = newest_first.iter().max().copied().unwrap_or(0);
     let now = newest_first.first().copied().unwrap_or(0);
     let texts = [
-        (format!("{}B/s", count(now)), BOLD),
+        (with_unit(now, "B/s"), BOLD),
         (format!("{} packets/s", count(state.shown.packets)), PLAIN),
-        (format!("most {}B/s", count(most)), PLAIN),
+        (format!("most {}", with_unit(most, "B/s")), PLAIN),
     ];
     for (line, (text, style)) in (area.top()..area.bottom()).zip(&texts) {
         let line = Rect { y: line, width: beside.saturating_sub(1), height: 1, ..area };
@@ -350,16 +357,24 @@ fn draw_row(
 }
 
 /// A name that is too long, without its middle.
-fn shortened(name: &str, room: u16) -> std::borrow::Cow<'_, str> {
+fn shortened(name: &str, room: u16) -> Cow<'_, str> {
     if width(name) <= room {
         return name.into();
     }
-    let room = usize::from(room).saturating_sub(1);
-    let tail = room / 2;
-    let head: String = name.chars().take(room - tail).collect();
-    let skip = name.chars().count().saturating_sub(tail);
-    let tail: String = name.chars().skip(skip).collect();
-    format!("{head}…{tail}").into()
+    let room = room.saturating_sub(1);
+    // as many characters of an end as have room
+    let fitting = |characters: &mut dyn Iterator<Item = char>, room: u16| -> Vec<char> {
+        let mut left = room;
+        let fits = |character: &char| {
+            let rest = left.checked_sub(width(character.encode_utf8(&mut [0; 4])));
+            rest.inspect(|&rest| left = rest).is_some()
+        };
+        characters.take_while(fits).collect()
+    };
+    let tail = fitting(&mut name.chars().rev(), room / 2);
+    let head = fitting(&mut name.chars(), room - room / 2);
+    let characters = head.into_iter().chain(['…']).chain(tail.into_iter().rev());
+    characters.collect::<String>().into()
 }
 
 fn draw_status(
@@ -372,33 +387,34 @@ fn draw_status(
 ) {
     let shown = &state.shown;
     let mut text = Text::new(area, buffer);
+    let statistics = &shown.statistics;
+    let drops = [
+        (statistics.dropped, "by kernel"),
+        (statistics.interface_dropped.unwrap_or(0), "by interface"),
+        (statistics.backlog_dropped.unwrap_or(0), "by input queue"),
+    ];
+    if drops.iter().all(|(number, _)| *number == 0) {
+        text.put("0 dropped  ", PLAIN);
+    } else {
+        text.put("dropped", theme.alarm);
+        let mut between = " ";
+        for (number, by) in drops.into_iter().filter(|(number, _)| *number > 0) {
+            text.put(&format!("{between}{} {by}", count(number)), theme.alarm);
+            between = ", ";
+        }
+        text.put("  ", PLAIN);
+    }
+    for gone in &shown.gone {
+        text.put(gone, theme.alarm).put("  ", PLAIN);
+    }
     let last = (offset + fit.height).min(fit.rows);
     let first = if last == 0 { 0 } else { offset + 1 };
-    text.put(&format!("{first}-{last} of {} {}  ", fit.rows, state.group.name()), PLAIN);
     text.put(&format!("{} flows  ", count(shown.flows)), PLAIN);
     if shown.evicted > 0 {
         text.put(&format!("{} pushed out  ", count(shown.evicted)), theme.alarm);
     }
     text.put(&format!("{} packets  ", count(shown.total_packets)), PLAIN);
-    let statistics = &shown.statistics;
-    let lost = [
-        (statistics.dropped, "by kernel"),
-        (statistics.interface_dropped.unwrap_or(0), "by interface"),
-        (statistics.backlog_dropped.unwrap_or(0), "by input queue"),
-    ];
-    if lost.iter().all(|(number, _)| *number == 0) {
-        text.put("0 dropped", PLAIN);
-    } else {
-        text.put("dropped", theme.alarm);
-        let mut between = " ";
-        for (number, by) in lost.into_iter().filter(|(number, _)| *number > 0) {
-            text.put(&format!("{between}{} {by}", count(number)), theme.alarm);
-            between = ", ";
-        }
-    }
-    for gone in &shown.gone {
-        text.put("  ", PLAIN).put(gone, theme.alarm);
-    }
+    text.put(&format!("{first}-{last} of {} {}  ", fit.rows, state.group.name()), PLAIN);
 }
 
 fn draw_keys(state: &State, area: Rect, buffer: &mut Buffer) {
@@ -436,5 +452,159 @@ fn draw_keys(state: &State, area: Rect, buffer: &mut Buffer) {
     ];
     for (key, what) in if wide { long } else { short } {
         text.put(key, BOLD).put(what, PLAIN);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+    use std::path::PathBuf;
+
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+    use vxcap::live::Statistics;
+
+    use super::super::input::Action;
+    use super::super::state::Snapshot;
+    use super::*;
+
+    fn row(ends: [&str; 2], bytes: [u64; 2], rtt: Option<i64>) -> Row {
+        Row {
+            ends: ends.map(str::to_owned),
+            bytes,
+            packets: sum(bytes) / 1000,
+            retransmits: sum(bytes) / 100_000,
+            rtt,
+            longest_rtt: rtt.map(|rtt| 3 * rtt),
+            flows: 3,
+            total_packets: sum(bytes) / 100,
+            total_bytes: 20 * sum(bytes),
+        }
+    }
+
+    fn state() -> State {
+        let pods = vec![
+            row(["shop/api-0@n1", "shop/db-0@n2"], [1_234_567, 98_765_432], Some(412_000)),
+            row(["shop/web-5d6f7c8b9d-x2kfp@node-1", "shop/api-0@n1"], [512_000, 7], Some(39_800)),
+            row(["10.244.3.9", "kube-system/kube-dns-0@n2"], [0, 0], None),
+        ];
+        let networks = vec![row(["1", "1"], [100_511_000, 1006], Some(225_000))];
+        let history = (0..300_u64).map(|n| n * n * 1000).collect();
+        let mut state = State { devices: "eth0".into(), interval: 1.0, ..State::default() };
+        state.take(Snapshot {
+            rows: [pods, Vec::new(), networks, Vec::new()],
+            history,
+            packets: 100_512,
+            total_packets: 2_345_678,
+            flows: 395,
+            ..Snapshot::default()
+        });
+        state
+    }
+
+    fn lines(state: &State, width: u16, height: u16) -> Vec<String> {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| drop(draw(state, frame.area(), frame.buffer_mut()))).unwrap();
+        let cells = terminal.backend().buffer().content();
+        cells
+            .chunks(usize::from(width.max(1)))
+            .map(|line| line.iter().map(ratatui::buffer::Cell::symbol).collect::<String>())
+            .map(|line| line.trim_end().to_owned())
+            .collect()
+    }
+
+    /// Compares with a file beside this one; `VXDUMP_BLESS=1` writes it anew.
+    fn assert_screen(state: &State, width: u16, height: u16, name: &str) {
+        let mut text = String::new();
+        for line in lines(state, width, height) {
+            writeln!(text, "{line}").unwrap();
+        }
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/top/screens").join(name);
+        if std::env::var_os("VXDUMP_BLESS").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let wanted = std::fs::read_to_string(&path).unwrap();
+        assert!(text == wanted, "{name} is not what is drawn (VXDUMP_BLESS=1 accepts it):\n{text}");
+    }
+
+    #[test]
+    fn screens() {
+        let mut state = state();
+        assert_screen(&state, 80, 24, "pods-80x24.txt");
+        assert_screen(&state, 200, 50, "pods-200x50.txt");
+        state.apply(Action::Group(Group::Vnis));
+        state.apply(Action::Sort(Order::Rtt));
+        state.apply(Action::Sort(Order::Rtt));
+        state.apply(Action::Pause);
+        assert_screen(&state, 80, 24, "networks-80x24.txt");
+        state.apply(Action::Group(Group::Nodes));
+        assert_screen(&state, 40, 12, "no-nodes-40x12.txt");
+    }
+
+    #[test]
+    fn a_filter_is_seen_while_it_is_typed_and_after() {
+        let mut state = state();
+        state.apply(Action::EditFilter);
+        for character in "dns".chars() {
+            state.apply(Action::Type(character));
+        }
+        let screen = lines(&state, 80, 24);
+        assert!(
+            screen[23].starts_with("/dns") && screen[23].ends_with("Esc no filter"),
+            "{screen:?}"
+        );
+        assert!(screen[5].starts_with("10.244.3.9") && screen[6].is_empty(), "{screen:?}");
+        state.apply(Action::Keep);
+        let screen = lines(&state, 80, 24);
+        assert!(screen[0].contains("filter dns"), "{screen:?}");
+        assert!(screen[23].starts_with("q quit"), "{screen:?}");
+        state.apply(Action::Type('x'));
+        let screen = lines(&state, 80, 24);
+        assert!(screen[5].starts_with("None of 3 has \"dnsx\""), "{screen:?}");
+    }
+
+    #[test]
+    fn losses_stand_in_the_status_line() {
+        let mut state = state();
+        let statistics =
+            Statistics { dropped: 12, backlog_dropped: Some(3400), ..Statistics::default() };
+        let gone = vec!["eth1: the device is gone".to_owned()];
+        state.take(Snapshot { statistics, gone, evicted: 5, ..state.shown.clone() });
+        let screen = lines(&state, 200, 24);
+        assert_eq!(
+            screen[22],
+            "dropped 12 by kernel, 3.40k by input queue  eth1: the device is gone  395 flows  5 pushed out  2.35M packets  1-3 of 3 pairs of pods"
+        );
+    }
+
+    #[test]
+    fn nothing_is_drawn_outside_of_any_terminal() {
+        let mut state = state();
+        for width in 0..=130 {
+            for height in [0, 1, 2, 3, 4, 5, 6, 10, 20, 40] {
+                let area = Rect::new(0, 0, width, height);
+                let mut buffer = Buffer::empty(area);
+                let fit = draw(&state, area, &mut buffer);
+                state.fit(fit.height, fit.rows);
+            }
+        }
+    }
+
+    #[test]
+    fn names_cannot_reach_the_terminal() {
+        let mut state = state();
+        state.shown.rows[0][0].ends[0] = "a\x1b[2Jb\r\n\u{9b}31mc".into();
+        state.shown.gone = vec!["\x1b]0;x\x07".into()];
+        let screen = lines(&state, 200, 24).concat();
+        assert!(!screen.chars().any(char::is_control), "{screen:?}");
+        assert!(screen.contains("a[2Jb31mc"), "{screen:?}");
+    }
+
+    #[test]
+    fn long_names_keep_both_ends() {
+        assert_eq!(shortened("shop/web-5d6f7c8b9d-x2kfp@node-1", 16), "shop/web…@node-1");
+        assert_eq!(shortened("short", 5), "short");
+        assert_eq!(shortened("short", 1), "…");
+        assert_eq!(shortened("日本語日本語日本語", 8), "日本…語");
     }
 }
