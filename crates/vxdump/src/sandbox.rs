@@ -176,6 +176,7 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_setsockopt,
     libc::SYS_getsockname,
     libc::SYS_shutdown,
+    libc::SYS_accept4,
     libc::SYS_pipe2,
     libc::SYS_eventfd2,
     libc::SYS_epoll_create1,

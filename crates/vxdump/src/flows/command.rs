@@ -23,6 +23,9 @@ pub(crate) struct FlowsCommand {
 
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
+
+    #[command(flatten)]
+    pub(crate) export: ExportArgs,
 }
 
 /// What is shown of the flows.
@@ -45,7 +48,8 @@ pub(crate) struct ShowArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) top: Option<u32>,
 
-    /// Live: print what went on every SECONDS, instead of each flow as it ends.
+    /// Live: print the flows that ended since the last time, and those that go on, every SECONDS (default: 10 for a
+    /// table; JSON and CSV have each flow as it ends).
     #[arg(long, value_name = "SECONDS", requires = "interface", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) interval: Option<u32>,
 
@@ -77,6 +81,19 @@ pub(crate) struct LimitArgs {
     /// Read files with N threads (default: one for each processor; 1 with -c). The result is the same.
     #[arg(long, value_name = "N", conflicts_with = "interface", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,
+}
+
+/// Where flows go besides.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Exports")]
+pub(crate) struct ExportArgs {
+    /// Send each flow that ends to this IPFIX collector, over UDP: inner addresses, and the VNI as layer2SegmentId.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) ipfix: Option<String>,
+
+    /// Live: serve counters at http://ADDR:PORT/metrics, by pair of nodes and VNI.
+    #[arg(long, value_name = "ADDR:PORT", requires = "interface")]
+    pub(crate) prometheus: Option<String>,
 }
 
 /// What flows are sorted by.

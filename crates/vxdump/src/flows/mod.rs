@@ -2,10 +2,14 @@
 
 pub(crate) mod command;
 mod count;
+mod ipfix;
+mod live;
 mod print;
+mod prometheus;
 mod row;
 pub(crate) mod sums;
 mod table;
+mod totals;
 
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
@@ -21,6 +25,7 @@ use crate::source::Source;
 use crate::text::put;
 use command::{FlowsCommand, LimitArgs, ShowArgs, Sort};
 use count::{Counted, Job};
+use ipfix::Exporter;
 use print::Printer;
 use row::{Chosen, SumRow, columns};
 use sums::{By, Sums};
@@ -30,9 +35,12 @@ const SECOND: i64 = 1_000_000_000;
 
 /// `vxdump flows`.
 pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Failure> {
+    if !args.input.live.interface.is_empty() {
+        return live::run(args, terminal);
+    }
     if args.input.read.is_empty() {
         return Err(Failure::usage(
-            "nothing to read: give a capture file with -r FILE (see --help)",
+            "nothing to read: give a capture file with -r FILE, or a device with -i (see --help)",
         ));
     }
     let decoder = setup::decoder(&args.input.tunnel)?;
@@ -53,8 +61,12 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     let output = Output::new(&mut *terminal.out, terminal.out_is_terminal);
     let mut printer = Printer::new(output, args.show.format, columns(args.show.by), width);
     let is_table = printer.is_table();
+    let mut ipfix = args.export.ipfix.as_deref().map(Exporter::open).transpose()?;
     let mut collected = Collected::new(&args.show);
     let result = job.run(&mut source, &progress, &mut select, &mut |record| {
+        if let Some(ipfix) = &mut ipfix {
+            ipfix.add(&record);
+        }
         collected.add(record, &map);
         Ok(())
     });
@@ -66,6 +78,7 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     if !is_table {
         tell_evicted(&counts, terminal);
     }
+    tell_exported(ipfix, terminal);
     match damage.as_slice() {
         [] => Ok(()),
         [before @ .., last] => {
@@ -73,6 +86,16 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
                 terminal.tell(error);
             }
             Err(Failure::error(last))
+        }
+    }
+}
+
+/// Sends the last of the flows, and says what a collector did not get.
+fn tell_exported(ipfix: Option<Exporter>, terminal: &mut Terminal) {
+    if let Some(mut ipfix) = ipfix {
+        ipfix.send();
+        if let Some(complaint) = ipfix.complaint() {
+            terminal.tell(format_args!("warning: {complaint}"));
         }
     }
 }

@@ -34,7 +34,7 @@ pub(crate) enum By {
 /// One end of a pair. Names are kept once, by [`Sums`], so that the map may change meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum End {
-    /// A name of the map, as [`Owner::label`] or a node's.
+    /// A name of the map, as [`podmap::Owner::label`] or a node's.
     Name(Arc<str>),
     /// An address that the map has no name for.
     Address(IpAddr),
@@ -106,7 +106,7 @@ pub(crate) struct Sums {
 
 /// Names, each kept once.
 #[derive(Clone, Debug, Default)]
-struct Names(HashSet<Arc<str>, RandomState>);
+pub(super) struct Names(HashSet<Arc<str>, RandomState>);
 
 impl Names {
     fn keep(&mut self, name: &str) -> Arc<str> {
@@ -182,10 +182,7 @@ fn pair(by: By, flow: &FlowRecord, map: &PodMap, names: &mut Names) -> ([End; 2]
     let key = &flow.key;
     let ends = match by {
         By::Flow | By::Pod => [key.source, key.destination].map(|address| pod(map, address, names)),
-        By::Node => {
-            let [from, to] = vteps(flow);
-            [node(map, key.source, from, names), node(map, key.destination, to, names)]
-        }
+        By::Node => node_ends(flow, map, names),
         By::Vtep => vteps(flow).map(|vtep| vtep.map_or(End::NoTunnel, End::Address)),
         By::Vni => {
             let vni = key.vni.map_or(End::NoTunnel, End::Vni);
@@ -203,6 +200,12 @@ fn pair(by: By, flow: &FlowRecord, map: &PodMap, names: &mut Names) -> ([End; 2]
     };
     let [a, b] = ends;
     if a > b { ([b, a], true) } else { ([a, b], false) }
+}
+
+/// The nodes of a flow's ends, the opener's first.
+pub(super) fn node_ends(flow: &FlowRecord, map: &PodMap, names: &mut Names) -> [End; 2] {
+    let ([from, to], key) = (vteps(flow), &flow.key);
+    [node(map, key.source, from, names), node(map, key.destination, to, names)]
 }
 
 fn vteps(flow: &FlowRecord) -> [Option<IpAddr>; 2] {

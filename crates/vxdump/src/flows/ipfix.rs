@@ -1,0 +1,297 @@
+//! Flows as IPFIX messages over UDP (RFC 7011), for collectors.
+//!
+//! Each direction of a flow is a record of its own, which every collector understands (RFC 5103 section 1). The information
+//! elements are those of IANA's registry "IP Flow Information Export (IPFIX) Entities".
+
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::time::{Duration, Instant, SystemTime};
+
+use vxcli::Failure;
+use vxflow::{Counts, EndReason, FlowRecord};
+
+/// Version of messages (RFC 7011 section 3.1).
+const VERSION: u16 = 10;
+/// Length of a message's header (the same section).
+const HEADER: usize = 16;
+/// Identifier of a set of templates (RFC 7011 section 3.3.2).
+const TEMPLATES: u16 = 2;
+/// The first identifier for sets of data (the same section).
+const FIRST_TEMPLATE: u16 = 256;
+/// The most bytes of a message: what fits a packet on nearly every path (IPv6's least MTU of 1280, less headers).
+const MOST: usize = 1280 - 40 - 8;
+/// Templates are sent again after so long, and after so many messages, as UDP may lose them (RFC 7011 section 8.4).
+const TEMPLATES_AGAIN: Duration = Duration::from_secs(60);
+const TEMPLATES_EVERY: u32 = 500;
+/// Seconds from 1900, where NTP's times begin (RFC 7011 section 6.1.9), to 1970.
+const NTP_TO_UNIX: i64 = 2_208_988_800;
+/// The most significant byte of layer2SegmentId for VXLAN (IANA, element 351).
+const SEGMENT_VXLAN: u64 = 1 << 56;
+/// An Ethernet header, which octetDeltaCount leaves out.
+const ETHERNET: u64 = 14;
+
+/// Elements and their lengths in bytes, but for addresses and network.
+const COMMON: [(u16, u16); 12] = [
+    (152, 8), // flowStartMilliseconds: not every collector knows the nanoseconds
+    (153, 8), // flowEndMilliseconds
+    (156, 8), // flowStartNanoseconds
+    (157, 8), // flowEndNanoseconds
+    (7, 2),   // sourceTransportPort
+    (11, 2),  // destinationTransportPort
+    (4, 1),   // protocolIdentifier
+    (136, 1), // flowEndReason
+    (6, 1),   // tcpControlBits, the low 8 bits (RFC 7011 section 6.2)
+    (1, 8),   // octetDeltaCount
+    (2, 8),   // packetDeltaCount
+    (352, 8), // layer2OctetDeltaCount
+];
+/// layer2SegmentId
+const SEGMENT: (u16, u16) = (351, 8);
+/// sourceIPv4Address, destinationIPv4Address; sourceIPv6Address, destinationIPv6Address
+const ADDRESSES: [[(u16, u16); 2]; 2] = [[(8, 4), (12, 4)], [(27, 16), (28, 16)]];
+
+/// Sends flows to a collector.
+pub(super) struct Exporter {
+    socket: UdpSocket,
+    to: String,
+    message: Message,
+    templates: Option<Instant>,
+    since_templates: u32,
+    /// Messages that could not be sent.
+    pub(super) lost: u64,
+}
+
+impl Exporter {
+    /// A socket to `HOST:PORT`.
+    pub(super) fn open(to: &str) -> Result<Self, Failure> {
+        let refused = |why: &dyn std::fmt::Display| {
+            Failure::usage(format_args!("--ipfix {to}: {why}; give HOST:PORT of a collector"))
+        };
+        let address: SocketAddr = to
+            .to_socket_addrs()
+            .map_err(|e| refused(&e))?
+            .next()
+            .ok_or_else(|| refused(&"no address"))?;
+        let any: SocketAddr = match address.ip() {
+            IpAddr::V4(_) => ([0; 4], 0).into(),
+            IpAddr::V6(_) => ([0; 16], 0).into(),
+        };
+        let socket = UdpSocket::bind(any)
+            .and_then(|socket| socket.connect(address).map(|()| socket))
+            .map_err(|e| refused(&e))?;
+        Ok(Self {
+            socket,
+            to: to.to_owned(),
+            message: Message::default(),
+            templates: None,
+            since_templates: 0,
+            lost: 0,
+        })
+    }
+
+    /// Adds a flow; messages that are full are sent.
+    pub(super) fn add(&mut self, flow: &FlowRecord) {
+        for (counts, forward) in [(&flow.forward, true), (&flow.reverse, false)] {
+            if counts.packets == 0 {
+                continue;
+            }
+            let record = record(flow, counts, forward);
+            if self.message.is_full(record.template, record.bytes.len()) {
+                self.send();
+            }
+            if self.message.is_empty() && self.templates_are_due() {
+                self.message.templates();
+                self.templates = Some(Instant::now());
+                self.since_templates = 0;
+            }
+            self.message.record(record.template, &record.bytes);
+        }
+    }
+
+    fn templates_are_due(&self) -> bool {
+        self.since_templates >= TEMPLATES_EVERY
+            || self.templates.is_none_or(|sent| sent.elapsed() >= TEMPLATES_AGAIN)
+    }
+
+    /// Sends what is waiting.
+    pub(super) fn send(&mut self) {
+        if self.message.is_empty() {
+            return;
+        }
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        // a collector that is not there, or is slow, stops nothing
+        if self.socket.send(self.message.finish(now.as_secs() as u32)).is_err() {
+            self.lost += 1;
+        }
+        self.since_templates += 1;
+        self.message.clear();
+    }
+
+    /// What to tell of messages that could not be sent.
+    pub(super) fn complaint(&self) -> Option<String> {
+        let Self { lost, to, .. } = self;
+        (*lost > 0).then(|| format!("{lost} IPFIX messages could not be sent to {to}"))
+    }
+}
+
+/// A message in the making.
+#[derive(Default)]
+struct Message {
+    bytes: Vec<u8>,
+    /// where the set that records are added to begins, and its template
+    set: Option<(usize, u16)>,
+    /// records sent in all messages before, and in this one
+    sequence: u32,
+    records: u32,
+}
+
+impl Message {
+    fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn is_full(&self, template: u16, len: usize) -> bool {
+        let head = if self.set.is_some_and(|(_, open)| open == template) { 0 } else { 4 };
+        self.bytes.len() + head + len > MOST
+    }
+
+    fn begin(&mut self) {
+        if self.bytes.is_empty() {
+            self.bytes.resize(HEADER, 0);
+        }
+    }
+
+    fn templates(&mut self) {
+        self.begin();
+        self.open(TEMPLATES);
+        for (family, addresses) in ADDRESSES.iter().enumerate() {
+            for with_network in [false, true] {
+                let elements = addresses.iter().chain(&COMMON);
+                let elements = elements.chain(with_network.then_some(&SEGMENT));
+                let id = template(family, with_network);
+                let count = addresses.len() + COMMON.len() + usize::from(with_network);
+                put16(&mut self.bytes, id);
+                put16(&mut self.bytes, count as u16);
+                for (element, len) in elements {
+                    put16(&mut self.bytes, *element);
+                    put16(&mut self.bytes, *len);
+                }
+            }
+        }
+        self.close();
+    }
+
+    fn record(&mut self, template: u16, record: &[u8]) {
+        self.begin();
+        if self.set.is_none_or(|(_, open)| open != template) {
+            self.close();
+            self.open(template);
+        }
+        self.bytes.extend_from_slice(record);
+        self.records += 1;
+    }
+
+    fn open(&mut self, id: u16) {
+        self.set = Some((self.bytes.len(), id));
+        put16(&mut self.bytes, id);
+        put16(&mut self.bytes, 0); // the length, by `close`
+    }
+
+    fn close(&mut self) {
+        if let Some((start, _)) = self.set.take() {
+            let len = (self.bytes.len() - start) as u16;
+            if let Some(field) = self.bytes.get_mut(start + 2..start + 4) {
+                field.copy_from_slice(&len.to_be_bytes());
+            }
+        }
+    }
+
+    fn finish(&mut self, now: u32) -> &[u8] {
+        self.close();
+        let mut header = Vec::with_capacity(HEADER);
+        put16(&mut header, VERSION);
+        put16(&mut header, self.bytes.len() as u16);
+        header.extend(now.to_be_bytes());
+        header.extend(self.sequence.to_be_bytes());
+        header.extend([0; 4]); // observation domain: the whole exporter
+        if let Some(place) = self.bytes.get_mut(..HEADER) {
+            place.copy_from_slice(&header);
+        }
+        &self.bytes
+    }
+
+    fn clear(&mut self) {
+        self.sequence = self.sequence.wrapping_add(self.records);
+        self.records = 0;
+        self.set = None;
+        self.bytes.clear();
+    }
+}
+
+fn put16(out: &mut Vec<u8>, number: u16) {
+    out.extend(number.to_be_bytes());
+}
+
+const fn template(family: usize, with_network: bool) -> u16 {
+    FIRST_TEMPLATE + 2 * family as u16 + with_network as u16
+}
+
+struct Record {
+    template: u16,
+    bytes: Vec<u8>,
+}
+
+/// One direction of a flow. Its fields are those of the template, in order.
+fn record(flow: &FlowRecord, counts: &Counts, forward: bool) -> Record {
+    let key = &flow.key;
+    let ports = (key.source_port().unwrap_or(0), key.destination_port().unwrap_or(0));
+    let (from, to, ports) = if forward {
+        (key.source, key.destination, ports)
+    } else {
+        (key.destination, key.source, (ports.1, ports.0))
+    };
+    let mut bytes = Vec::with_capacity(128);
+    for address in [from, to] {
+        match address {
+            IpAddr::V4(address) => bytes.extend(address.octets()),
+            IpAddr::V6(address) => bytes.extend(address.octets()),
+        }
+    }
+    for time in [flow.first, flow.last] {
+        bytes.extend((time.div_euclid(1_000_000) as u64).to_be_bytes());
+    }
+    bytes.extend(ntp(flow.first).to_be_bytes());
+    bytes.extend(ntp(flow.last).to_be_bytes());
+    put16(&mut bytes, ports.0);
+    put16(&mut bytes, ports.1);
+    bytes.push(key.protocol.0);
+    bytes.push(end_reason(flow.end));
+    bytes.push(counts.tcp_flags.0 as u8);
+    let octets = counts.bytes.saturating_sub(counts.packets.saturating_mul(ETHERNET));
+    bytes.extend(octets.to_be_bytes());
+    bytes.extend(counts.packets.to_be_bytes());
+    bytes.extend(counts.bytes.to_be_bytes());
+    if let Some(vni) = key.vni {
+        bytes.extend((SEGMENT_VXLAN | u64::from(vni.number())).to_be_bytes());
+    }
+    Record { template: template(usize::from(from.is_ipv6()), key.vni.is_some()), bytes }
+}
+
+/// NTP's 64-bit timestamp: seconds since 1900, and their fraction (RFC 5905 section 6).
+fn ntp(nanos: i64) -> u64 {
+    const SECOND: i64 = 1_000_000_000;
+    let seconds = nanos.div_euclid(SECOND) + NTP_TO_UNIX;
+    // rounded up, so that whole nanoseconds come out again where they are rounded down
+    let fraction = ((nanos.rem_euclid(SECOND) as u64) << 32).div_ceil(SECOND as u64);
+    (seconds as u64) << 32 | fraction
+}
+
+/// flowEndReason (RFC 5102 section 5.11.3).
+const fn end_reason(end: EndReason) -> u8 {
+    match end {
+        EndReason::Idle => 1,
+        EndReason::Active | EndReason::Live => 2,
+        EndReason::Closed | EndReason::Reused => 3,
+        EndReason::Finished => 4,
+        EndReason::Evicted => 5,
+    }
+}

@@ -1,0 +1,174 @@
+//! Counters by pair of nodes and network, of all flows so far, in Prometheus' text format 0.0.4.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use foldhash::fast::RandomState;
+use podmap::PodMap;
+use vxflow::{Counts, FlowRecord};
+use vxlan::Vni;
+
+use super::sums::{End, Names, node_ends};
+
+/// The most series of labels; what comes beyond has the label `other` everywhere.
+const MOST: usize = 1000;
+/// Upper limits of the histogram's buckets, in seconds.
+const BUCKETS: [f64; 13] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
+
+/// From which node to which, and in which network.
+type Key = ([End; 2], Option<Vni>);
+
+/// Counters of flows.
+#[derive(Default)]
+pub(super) struct Totals {
+    places: HashMap<Key, usize, RandomState>,
+    keys: Vec<Key>,
+    totals: Vec<Total>,
+    names: Names,
+}
+
+/// Of one direction between two nodes.
+#[derive(Clone, Copy, Default)]
+struct Total {
+    packets: u64,
+    bytes: u64,
+    retransmits: u64,
+    /// flows that the first node opened
+    flows: u64,
+    /// of these, by bucket, and in the end those beyond the last
+    rtt: [u64; BUCKETS.len() + 1],
+    /// all together, in nanoseconds
+    rtt_sum: i128,
+}
+
+impl Totals {
+    /// Adds a flow that has ended.
+    pub(super) fn add(&mut self, flow: &FlowRecord, map: &PodMap) {
+        let places = self.places_of(flow, map);
+        count(&mut self.totals, places, flow);
+    }
+
+    /// The series of a flow's two directions. Each stays once it is there, so that counters never fall.
+    fn places_of(&mut self, flow: &FlowRecord, map: &PodMap) -> [usize; 2] {
+        let [from, to] = node_ends(flow, map, &mut self.names);
+        let vni = flow.key.vni;
+        let there = self.place(([from.clone(), to.clone()], vni));
+        // a direction without packets needs no series
+        let back = if flow.reverse.packets > 0 { self.place(([to, from], vni)) } else { there };
+        [there, back]
+    }
+
+    fn place(&mut self, key: Key) -> usize {
+        if let Some(&place) = self.places.get(&key) {
+            return place;
+        }
+        let key = if self.keys.len() >= MOST { ([End::Other, End::Other], None) } else { key };
+        if let Some(&place) = self.places.get(&key) {
+            return place;
+        }
+        let place = self.keys.len();
+        self.keys.push(key.clone());
+        self.totals.push(Total::default());
+        self.places.insert(key, place);
+        place
+    }
+
+    /// Writes the counters, with the flows that go on.
+    pub(super) fn write(
+        &mut self,
+        text: &mut String,
+        live: impl Iterator<Item = FlowRecord>,
+        map: &PodMap,
+    ) {
+        let ended = self.totals.clone();
+        for flow in live {
+            self.add(&flow, map);
+        }
+        let all = std::mem::replace(&mut self.totals, ended);
+        // series that are new, of flows that go on
+        self.totals.resize(all.len(), Total::default());
+        let labels: Vec<String> = self.keys.iter().map(labels).collect();
+        let counters: [(&str, &str, fn(&Total) -> u64); 4] = [
+            ("bytes_total", "Bytes of inner frames from one node to another.", |t| t.bytes),
+            ("packets_total", "Inner packets from one node to another.", |t| t.packets),
+            ("flows_total", "Flows that the source node opened.", |t| t.flows),
+            ("tcp_retransmissions_total", "TCP segments sent again.", |t| t.retransmits),
+        ];
+        for (name, help, value) in counters {
+            head(text, name, help, "counter");
+            for (labels, total) in labels.iter().zip(&all) {
+                let _ = writeln!(text, "vxdump_{name}{{{labels}}} {}", value(total));
+            }
+        }
+        histogram(text, &labels, &all);
+    }
+}
+
+fn head(text: &mut String, name: &str, help: &str, kind: &str) {
+    let _ = writeln!(text, "# HELP vxdump_{name} {help}\n# TYPE vxdump_{name} {kind}");
+}
+
+fn histogram(text: &mut String, labels: &[String], all: &[Total]) {
+    head(
+        text,
+        "rtt_seconds",
+        "Round-trip times of flows that the source node opened.",
+        "histogram",
+    );
+    for (labels, total) in labels.iter().zip(all) {
+        let mut count = 0;
+        if total.rtt.iter().all(|&bucket| bucket == 0) {
+            continue;
+        }
+        let limits = BUCKETS.iter().map(ToString::to_string).chain(["+Inf".to_owned()]);
+        for (limit, bucket) in limits.zip(&total.rtt) {
+            count += bucket;
+            let _ = writeln!(text, "vxdump_rtt_seconds_bucket{{{labels},le=\"{limit}\"}} {count}");
+        }
+        let (seconds, nanos) = (total.rtt_sum / 1_000_000_000, total.rtt_sum % 1_000_000_000);
+        let _ = writeln!(text, "vxdump_rtt_seconds_sum{{{labels}}} {seconds}.{nanos:09}");
+        let _ = writeln!(text, "vxdump_rtt_seconds_count{{{labels}}} {count}");
+    }
+}
+
+fn count(totals: &mut [Total], [there, back]: [usize; 2], flow: &FlowRecord) {
+    let mut direction = |place: usize, counts: &Counts| {
+        if let Some(total) = totals.get_mut(place) {
+            total.packets += counts.packets;
+            total.bytes += counts.bytes;
+            total.retransmits += u64::from(counts.retransmits);
+        }
+    };
+    direction(there, &flow.forward);
+    direction(back, &flow.reverse);
+    let Some(total) = totals.get_mut(there) else { return };
+    total.flows += 1;
+    // times that go back are no round trips
+    if let Some(rtt) = flow.rtt().filter(|&rtt| rtt >= 0) {
+        let seconds = std::time::Duration::from_nanos(rtt.unsigned_abs()).as_secs_f64();
+        let bucket = BUCKETS.iter().position(|&limit| seconds <= limit).unwrap_or(BUCKETS.len());
+        if let Some(bucket) = total.rtt.get_mut(bucket) {
+            *bucket += 1;
+        }
+        total.rtt_sum += i128::from(rtt);
+    }
+}
+
+fn labels((ends, vni): &Key) -> String {
+    let [from, to] = ends.each_ref().map(|end| match end {
+        End::Other => "other".to_owned(),
+        end => escaped(&end.label()),
+    });
+    let vni = match (vni, &ends[0]) {
+        (_, End::Other) => "other".to_owned(),
+        (Some(vni), _) => vni.number().to_string(),
+        (None, _) => String::new(),
+    };
+    format!("src_node=\"{from}\",dst_node=\"{to}\",vni=\"{vni}\"")
+}
+
+/// A label's value: backslash, quote and newline escaped.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
