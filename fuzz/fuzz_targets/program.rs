@@ -43,14 +43,7 @@ fuzz_target!(|input: &[u8]| {
         return;
     }
     let out = Kept::default();
-    let mut terminal = vxdump::Terminal {
-        program: "vxdump",
-        out: Box::new(out.clone()),
-        err: Box::new(io::sink()),
-        out_is_terminal: false,
-        err_is_terminal: false,
-        no_color: true,
-    };
+    let mut terminal = vxdump::Terminal::of_streams("vxdump", out.clone(), io::sink());
     let form = FORMS[usize::from(choice) % FORMS.len()];
     let path = path.display().to_string();
     let args = ["vxdump", "-r", &path].into_iter().chain(form.iter().copied());

@@ -21,10 +21,6 @@ pub struct SelectArgs {
     #[arg(value_name = "EXPRESSION")]
     pub expression: Vec<String>,
 
-    /// Read EXPRESSION from FILE; one on the command line is ignored then.
-    #[arg(short = 'F', value_name = "FILE")]
-    pub expression_file: Option<PathBuf>,
-
     /// Only packets whose inner frame matches this pcap-filter(7) expression (the frame itself where there is no
     /// tunnel).
     #[arg(long, value_name = "EXPR")]

@@ -34,6 +34,12 @@ impl Failure {
     }
 }
 
+impl From<vxcap::filter::Error> for Failure {
+    fn from(error: vxcap::filter::Error) -> Self {
+        Self::error(error)
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -14,3 +14,22 @@ pub use failure::Failure;
 pub use progress::Progress;
 pub use select::{Selection, ends};
 pub use terminal::Terminal;
+
+use std::io::Write;
+
+/// Tells what clap makes of a command line: help and version go to stdout with status 0, mistakes to stderr with status 2.
+pub fn refuse(error: &clap::Error, terminal: &mut Terminal) -> u8 {
+    let (stream, styled) = if error.use_stderr() {
+        (&mut terminal.err, terminal.err_is_terminal)
+    } else {
+        (&mut terminal.out, terminal.out_is_terminal)
+    };
+    let text = error.render();
+    // nobody is left to tell where the stream is closed
+    let _ = if styled && !terminal.no_color {
+        write!(stream, "{}", text.ansi())
+    } else {
+        write!(stream, "{text}")
+    };
+    if error.use_stderr() { 2 } else { 0 }
+}

@@ -26,17 +26,23 @@ impl Progress {
     /// Moves the bar, now and then; `place` is asked only then.
     #[inline]
     pub fn packet(&self, number: u64, place: impl FnOnce() -> (u64, Option<u64>)) {
-        if let Some(bar) = self.bar.as_ref().filter(|_| number.is_multiple_of(EVERY)) {
+        if self.bar.is_some() && number.is_multiple_of(EVERY) {
             let (read, total) = place();
-            if bar.length() != total {
-                bar.set_style(style(total.is_some()));
-                if let Some(total) = total {
-                    bar.set_length(total);
-                }
-            }
-            bar.set_position(read);
-            bar.set_message(number.to_string());
+            self.show(number, read, total);
         }
+    }
+
+    /// Moves the bar: packets, bytes read, and bytes in all, where they are known.
+    pub fn show(&self, packets: u64, read: u64, total: Option<u64>) {
+        let Some(bar) = &self.bar else { return };
+        if bar.length() != total {
+            bar.set_style(style(total.is_some()));
+            if let Some(total) = total {
+                bar.set_length(total);
+            }
+        }
+        bar.set_position(read);
+        bar.set_message(packets.to_string());
     }
 
     /// Takes the bar away.

@@ -3,7 +3,7 @@
 use podmap::{NodeId, Owner, PodId, PodMap};
 use vxcap::Frame;
 use vxcap::filter::pushdown::{self, Overlay, Prefix, Pushed};
-use vxcap::filter::{Filter, Program};
+use vxcap::filter::{self, Filter, Program};
 use vxlan::{Decoder, Headers, LinkType, Packet, Ports, Vni};
 
 use crate::args::SelectArgs;
@@ -29,15 +29,7 @@ impl Selection {
     ///
     /// [`Failure::Usage`] where an expression, VNI, node or pod makes no sense.
     pub fn new(args: &SelectArgs, map: &PodMap) -> Result<Self, Failure> {
-        let expression = match &args.expression_file {
-            Some(path) => std::fs::read_to_string(path).map_err(|e| {
-                Failure::usage(format_args!(
-                    "cannot read the expression file {}: {e}",
-                    path.display()
-                ))
-            })?,
-            None => args.expression.join(" "),
-        };
+        let expression = args.expression.join(" ");
         let filter = |expression: &str| -> Result<Option<Filter>, Failure> {
             let expression = expression.trim();
             if expression.is_empty() {
@@ -134,6 +126,11 @@ impl Selection {
         map.rows().filter(wanted).filter_map(prefix).collect()
     }
 
+    /// Is there any condition?
+    pub fn is_any(&self) -> bool {
+        self.outer.is_some() || self.looks_inside()
+    }
+
     /// Does it ask for more than the frame as captured?
     #[inline]
     pub fn looks_inside(&self) -> bool {
@@ -146,13 +143,11 @@ impl Selection {
     ///
     /// # Errors
     ///
-    /// [`Failure::Error`] where it makes no sense for the frame's link type.
+    /// Where it makes no sense for the frame's link type.
     #[inline]
-    pub fn wants_frame(&mut self, frame: &Frame<'_>) -> Result<bool, Failure> {
+    pub fn wants_frame(&mut self, frame: &Frame<'_>) -> Result<bool, filter::Error> {
         match &mut self.outer {
-            Some(filter) => {
-                filter.matches(frame.link_type, frame.data, frame.orig_len).map_err(Failure::error)
-            }
+            Some(filter) => filter.matches(frame.link_type, frame.data, frame.orig_len),
             None => Ok(true),
         }
     }
@@ -161,7 +156,7 @@ impl Selection {
     ///
     /// # Errors
     ///
-    /// [`Failure::Error`] where the inner expression makes no sense for the inner link type.
+    /// Where the inner expression makes no sense for the inner link type.
     #[inline]
     pub fn wants_packet(
         &mut self,
@@ -170,7 +165,7 @@ impl Selection {
         map: &PodMap,
         inner_len: u32,
         interface: u32,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, filter::Error> {
         if let Some((overlay, interfaces)) = &self.overlay {
             let applies = interfaces.get(interface as usize).copied().unwrap_or(false);
             if applies && !overlay.contains(packet) {
@@ -189,7 +184,7 @@ impl Selection {
         match &mut self.inner {
             Some(filter) => {
                 let inner = &packet.inner;
-                filter.matches(inner.link_type(), inner.bytes(), inner_len).map_err(Failure::error)
+                filter.matches(inner.link_type(), inner.bytes(), inner_len)
             }
             None => Ok(true),
         }

@@ -1,12 +1,14 @@
 //! The streams a run talks to, handed in so that tests can run in-process.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Output and error stream, and what is known of them.
 pub struct Terminal {
     /// The program's name, in front of what it tells.
     pub program: &'static str,
-    /// Where packets are printed.
+    /// Where packets go.
     pub out: Box<dyn Write>,
     /// Where errors, warnings and counts are told.
     pub err: Box<dyn Write>,
@@ -16,6 +18,8 @@ pub struct Terminal {
     pub err_is_terminal: bool,
     /// Are colours unwanted (`NO_COLOR`)?
     pub no_color: bool,
+    /// Set from outside to end the run; what was begun is taken away.
+    pub interrupted: Arc<AtomicBool>,
 }
 
 impl Terminal {
@@ -27,7 +31,25 @@ impl Terminal {
             err: Box::new(io::stderr()),
             out_is_terminal: io::stdout().is_terminal(),
             err_is_terminal: io::stderr().is_terminal(),
+            interrupted: Arc::default(),
             no_color: std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()),
+        }
+    }
+
+    /// Streams that are no terminals: for tests.
+    pub fn of_streams(
+        program: &'static str,
+        out: impl Write + 'static,
+        err: impl Write + 'static,
+    ) -> Self {
+        Self {
+            program,
+            out: Box::new(out),
+            err: Box::new(err),
+            out_is_terminal: false,
+            err_is_terminal: false,
+            no_color: true,
+            interrupted: Arc::default(),
         }
     }
 

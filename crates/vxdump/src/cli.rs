@@ -114,6 +114,10 @@ pub(crate) struct InputArgs {
     #[command(flatten)]
     pub(crate) tunnel: TunnelArgs,
 
+    /// Read EXPRESSION from FILE; one on the command line is ignored then.
+    #[arg(short = 'F', value_name = "FILE")]
+    pub(crate) expression_file: Option<PathBuf>,
+
     /// End after N packets.
     #[arg(short = 'c', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,

@@ -27,10 +27,9 @@ mod time_utc;
 pub mod top;
 
 use std::ffi::OsString;
-use std::io::Write;
 
 use clap::CommandFactory;
-use vxcli::Failure;
+use vxcli::{Failure, refuse};
 
 use cli::{Cli, Command};
 
@@ -74,20 +73,4 @@ fn dispatch(cli: Cli, terminal: &mut Terminal) -> Result<(), Failure> {
         Some(Command::Top(command)) => top::run(&command, terminal),
         None => packets::run(&cli.packets, terminal),
     }
-}
-
-/// Help and version go to stdout with status 0, mistakes to stderr with status 2.
-fn refuse(error: &clap::Error, terminal: &mut Terminal) -> u8 {
-    let (stream, styled) = if error.use_stderr() {
-        (&mut terminal.err, terminal.err_is_terminal)
-    } else {
-        (&mut terminal.out, terminal.out_is_terminal)
-    };
-    let text = error.render();
-    let _ = if styled && !terminal.no_color {
-        write!(stream, "{}", text.ansi())
-    } else {
-        write!(stream, "{text}")
-    };
-    if error.use_stderr() { 2 } else { 0 }
 }

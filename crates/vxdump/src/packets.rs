@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use vxcap::filter::Program;
+use vxcli::args::SelectArgs;
 use vxcli::{Failure, Progress, Selection, Terminal, setup};
 use vxlan::LinkType;
 
@@ -26,7 +27,7 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
     }
     let decoder = setup::decoder(&args.input.tunnel)?;
     let map = setup::map(&args.map, terminal)?;
-    let mut selection = Selection::new(&args.select, &map)?;
+    let mut selection = Selection::new(&selected(args)?, &map)?;
     let mut source = Source::open(&args.input.read)?;
     if args.print.list_link_types {
         return list_link_types(&mut source, terminal);
@@ -57,6 +58,18 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
             Err(Failure::error(last))
         }
     }
+}
+
+/// The selection, with EXPRESSION of a file where `-F` names one.
+pub(crate) fn selected(args: &PacketArgs) -> Result<SelectArgs, Failure> {
+    let mut select = args.select.clone();
+    if let Some(path) = &args.input.expression_file {
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            Failure::usage(format_args!("cannot read the expression file {}: {e}", path.display()))
+        })?;
+        select.expression = vec![text];
+    }
+    Ok(select)
 }
 
 /// Where packets are saved, if they are.

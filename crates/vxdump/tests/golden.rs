@@ -32,14 +32,7 @@ impl Kept {
 /// Runs a command line, split at spaces but for quotes; what it printed, in one text.
 fn run(command: &str) -> String {
     let (out, err) = (Kept::default(), Kept::default());
-    let mut terminal = vxdump::Terminal {
-        program: "vxdump",
-        out: Box::new(out.clone()),
-        err: Box::new(err.clone()),
-        out_is_terminal: false,
-        err_is_terminal: false,
-        no_color: true,
-    };
+    let mut terminal = vxdump::Terminal::of_streams("vxdump", out.clone(), err.clone());
     let status = vxdump::run(words(command), &mut terminal);
     format!("$ {command}\n{}--- stderr, status {status}\n{}", out.text(), err.text())
 }

@@ -11,7 +11,7 @@ use vxrewrite::program::{self, Terminal};
 const ENDED_BY_SIGNAL: i32 = 128;
 
 fn main() -> ExitCode {
-    let mut terminal = Terminal::of_process();
+    let mut terminal = Terminal::of_process("vxrewrite");
     for signal in [SIGINT, SIGTERM] {
         // The first one is seen between two packets; a second one ends a run that waits for its input. Where the handlers cannot be
         // set the signal ends the process as it always does.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
+use vxcli::args::{MapArgs, SelectArgs, TunnelArgs};
 
 /// Rewrite capture files so that Wireshark and other tools understand overlay traffic, and lose nothing.
 ///
@@ -64,66 +65,12 @@ pub(crate) struct FileArgs {
     #[arg(short = 'F', value_name = "FORMAT", value_enum)]
     pub(crate) format: Option<Format>,
 
-    /// Replaces the default tunnel ports 8472=vxlan, 4789=vxlan, 4790=gpe, 6081=geneve, 8285=udp (flannel's udp
-    /// backend). May be repeated. A port that is named here is looked for as source port too.
-    #[arg(long, value_name = "P[=KIND]")]
-    pub(crate) tunnel_port: Vec<String>,
+    #[command(flatten)]
+    pub(crate) tunnel: TunnelArgs,
 
     /// No progress bar on stderr.
     #[arg(long)]
     pub(crate) no_progress: bool,
-}
-
-/// Which packets.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Selection")]
-pub(crate) struct SelectArgs {
-    /// Only packets that match this pcap-filter(7) expression on the frame as captured.
-    #[arg(value_name = "EXPRESSION", trailing_var_arg = false)]
-    pub(crate) expression: Vec<String>,
-
-    /// Only packets whose inner frame matches this pcap-filter(7) expression (the frame itself where there is no
-    /// tunnel).
-    #[arg(long, value_name = "EXPR")]
-    pub(crate) inner: Option<String>,
-
-    /// Only packets with this VNI. May be repeated.
-    #[arg(long, value_name = "N")]
-    pub(crate) vni: Vec<u32>,
-
-    /// Only packets with this node at either end of the inner packet. May be repeated.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) node: Vec<String>,
-
-    /// Only packets with this pod at either end of the inner packet. May be repeated.
-    #[arg(long, value_name = "[NS/]NAME")]
-    pub(crate) pod: Vec<String>,
-
-    /// Only packets in a tunnel.
-    #[arg(long)]
-    pub(crate) tunnel_only: bool,
-}
-
-/// Where names come from.
-#[derive(Args, Debug, Default)]
-#[command(next_help_heading = "Names")]
-pub(crate) struct MapArgs {
-    /// Where names come from: kubectl's JSON or YAML of nodes, pods, services, endpointslices; flannel's subnet.env;
-    /// or lines `CIDR NAME`. May be repeated. `none`: no names.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) map: Vec<PathBuf>,
-
-    /// NODE has this podCIDR. May be repeated.
-    #[arg(long, value_name = "NODE=CIDR")]
-    pub(crate) pod_cidr: Vec<String>,
-
-    /// Services have addresses of CIDR. May be repeated.
-    #[arg(long, value_name = "CIDR")]
-    pub(crate) service_cidr: Vec<String>,
-
-    /// Nodes have addresses of CIDR. May be repeated.
-    #[arg(long, value_name = "CIDR")]
-    pub(crate) node_cidr: Vec<String>,
 }
 
 /// What is done to packets.
@@ -173,6 +120,10 @@ pub(crate) struct ActionArgs {
     /// Cut packets to at most N bytes.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) snaplen: Option<u32>,
+
+    /// Only packets in a tunnel.
+    #[arg(long)]
+    pub(crate) tunnel_only: bool,
 
     /// Keep all headers of each packet, and no payload behind the innermost one.
     #[arg(long)]

@@ -6,16 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use podmap::PodMap;
+use vxcap::Frame;
 use vxcap::file::BlockReader;
+use vxcli::{Failure, Selection, Terminal, setup};
+use vxlan::{Decoder, Packet};
 
 use super::cli::{Cli, Format, Levels, SplitBy};
-use super::failure::Failure;
-use super::progress::Bar;
-use super::select::Selection;
-use super::setup;
 use super::target::{self, Target};
-use super::terminal::Terminal;
-use crate::{Anonymizer, Decap, Error, OutputFormat, Pipeline, Report, Split};
+use crate::{Anonymizer, Decap, Error, OutputFormat, Pipeline, Report, Select, Split};
 
 pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
     let inputs = &cli.files.read;
@@ -45,7 +44,7 @@ pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
     if inputs.iter().filter(|input| input.as_os_str() == "-").count() > 1 {
         return Err(Failure::usage("stdin can be read once only: -r - is given twice"));
     }
-    let ports = setup::ports(&cli.files.tunnel_port)?;
+    let ports = setup::ports(&cli.files.tunnel)?;
     let map = setup::map(&cli.map, terminal)?;
     let selection = Selection::new(&cli.select, &map)?;
     let readers = inputs
@@ -53,17 +52,17 @@ pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
         .map(|path| BlockReader::open(path).map_err(Failure::error))
         .collect::<Result<Vec<_>, _>>()?;
 
-    let bar = Bar::new(terminal.err_is_terminal && !cli.files.no_progress);
+    let bar = vxcli::Progress::new(terminal.err_is_terminal && !cli.files.no_progress);
     let interrupted = Arc::clone(&terminal.interrupted);
     let mut pipeline =
         Pipeline::new().tunnel_ports(ports).format(format(cli, out)).observe(|progress| {
-            bar.show(progress);
+            bar.show(progress.packets, progress.read, progress.total);
             !interrupted.load(Ordering::Relaxed)
         });
     if selection.is_any() {
-        pipeline = pipeline.select(selection);
+        pipeline = pipeline.select(Selected { selection, map: &map });
     }
-    if cli.select.tunnel_only {
+    if cli.actions.tunnel_only {
         pipeline = pipeline.tunnel_only();
     }
     let actions = &cli.actions;
@@ -114,6 +113,28 @@ pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
             .tell(format_args!("{} copies merged, {} packets left", report.merged, report.written));
     }
     tell(report, terminal)
+}
+
+/// What the command line selects.
+struct Selected<'m> {
+    selection: Selection,
+    map: &'m PodMap,
+}
+
+impl Select for Selected<'_> {
+    fn wants_frame(&mut self, frame: &Frame<'_>) -> Result<bool, Error> {
+        Ok(self.selection.wants_frame(frame)?)
+    }
+
+    fn wants_packet(
+        &mut self,
+        packet: &Packet<'_>,
+        decoder: &Decoder,
+        inner_len: u32,
+    ) -> Result<bool, Error> {
+        // overlay traffic only is asked for on devices, so the interface does not matter here
+        Ok(self.selection.wants_packet(packet, decoder, self.map, inner_len, 0)?)
+    }
 }
 
 /// The anonymizer with the key in a file.

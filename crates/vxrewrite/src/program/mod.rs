@@ -3,22 +3,16 @@
 mod behind;
 mod cli;
 mod command;
-mod failure;
-mod progress;
-mod select;
-mod setup;
 mod target;
-mod terminal;
 
 use std::ffi::OsString;
-use std::io::Write;
 
 use clap::CommandFactory;
+use vxcli::{Failure, refuse};
 
 use cli::Cli;
-use failure::Failure;
 
-pub use terminal::Terminal;
+pub use vxcli::Terminal;
 
 /// Runs the program; `args` begin with its name. Returns the exit status: 0, 1 for an error on the way (after writing what could
 /// be read), 2 for a command line that cannot be carried out.
@@ -49,21 +43,4 @@ fn dispatch(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
             .map_err(|e| Failure::error(format_args!("cannot write to stdout: {e}")));
     }
     command::run(cli, terminal)
-}
-
-/// Help and version go to stdout with status 0, mistakes to stderr with status 2.
-fn refuse(error: &clap::Error, terminal: &mut Terminal) -> u8 {
-    let (stream, styled) = if error.use_stderr() {
-        (&mut terminal.err, terminal.err_is_terminal)
-    } else {
-        (&mut terminal.out, terminal.out_is_terminal)
-    };
-    let text = error.render();
-    // nobody is left to tell where the stream is closed
-    let _ = if styled && !terminal.no_color {
-        write!(stream, "{}", text.ansi())
-    } else {
-        write!(stream, "{text}")
-    };
-    if error.use_stderr() { 2 } else { 0 }
 }

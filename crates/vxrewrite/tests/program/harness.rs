@@ -35,14 +35,7 @@ impl Write for Shared {
 /// Runs `vxrewrite ARGS`.
 pub(crate) fn vxrewrite<A: Into<OsString>>(args: impl IntoIterator<Item = A>) -> Outcome {
     let (out, err) = (Shared::default(), Shared::default());
-    let mut terminal = Terminal {
-        out: Box::new(out.clone()),
-        err: Box::new(err.clone()),
-        out_is_terminal: false,
-        err_is_terminal: false,
-        no_color: true,
-        interrupted: std::sync::Arc::default(),
-    };
+    let mut terminal = Terminal::of_streams("vxrewrite", out.clone(), err.clone());
     let args = std::iter::once("vxrewrite".into()).chain(args.into_iter().map(Into::into));
     let status = program::run(args, &mut terminal);
     Outcome {
