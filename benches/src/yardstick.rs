@@ -3,15 +3,19 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What a program wants to know of a frame.
+/// What a program wants to know of a frame: whose packet it is, and who carried it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// Network identifier.
     pub vni: u32,
+    /// Outer addresses, the sender's first.
+    pub vteps: (IpAddr, IpAddr),
     /// Inner source address.
     pub source: IpAddr,
     /// Inner destination address.
     pub destination: IpAddr,
+    /// Inner protocol: TCP or UDP.
+    pub protocol: u8,
     /// Inner ports, source first.
     pub ports: (u16, u16),
     /// Bytes of inner TCP or UDP payload.
@@ -54,7 +58,7 @@ fn ip(frame: &[u8]) -> Option<(&[u8], u8, IpAddr, IpAddr)> {
 /// Decodes Ethernet, IP, UDP, VXLAN, Ethernet, IP, TCP or UDP.
 #[inline]
 pub fn decode(frame: &[u8]) -> Option<Facts> {
-    let (udp, 17, _, _) = ip(frame)? else { return None };
+    let (udp, 17, from, to) = ip(frame)? else { return None };
     let header: &[u8; 16] = udp.first_chunk()?;
     let port = u16::from_be_bytes([header[2], header[3]]);
     let len = usize::from(u16::from_be_bytes([header[4], header[5]]));
@@ -75,5 +79,5 @@ pub fn decode(frame: &[u8]) -> Option<Facts> {
         17 => usize::from(be16(transport, 4)?).checked_sub(8)?,
         _ => return None,
     };
-    Some(Facts { vni, source, destination, ports, payload_len })
+    Some(Facts { vni, vteps: (from, to), source, destination, protocol, ports, payload_len })
 }

@@ -201,23 +201,25 @@ impl<'a> Headers<'a> {
     /// Source address of the IP packet, or the sender's of ARP for IPv4.
     #[inline]
     pub fn source(&self) -> Option<IpAddr> {
-        Some(match self.layer {
-            Network::Ipv4 => IpAddr::V4(Ipv4Addr::from(self.octets::<4>(12)?)),
-            Network::Ipv6 => IpAddr::V6(Ipv6Addr::from(self.octets::<16>(8)?)),
-            Network::Arp => IpAddr::V4(self.arp()?.sender_ip()?),
-            Network::None => return None,
-        })
+        if self.layer == Network::Ipv4 {
+            return Some(IpAddr::V4(self.ipv4_addresses()?.0));
+        }
+        if self.layer == Network::Ipv6 {
+            return Some(IpAddr::V6(Ipv6Addr::from(self.octets::<16>(8)?)));
+        }
+        self.arp()?.sender_ip().map(IpAddr::V4)
     }
 
     /// Destination address of the IP packet, or the target's of ARP for IPv4.
     #[inline]
     pub fn destination(&self) -> Option<IpAddr> {
-        Some(match self.layer {
-            Network::Ipv4 => IpAddr::V4(Ipv4Addr::from(self.octets::<4>(16)?)),
-            Network::Ipv6 => IpAddr::V6(Ipv6Addr::from(self.octets::<16>(24)?)),
-            Network::Arp => IpAddr::V4(self.arp()?.target_ip()?),
-            Network::None => return None,
-        })
+        if self.layer == Network::Ipv4 {
+            return Some(IpAddr::V4(self.ipv4_addresses()?.1));
+        }
+        if self.layer == Network::Ipv6 {
+            return Some(IpAddr::V6(Ipv6Addr::from(self.octets::<16>(24)?)));
+        }
+        self.arp()?.target_ip().map(IpAddr::V4)
     }
 
     /// Time to live or hop limit.
@@ -296,10 +298,13 @@ impl<'a> Headers<'a> {
     /// Source and destination port of TCP, UDP or SCTP, also where no more than they were captured.
     #[inline]
     pub fn ports(&self) -> Option<(u16, u16)> {
-        match self.protocol()? {
-            IpProtocol::TCP | IpProtocol::UDP | IpProtocol::SCTP => tcp::ports(self.transport()),
-            _ => None,
+        let has_ports =
+            matches!(self.protocol()?, IpProtocol::TCP | IpProtocol::UDP | IpProtocol::SCTP);
+        // of a later fragment no byte is a transport header
+        if !has_ports || self.payload < self.transport + 4 {
+            return None;
         }
+        tcp::ports(self.bytes.get(self.transport as usize..)?)
     }
 
     /// The UDP header.
@@ -392,6 +397,14 @@ impl<'a> Headers<'a> {
     #[inline]
     pub const fn limit(&self) -> Limit {
         self.limit
+    }
+
+    /// Both addresses behind one check, which a caller who asks for both pays once.
+    #[inline]
+    fn ipv4_addresses(&self) -> Option<(Ipv4Addr, Ipv4Addr)> {
+        let both = self.octets::<8>(12)?;
+        let (source, destination) = both.split_first_chunk::<4>()?;
+        Some((Ipv4Addr::from(*source), Ipv4Addr::from(*destination.first_chunk::<4>()?)))
     }
 
     #[inline]

@@ -123,29 +123,31 @@ impl Decoder {
         link_type: LinkType,
         wire_len: u32,
     ) -> Packet<'a> {
+        let ordinary = if link_type == LinkType::ETHERNET { self.ordinary(frame) } else { None };
+        match ordinary {
+            Some((outer, inner)) => made::<false, false>(frame, outer, inner),
+            None => self.other(frame, link_type, wire_len),
+        }
+    }
+
+    /// All but the most ordinary.
+    #[inline(never)]
+    fn other<'a>(&self, frame: &'a [u8], link_type: LinkType, wire_len: u32) -> Packet<'a> {
+        if link_type == LinkType::ETHERNET {
+            if let Some((outer, inner)) = self.ordinary(frame) {
+                return made::<true, true>(frame, outer, inner);
+            }
+            if let Some((outer, inner)) = self.ordinary(frame) {
+                return made::<false, true>(frame, outer, inner);
+            }
+        }
         // frames are far below 4 GiB; more than offsets can say is cut
         let frame = frame.get(..u32::MAX as usize / 2).unwrap_or(frame);
         let captured = frame.len() as u32;
         let (wire_len, limit) =
             if wire_len > captured { (wire_len, Limit::Snaplen) } else { (captured, Limit::Frame) };
-        let ordinary = if link_type == LinkType::ETHERNET { self.ordinary(frame) } else { None };
-        let Some((outer, inner)) = ordinary else {
-            let input = Input { bytes: frame, base: 0, wire_len, limit };
-            return self.follow(Headers::from_link(input, link_type));
-        };
-        // each field is written once, in its place: a struct that is moved about costs more than decoding
-        let (Some(inner), Some(payload)) = (inner, frame.get(Ordinary::LEN..outer.end as usize))
-        else {
-            let headers = outer.headers(frame, 0);
-            return Packet { outer: headers, tunnel: None, inner: headers, depth: 0 };
-        };
-        let base = Ordinary::LEN as u32;
-        Packet {
-            outer: outer.headers(frame, 0),
-            tunnel: Some(Tunnel::plain_vxlan(payload, base)),
-            inner: inner.headers(payload.get(8..).unwrap_or(&[]), base + 8),
-            depth: 1,
-        }
+        let input = Input { bytes: frame, base: 0, wire_len, limit };
+        self.follow(Headers::from_link(input, link_type))
     }
 
     /// Decodes the packet that an ICMP or ICMPv6 error quotes, with its tunnel if it was a tunnel packet. `None` where
@@ -183,13 +185,16 @@ impl Decoder {
     /// else; what comes of it is the same as of [`Decoder::follow`].
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Ordinary::of`
-    fn ordinary(&self, frame: &[u8]) -> Option<(Ordinary, Option<Ordinary>)> {
-        let outer = Ordinary::of(frame)?;
-        let kind = if outer.is_udp { self.kind(frame) } else { None };
+    fn ordinary<const OUTER_SIX: bool, const INNER_SIX: bool>(
+        &self,
+        frame: &[u8],
+    ) -> Option<(Ordinary<OUTER_SIX>, Option<Ordinary<INNER_SIX>>)> {
+        let outer = Ordinary::<OUTER_SIX>::of(frame)?;
+        let kind = if outer.is_udp { self.kind::<OUTER_SIX>(frame) } else { None };
         if kind.is_none() {
             return Some((outer, None));
         }
-        let payload = frame.get(Ordinary::LEN..outer.end as usize)?;
+        let payload = frame.get(Ordinary::<OUTER_SIX>::LEN..outer.end as usize)?;
         let (header, carried) = payload.split_first_chunk::<8>()?;
         if kind != Some(TunnelKind::Vxlan)
             || u64::from_be_bytes(*header) & !0xffff_ff00 != 0x0800_0000_0000_0000
@@ -197,8 +202,8 @@ impl Decoder {
         {
             return None;
         }
-        let inner = Ordinary::of(carried)?;
-        if inner.is_udp && self.kind(carried).is_some() {
+        let inner = Ordinary::<INNER_SIX>::of(carried)?;
+        if inner.is_udp && self.kind::<INNER_SIX>(carried).is_some() {
             return None;
         }
         Some((outer, Some(inner)))
@@ -207,8 +212,8 @@ impl Decoder {
     /// What the ports of an ordinary packet say.
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Ordinary::of`
-    fn kind(&self, bytes: &[u8]) -> Option<TunnelKind> {
-        let (source, destination) = Ordinary::ports(bytes)?;
+    fn kind<const SIX: bool>(&self, bytes: &[u8]) -> Option<TunnelKind> {
+        let (source, destination) = Ordinary::<SIX>::ports(bytes)?;
         self.ports.kind(source, destination)
     }
 
@@ -256,6 +261,28 @@ impl Decoder {
             limit: headers.limit(),
         };
         Some(Tunnel::find(headers.payload(), kind, place))
+    }
+}
+
+/// The packet of what [`Decoder::ordinary`] found. Each field is written once, in its place: a struct that is moved about
+/// costs more than decoding.
+#[inline(always)]
+#[allow(clippy::inline_always)] // as `Ordinary::of`
+fn made<const OUTER_SIX: bool, const INNER_SIX: bool>(
+    frame: &[u8],
+    outer: Ordinary<OUTER_SIX>,
+    inner: Option<Ordinary<INNER_SIX>>,
+) -> Packet<'_> {
+    let base = Ordinary::<OUTER_SIX>::LEN as u32;
+    let (Some(inner), Some(payload)) = (inner, frame.get(base as usize..outer.end as usize)) else {
+        let headers = outer.headers(frame, 0);
+        return Packet { outer: headers, tunnel: None, inner: headers, depth: 0 };
+    };
+    Packet {
+        outer: outer.headers(frame, 0),
+        tunnel: Some(Tunnel::plain_vxlan(payload, base)),
+        inner: inner.headers(payload.get(8..).unwrap_or(&[]), base + 8),
+        depth: 1,
     }
 }
 
