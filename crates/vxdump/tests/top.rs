@@ -1,0 +1,295 @@
+//! The whole-screen view in a real terminal: tmux, in the lab's network namespaces. Needs root, and tmux.
+
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Tells this test program that it is to panic while it has the screen, and where: in the thread that draws, or another.
+const PANIC: &str = "VXDUMP_TEST_TOP_PANIC";
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Is there what these tests need?
+fn is_possible() -> bool {
+    let status = fs::read_to_string("/proc/self/status").expect("a process has a status");
+    if !status.lines().any(|line| line.starts_with("Uid:\t0\t")) {
+        eprintln!("skipped: live capture is tested in network namespaces, which needs root");
+        return false;
+    }
+    let tmux = Command::new("tmux").arg("-V").stdout(Stdio::null()).status();
+    if !tmux.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: the whole-screen view is tested in tmux, which is not installed");
+        return false;
+    }
+    true
+}
+
+fn unique(what: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{what}{}-{}", std::process::id() % 10_000, COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A program and its arguments, which succeeds. Gives what it printed.
+fn output(program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> String {
+    let output = Command::new(program.as_ref())
+        .args(arguments)
+        .env_remove("TMUX")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|e| panic!("{}: {e}", program.as_ref().display()));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// flannel's topology, removed at the end.
+struct Lab(String);
+
+impl Lab {
+    fn up() -> Self {
+        let lab = Self(unique("vt"));
+        lab.command(&["up"]);
+        lab
+    }
+
+    fn command(&self, arguments: &[&str]) -> String {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/lab/flannel-lab");
+        output(script, &[&["--prefix", self.0.as_str()], arguments].concat())
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.command(&["down"]);
+    }
+}
+
+/// A terminal with a shell.
+struct Tmux {
+    name: String,
+    folder: PathBuf,
+}
+
+impl Tmux {
+    fn new(width: u16, height: u16) -> Self {
+        let name = unique("vxdump-top");
+        let folder = std::env::temp_dir().join(&name);
+        fs::create_dir_all(&folder).expect("a folder for files");
+        let tmux = Self { name, folder };
+        let (width, height) = (width.to_string(), height.to_string());
+        let size = ["-x", width.as_str(), "-y", height.as_str()];
+        tmux.command(&[&["-f", "/dev/null", "new-session", "-d"], &size[..], &["sh"]].concat());
+        tmux
+    }
+
+    fn command(&self, arguments: &[&str]) -> String {
+        output("tmux", &[&["-L", self.name.as_str()], arguments].concat())
+    }
+
+    fn keys(&self, keys: &[&str]) {
+        self.command(&[&["send-keys"], keys].concat());
+    }
+
+    fn screen(&self) -> String {
+        self.command(&["capture-pane", "-p"])
+    }
+
+    /// Waits until the screen is as it should be.
+    fn wait(&self, what: &str, is: impl Fn(&str) -> bool) -> String {
+        let begin = Instant::now();
+        loop {
+            let screen = self.screen();
+            if is(&screen) {
+                return screen;
+            }
+            assert!(begin.elapsed() < PATIENCE, "{what}: not seen on\n{screen}");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Runs a program between two looks at the terminal's mode; `meanwhile`, while it has the whole screen. Gives its
+    /// status and the screen afterwards.
+    fn run(&self, command: &str, meanwhile: impl FnOnce()) -> (String, String) {
+        let file = |name: &str| self.folder.join(name).display().to_string();
+        let (before, after, status) = (file("before"), file("after"), file("status"));
+        let script = format!(
+            "echo begin\nstty -a >{before}\n{command}\necho $? >{status}.part\nstty -a >{after}\nmv {status}.part {status}\n"
+        );
+        fs::write(file("script"), script).unwrap();
+        self.keys(&[&format!("clear; . {}", file("script")), "Enter"]);
+        meanwhile();
+        let begin = Instant::now();
+        while !Path::new(&status).exists() {
+            assert!(begin.elapsed() < PATIENCE, "it does not end:\n{}", self.screen());
+            thread::sleep(Duration::from_millis(50));
+        }
+        let modes = [before, after].map(|path| fs::read_to_string(path).unwrap());
+        assert_eq!(modes[0], modes[1], "the terminal's mode is not what it was");
+        assert_eq!(self.shows("#{alternate_on} #{cursor_flag}"), "0 1", "{}", self.screen());
+        let screen = self.wait("what was there before", |screen| screen.contains("begin"));
+        (fs::read_to_string(&status).unwrap().trim().to_owned(), screen)
+    }
+
+    fn shows(&self, what: &str) -> String {
+        self.command(&["display-message", "-p", what]).trim().to_owned()
+    }
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        self.command(&["kill-server"]);
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn top(lab: &Lab) -> String {
+    let program = env!("CARGO_BIN_EXE_vxdump");
+    format!("{program} top --netns {}-n1 -i eth0 --interval 0.2", lab.0)
+}
+
+/// The row of the two pods that ping.
+fn pinged(screen: &str) -> Option<Vec<&str>> {
+    let row =
+        screen.lines().find(|line| line.contains("10.244.1.2") && line.contains("10.244.2.2"));
+    row.map(|row| row.split_whitespace().collect())
+}
+
+#[test]
+fn pings_are_seen_at_both_sizes_while_it_is_resized() {
+    if !is_possible() {
+        return;
+    }
+    let (lab, tmux) = (Lab::up(), Tmux::new(80, 24));
+    let (status, screen) = tmux.run(&top(&lab), || {
+        let screen = tmux.wait("an empty view", |screen| screen.contains("No packets yet."));
+        let lines: Vec<&str> = screen.lines().collect();
+        assert!(lines[0].starts_with("vxdump top eth0") && lines[0].ends_with("every 0.2 s"));
+        assert!(lines[23].starts_with("q quit") && lines[23].len() <= 80, "{screen}");
+        assert_eq!(tmux.shows("#{alternate_on} #{cursor_flag}"), "1 0");
+
+        // 20 echo requests of 98 bytes, and as many answers, on the inner link
+        lab.command(&["exec", "n1p1", "ping", "-q", "-c20", "-i0.05", "10.244.2.2"]);
+        tmux.wait("their rows", |screen| pinged(screen).is_some());
+        tmux.command(&["resize-window", "-x", "200", "-y", "50"]);
+        let screen = tmux.wait("all columns, and silence", |screen| {
+            let row = pinged(screen).unwrap_or_default();
+            row.get(2) == Some(&"0") && row.get(11) == Some(&"40")
+        });
+        let row = pinged(&screen).unwrap();
+        assert_eq!(row.get(12), Some(&"3.92k"), "{screen}");
+        assert!(screen.lines().nth(48).unwrap().starts_with("0 dropped"), "{screen}");
+
+        tmux.keys(&["n"]);
+        tmux.wait("nodes", |screen| screen.contains("pairs of nodes by bytes/s"));
+        tmux.keys(&["p", "/", "nobody", "Enter"]);
+        tmux.wait("a filter", |screen| screen.contains("has \"nobody\" in its name"));
+        tmux.keys(&["Escape"]);
+        tmux.wait("no filter", |screen| pinged(screen).is_some());
+        tmux.command(&["resize-window", "-x", "80", "-y", "24"]);
+        tmux.wait("the small screen", |screen| {
+            !screen.contains("MAX RTT") && pinged(screen).is_some()
+        });
+        tmux.keys(&["q"]);
+    });
+    assert_eq!(status, "0", "{screen}");
+    assert!(screen.contains("\n0 packets dropped by kernel"), "{screen}");
+    assert!(!screen.contains("q quit"), "{screen}");
+}
+
+#[test]
+fn signals_leave_the_terminal_as_it_was() {
+    if !is_possible() {
+        return;
+    }
+    let (lab, tmux) = (Lab::up(), Tmux::new(80, 24));
+    for signal in ["TERM", "INT"] {
+        let (status, screen) = tmux.run(&top(&lab), || {
+            tmux.wait("the view", |screen| screen.contains("q quit"));
+            let shell = tmux.shows("#{pane_pid}");
+            let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"));
+            let child = children.unwrap().trim().to_owned();
+            output("kill", &["-s", signal, &child]);
+        });
+        assert_eq!(status, "0", "SIG{signal}: {screen}");
+        assert!(screen.contains("packets captured"), "SIG{signal}: {screen}");
+        fs::remove_file(tmux.folder.join("status")).unwrap();
+    }
+    let (status, _) = tmux.run(&top(&lab), || {
+        tmux.wait("the view", |screen| screen.contains("q quit"));
+        tmux.keys(&["C-c"]);
+    });
+    assert_eq!(status, "0");
+}
+
+#[test]
+fn a_device_that_goes_away_ends_it_with_a_word() {
+    if !is_possible() {
+        return;
+    }
+    let (lab, tmux) = (Lab::up(), Tmux::new(80, 24));
+    let (status, screen) = tmux.run(&top(&lab), || {
+        tmux.wait("the view", |screen| screen.contains("q quit"));
+        lab.command(&["exec", "n1", "ip", "link", "delete", "eth0"]);
+    });
+    assert_eq!(status, "1", "{screen}");
+    assert!(screen.contains("the capture on 1 of 1 devices ended early"), "{screen}");
+}
+
+#[test]
+fn a_panic_leaves_the_terminal_as_it_was() {
+    if let Some(place) = std::env::var_os(PANIC) {
+        panic_with_the_screen(place == "elsewhere");
+    }
+    if !is_possible() {
+        return;
+    }
+    let tmux = Tmux::new(80, 24);
+    let program = std::env::current_exe().unwrap();
+    for place in ["here", "elsewhere"] {
+        let test = "--exact a_panic_leaves_the_terminal_as_it_was --nocapture";
+        let command = format!("RUST_BACKTRACE=0 {PANIC}={place} {} {test}", program.display());
+        let (status, screen) = tmux.run(&command, || {});
+        assert_eq!(status, "101", "{screen}");
+        // the message can be read, each line at the left
+        assert!(screen.lines().any(|line| line == "it went wrong"), "{place}:\n{screen}");
+        fs::remove_file(tmux.folder.join("status")).unwrap();
+    }
+}
+
+fn panic_with_the_screen(elsewhere: bool) -> ! {
+    let screen = vxdump::top::Screen::enter().expect("tmux is a terminal");
+    let fail = || panic!("first line\nit went wrong");
+    if elsewhere {
+        let result = thread::spawn(fail).join();
+        // what comes later draws over nothing
+        drop(screen);
+        std::panic::resume_unwind(result.unwrap_err());
+    }
+    fail()
+}
+
+#[test]
+fn without_a_terminal_or_a_device_it_says_so() {
+    let refused = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_vxdump"))
+            .arg("top")
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(output.stdout.is_empty());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(refused(&["-i", "lo"]).contains("top needs a terminal"));
+    assert!(refused(&[]).contains("give a device with -i"));
+    assert!(refused(&["-r", "some.pcap"]).contains("vxdump flows -r"));
+    for interval in ["0", "-1", "NaN", "soon"] {
+        assert!(refused(&["-i", "lo", &format!("--interval={interval}")]).contains("0.1 to 3600"));
+    }
+}
