@@ -61,7 +61,7 @@ impl Names {
             (Some([from, to]), Some(vni)) if plain => {
                 let key = [from, to, vni.number()];
                 self.carriages.append(out, key, |out| {
-                    write_carriages(out, packet, decoder, map, colors, false)
+                    write_carriages(out, packet, decoder, map, colors, false);
                 });
             }
             _ => write_carriages(out, packet, decoder, map, colors, self.verbose),

@@ -26,13 +26,11 @@ pub(crate) struct Captured<'a> {
 impl Source {
     /// Opens the files; `-` is stdin.
     pub(crate) fn open(paths: &[PathBuf]) -> Result<Self, Failure> {
-        match paths {
-            [path] => Reader::open(path).map(|r| Self::File(Box::new(r))).map_err(refused),
-            _ => {
-                let names = paths.iter().map(|p| p.display().to_string()).collect();
-                Merge::open(paths).map(|m| Self::Files(Box::new(m), names)).map_err(refused)
-            }
+        if let [path] = paths {
+            return Reader::open(path).map(|r| Self::File(Box::new(r))).map_err(refused);
         }
+        let names = paths.iter().map(|p| p.display().to_string()).collect();
+        Merge::open(paths).map(|m| Self::Files(Box::new(m), names)).map_err(refused)
     }
 
     /// The next frame; `None` at the end. After an error the frames of other files may follow.
