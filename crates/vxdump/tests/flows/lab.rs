@@ -1,0 +1,210 @@
+//! The flows of files.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::program::{bundled, captures, flows, references, text, tool};
+
+fn number(value: &Value, key: &str) -> u64 {
+    value[key].as_u64().unwrap_or(0)
+}
+
+/// Every HTTP connection and every series of datagrams that a pod's program reports, on its veth.
+#[test]
+fn flows_are_those_of_the_senders() {
+    let Some(folder) = references() else { return };
+    let lab = folder.join("lab");
+    let truth = std::fs::read_to_string(lab.join("truth.json")).expect("truth.json");
+    let truth: Value = serde_json::from_str(&truth).expect("truth.json is JSON");
+    let (mut http, mut udp) = (0, 0);
+    for (scenario, details) in truth["scenarios"].as_object().expect("scenarios") {
+        let points =
+            ["n1", "n2", "n3"].map(|node| lab.join(scenario).join(format!("{node}-veth.pcap")));
+        let points = points.iter().filter(|path| path.is_file());
+        let all: Vec<Value> = points.flat_map(|path| flows(path, &[])).collect();
+        let mut found = BTreeMap::new();
+        for flow in &all {
+            let key = ["src", "sport", "dst", "dport"].map(|key| flow[key].to_string());
+            // where some are lost, the sender's own veth has the most
+            let best = found.entry(key).or_insert(flow);
+            if number(flow, "packets") > number(best, "packets") {
+                *best = flow;
+            }
+        }
+        for sent in details["flows"].as_array().expect("flows") {
+            let key = ["src", "sport", "dst", "dport"].map(|key| sent[key].to_string());
+            // not every sender is behind a veth that was captured
+            let Some(flow) = found.get(&key) else { continue };
+            let context = format!("{scenario}: {sent} {flow}");
+            // Ethernet, IP, and the TCP header with timestamps or the UDP header
+            let ip = if key[0].contains(':') { 40 } else { 20 };
+            match sent["kind"].as_str().unwrap_or("") {
+                "http" if number(sent, "retrans") == 0 => {
+                    // a SYN has 8 bytes of options more, less the padding of timestamps
+                    let headers = |packets: u64| packets * (14 + ip + 32) + 8;
+                    let up = number(flow, "bytes") - headers(number(flow, "packets"));
+                    let down = number(flow, "rev_bytes") - headers(number(flow, "rev_packets"));
+                    assert_eq!(up, number(sent, "bytes_up"), "{context}");
+                    assert_eq!(down, number(sent, "bytes_down"), "{context}");
+                    assert_eq!((&flow["state"], &flow["retransmits"]), (&"SF".into(), &0.into()));
+                    assert!(flow["rtt_ms"].as_f64().is_some_and(|rtt| rtt > 0.0), "{context}");
+                    http += 1;
+                }
+                kind if kind.starts_with("udp") && scenario != "inner-frag" => {
+                    assert_eq!(number(flow, "packets"), number(sent, "sent"), "{context}");
+                    assert_eq!(number(flow, "rev_packets"), number(sent, "echoed"), "{context}");
+                    let len = 14 + ip + 8 + number(sent, "size");
+                    assert_eq!(number(flow, "bytes"), number(sent, "sent") * len, "{context}");
+                    udp += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(http >= 50 && udp >= 100, "{http} {udp}");
+}
+
+/// tshark's conversations of the inner packets: as many, with the packets and bytes of both directions.
+#[test]
+fn conversations_are_those_of_tshark() {
+    let Some(folder) = references() else { return };
+    for scenario in ["http", "service-dnat", "mesh", "wire-loss", "calico"] {
+        let point = if scenario == "calico" { "n1-vxlan.calico" } else { "n1-flannel.1" };
+        let path = folder.join("lab").join(scenario).join(format!("{point}.pcap"));
+        if !path.is_file() {
+            continue;
+        }
+        let name = path.to_str().expect("a name in UTF-8");
+        let fields = ["-e", "tcp.stream", "-e", "frame.len"];
+        let rows = tool(
+            "tshark",
+            &[&["-r", name, "-Y", "tcp and not icmp", "-T", "fields"], &fields[..]].concat(),
+        );
+        let mut theirs: BTreeMap<&str, [u64; 2]> = BTreeMap::new();
+        for (stream, len) in rows.lines().filter_map(|row| row.split_once('\t')) {
+            let stream = theirs.entry(stream).or_default();
+            stream[0] += 1;
+            stream[1] += len.parse::<u64>().expect("a length");
+        }
+        let mut theirs: Vec<[u64; 2]> = theirs.into_values().collect();
+        theirs.sort_unstable();
+        let both =
+            |flow: &Value, key: &str| number(flow, key) + number(flow, &format!("rev_{key}"));
+        let tcp = flows(&path, &["--inner", "tcp"]);
+        let mut ours: Vec<[u64; 2]> =
+            tcp.iter().map(|flow| [both(flow, "packets"), both(flow, "bytes")]).collect();
+        ours.sort_unstable();
+        assert!(!ours.is_empty());
+        assert_eq!(ours, theirs, "{scenario}");
+    }
+}
+
+/// Any number of threads prints the same, to the byte; and so do damaged files.
+#[test]
+fn threads_make_no_difference() {
+    let Some(folder) = references() else { return };
+    let (mut files, mut lines) = (0, 0);
+    for path in captures(&folder.join("lab")) {
+        let name = path.to_str().expect("a name in UTF-8");
+        let with = |threads| text(&["-r", name, "--format", "csv", "--threads", threads]);
+        let one = with("1");
+        lines += one.lines().count();
+        files += 1;
+        assert_eq!(one, with("3"), "{name}");
+    }
+    assert!(files > 100 && lines > 3000, "{files} files, {lines} lines");
+}
+
+/// CSV has the columns of the table and the keys of JSON, in the same order, and the same values.
+#[test]
+fn formats_agree() {
+    let path = bundled("mesh-n1-all.pcapng");
+    let name = path.to_str().expect("a name in UTF-8");
+    let csv = text(&["-r", name, "--format", "csv"]);
+    let mut rows = csv.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let columns = rows.next().expect("a head");
+    let expected = "first last duration vni protocol src sport dst dport src_node dst_node src_name dst_name vtep_src \
+                    vtep_dst packets bytes rev_packets rev_bytes state tcp_flags rev_tcp_flags rtt_ms retransmits \
+                    rev_retransmits";
+    assert_eq!(columns, expected.split_whitespace().collect::<Vec<_>>());
+    let table = text(&["-r", name, "--sort", "first"]);
+    assert_eq!(
+        table.lines().next().expect("a head").split_whitespace().collect::<Vec<_>>(),
+        columns
+    );
+    let json = text(&["-r", name, "--format", "json"]);
+    for ((row, line), cells) in rows.zip(json.lines()).zip(table.lines().skip(1)) {
+        let object: Value = serde_json::from_str(line).expect("an object");
+        let shown: Vec<_> = cells.split_whitespace().collect();
+        let mut at = 0;
+        for ((column, cell), shown) in columns.iter().zip(row).zip(shown) {
+            assert_eq!(shown, if cell.is_empty() { "-" } else { cell }, "{column}");
+            if cell.is_empty() {
+                assert!(object.get(column).is_none(), "{column}: {line}");
+                continue;
+            }
+            // in the order of the columns
+            let key = format!("\"{column}\":");
+            let place = line.find(&key).unwrap_or_else(|| panic!("no {column} in {line}"));
+            assert!(place >= at, "{column} in {line}");
+            at = place;
+            let value = line[place + key.len()..].trim_start_matches('"');
+            assert!(value.starts_with(cell), "{column}: {cell} {line}");
+        }
+    }
+}
+
+/// Sums are the sums of the flows, however they are grouped.
+#[test]
+fn sums_are_those_of_the_flows() {
+    for capture in ["mesh-n1-all.pcapng", "http-n1-eth0.pcap", "v6-n1-eth0.pcap"] {
+        let path = bundled(capture);
+        let total = |rows: &[Value]| {
+            ["packets", "bytes", "retransmits"].map(|key| {
+                rows.iter()
+                    .map(|row| number(row, key) + number(row, &format!("rev_{key}")))
+                    .sum::<u64>()
+            })
+        };
+        let all = flows(&path, &[]);
+        for by in ["pod", "node", "vni", "vtep", "service"] {
+            let rows = flows(&path, &["--by", by]);
+            assert_eq!(total(&rows), total(&all), "{capture} by {by}");
+            let flows: u64 = rows.iter().map(|row| number(row, "flows")).sum();
+            assert_eq!(flows, all.len() as u64, "{capture} by {by}");
+        }
+        let vteps: BTreeSet<_> = all
+            .iter()
+            .map(|flow| {
+                let mut pair = [flow["vtep_src"].to_string(), flow["vtep_dst"].to_string()];
+                pair.sort();
+                pair
+            })
+            .collect();
+        assert_eq!(flows(&path, &["--by", "vtep"]).len(), vteps.len(), "{capture}");
+    }
+}
+
+/// Every order, and the first of it.
+#[test]
+fn sorted_as_asked() {
+    let path = bundled("mesh-n1-all.pcapng");
+    let both = |flow: &Value, key: &str| number(flow, key) + number(flow, &format!("rev_{key}"));
+    let measures: [(&str, &dyn Fn(&Value) -> f64); 5] = [
+        ("bytes", &|flow| both(flow, "bytes") as f64),
+        ("packets", &|flow| both(flow, "packets") as f64),
+        ("retransmits", &|flow| both(flow, "retransmits") as f64),
+        ("duration", &|flow| flow["duration"].as_f64().expect("a number")),
+        ("rtt", &|flow| flow["rtt_ms"].as_f64().unwrap_or(-1.0)),
+    ];
+    for (sort, measure) in measures {
+        let all: Vec<f64> = flows(&path, &["--sort", sort]).iter().map(measure).collect();
+        assert!(all.is_sorted_by(|a, b| a >= b), "{sort}: {all:?}");
+        let top: Vec<f64> =
+            flows(&path, &["--sort", sort, "--top", "3"]).iter().map(measure).collect();
+        assert_eq!(top, all[..3], "{sort}");
+    }
+    let first = flows(&path, &["--sort", "first"]);
+    assert!(first.is_sorted_by_key(|flow| flow["first"].to_string()));
+}

@@ -1,0 +1,160 @@
+//! Flows of a device, in a network namespace of the test's own. Needs root.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::program::tool;
+
+fn is_root() -> bool {
+    let status = fs::read_to_string("/proc/self/status").expect("a process has a status");
+    let root = status.lines().any(|line| line.starts_with("Uid:\t0\t"));
+    if !root {
+        eprintln!("skipped: live capture is tested in network namespaces, which needs root");
+    }
+    root
+}
+
+/// A network namespace with a loopback device, removed at the end.
+struct Namespace(String);
+
+impl Namespace {
+    fn new(what: &str) -> Self {
+        let name = format!("vxf{what}{}", std::process::id() % 100_000);
+        tool("ip", &["netns", "add", &name]);
+        let namespace = Self(name);
+        tool("ip", &["-n", &namespace.0, "link", "set", "lo", "up"]);
+        namespace
+    }
+
+    /// Sends datagrams to a port of the loopback device.
+    fn send(&self, port: u16, count: u32) {
+        let send =
+            format!("for i in $(seq {count}); do echo -n abcd > /dev/udp/127.0.0.1/{port}; done");
+        tool("ip", &["netns", "exec", &self.0, "bash", "-c", &send]);
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", &self.0]).status();
+    }
+}
+
+/// The program, listening; and what it said until then.
+fn listening(
+    namespace: &Namespace,
+    arguments: &[&str],
+) -> (Child, BufReader<std::process::ChildStderr>, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_vxdump"))
+        .args(["flows", "--netns", &namespace.0, "-i", "lo", "--map", "none"])
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program can be run");
+    let mut err = BufReader::new(child.stderr.take().expect("stderr"));
+    let mut said = String::new();
+    let last = if arguments.contains(&"--prometheus") { "metrics at" } else { "listening on" };
+    while !said.contains(last) {
+        assert!(err.read_line(&mut said).expect("stderr") > 0, "{said}");
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    (child, err, said)
+}
+
+/// Ends the program as a user does; what it printed and said.
+fn interrupt(child: Child, mut err: BufReader<std::process::ChildStderr>) -> (String, String) {
+    std::thread::sleep(Duration::from_millis(300));
+    tool("kill", &["-INT", &child.id().to_string()]);
+    let output = child.wait_with_output().expect("the program ends");
+    let mut said = String::new();
+    err.read_to_string(&mut said).expect("stderr");
+    assert!(output.status.success(), "{said}");
+    (String::from_utf8(output.stdout).expect("UTF-8"), said)
+}
+
+fn get(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("the server answers");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+    stream.write_all(request.as_bytes()).expect("a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+fn metric(text: &str, name: &str) -> u64 {
+    let line = text.lines().find(|line| line.starts_with(name));
+    let line = line.unwrap_or_else(|| panic!("no {name} in {text}"));
+    line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a number")
+}
+
+/// Each flow as it ends, those left at SIGINT, and the counters meanwhile.
+#[test]
+fn json_and_counters() {
+    if !is_root() {
+        return;
+    }
+    let namespace = Namespace::new("j");
+    let arguments = ["--format", "json", "--idle-timeout", "1", "--prometheus", "127.0.0.1:0"];
+    let (mut child, err, said) = listening(&namespace, &arguments);
+    let address = said.split("http://").nth(1).and_then(|rest| rest.split('/').next());
+    let address = address.expect("an address").to_owned();
+    namespace.send(4001, 3);
+    // the flow ends while the capture goes on
+    let mut out = BufReader::new(child.stdout.take().expect("stdout"));
+    let mut line = String::new();
+    out.read_line(&mut line).expect("a flow");
+    let flow: Value = serde_json::from_str(&line).expect("an object");
+    assert_eq!(flow["src"], "127.0.0.1", "{line}");
+    namespace.send(4002, 2);
+    std::thread::sleep(Duration::from_millis(300));
+
+    let answer = get(&address, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains("Content-Type: text/plain; version=0.0.4"), "{answer}");
+    let bytes = metric(&answer, "vxdump_bytes_total{src_node=\"?\",dst_node=\"?\",vni=\"\"}");
+    // each `echo` is a datagram of 4 bytes with 42 of headers, and an ICMP error comes back: 5 of each
+    assert_eq!(bytes, 5 * (4 + 42) + 5 * (4 + 42 + 28), "{answer}");
+    assert_eq!(metric(&answer, "vxdump_capture_drops_total{at=\"kernel\"}"), 0);
+    let again = get(&address, "GET /metrics HTTP/1.0\r\n\r\n");
+    assert_eq!(bytes, metric(&again, "vxdump_bytes_total"), "counters never fall");
+    assert!(get(&address, "GET / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 404 "));
+    assert!(get(&address, "POST /metrics HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 405 "));
+    assert!(get(&address, "\u{1}\r\n\r\n").starts_with("HTTP/1.1 400 "));
+
+    let (_, said) = interrupt(child, err);
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).expect("the rest");
+    let all: Vec<Value> = [line.as_str()]
+        .into_iter()
+        .chain(rest.lines())
+        .map(|line| serde_json::from_str(line).expect("an object"))
+        .collect();
+    let packets = |port: u16| -> u64 {
+        let flows = all.iter().filter(|flow| flow["dport"] == port);
+        flows.map(|flow| flow["packets"].as_u64().expect("a number")).sum()
+    };
+    assert_eq!((packets(4001), packets(4002)), (3, 2), "{rest}");
+    assert!(said.contains("10 packets captured"), "{said}");
+}
+
+/// A table every second, and the rest at the end.
+#[test]
+fn tables() {
+    if !is_root() {
+        return;
+    }
+    let namespace = Namespace::new("t");
+    let (child, err, _) = listening(&namespace, &["--interval", "1", "--by", "vni", "udp"]);
+    namespace.send(4003, 4);
+    std::thread::sleep(Duration::from_millis(1500));
+    let (out, said) = interrupt(child, err);
+    assert!(out.matches("first ").count() >= 2, "{out}");
+    assert!(out.contains("4 flows, 4 packets\n"), "{out}");
+    assert!(said.contains("4 packets captured"), "{said}");
+}
