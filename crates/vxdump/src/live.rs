@@ -37,7 +37,7 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
     vxcli::setup::tell_warnings(&map, terminal);
     let ports = following.ports(&args.input.tunnel)?;
     let decoder = Decoder::default().ports(ports.clone());
-    let mut selection = Selection::new(&packets::selected(args)?, &map)?;
+    let mut selection = Selection::new(&packets::selected(&args.select, &args.input)?, &map)?;
     if args.print.dump_program > 0 {
         let pushed = selection.kernel_program(&ports, &map, false)?;
         return packets::print_program(&pushed.program, args.print.dump_program, terminal);

@@ -7,7 +7,7 @@ use vxcli::args::SelectArgs;
 use vxcli::{Failure, Progress, Selection, Terminal, setup};
 use vxlan::LinkType;
 
-use crate::cli::PacketArgs;
+use crate::cli::{InputArgs, PacketArgs};
 use crate::live;
 use crate::output::Output;
 use crate::pipeline::{Arrival, Next, Pipeline};
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
     }
     let decoder = setup::decoder(&args.input.tunnel)?;
     let map = setup::map(&args.map, terminal)?;
-    let mut selection = Selection::new(&selected(args)?, &map)?;
+    let mut selection = Selection::new(&selected(&args.select, &args.input)?, &map)?;
     let mut source = Source::open(&args.input.read)?;
     if args.print.list_link_types {
         return list_link_types(&mut source, terminal);
@@ -61,9 +61,9 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
 }
 
 /// The selection, with EXPRESSION of a file where `-F` names one.
-pub(crate) fn selected(args: &PacketArgs) -> Result<SelectArgs, Failure> {
-    let mut select = args.select.clone();
-    if let Some(path) = &args.input.expression_file {
+pub(crate) fn selected(select: &SelectArgs, input: &InputArgs) -> Result<SelectArgs, Failure> {
+    let mut select = select.clone();
+    if let Some(path) = &input.expression_file {
         let text = std::fs::read_to_string(path).map_err(|e| {
             Failure::usage(format_args!("cannot read the expression file {}: {e}", path.display()))
         })?;

@@ -257,7 +257,7 @@ fn record(flow: &FlowRecord, counts: &Counts, forward: bool) -> Record {
         }
     }
     for time in [flow.first, flow.last] {
-        bytes.extend((time.div_euclid(1_000_000) as u64).to_be_bytes());
+        bytes.extend(time.div_euclid(1_000_000).to_be_bytes());
     }
     bytes.extend(ntp(flow.first).to_be_bytes());
     bytes.extend(ntp(flow.last).to_be_bytes());
@@ -281,8 +281,9 @@ fn ntp(nanos: i64) -> u64 {
     const SECOND: i64 = 1_000_000_000;
     let seconds = nanos.div_euclid(SECOND) + NTP_TO_UNIX;
     // rounded up, so that whole nanoseconds come out again where they are rounded down
-    let fraction = ((nanos.rem_euclid(SECOND) as u64) << 32).div_ceil(SECOND as u64);
-    (seconds as u64) << 32 | fraction
+    let fraction =
+        (nanos.rem_euclid(SECOND).cast_unsigned() << 32).div_ceil(SECOND.cast_unsigned());
+    seconds.cast_unsigned() << 32 | fraction
 }
 
 /// flowEndReason (RFC 5102 section 5.11.3).

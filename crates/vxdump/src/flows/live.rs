@@ -22,6 +22,7 @@ use crate::cli::Format;
 use crate::following::Following;
 use crate::live::{BATCH, WAIT, write_statistics};
 use crate::output::Output;
+use crate::packets;
 use crate::sandbox::Sandbox;
 use crate::signals::Signals;
 use crate::taps::{Taps, Wanted};
@@ -41,7 +42,7 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     vxcli::setup::tell_warnings(&map, terminal);
     let ports = following.ports(&args.input.tunnel)?;
     let decoder = Decoder::default().ports(ports.clone());
-    let mut selection = Selection::new(&args.select, &map)?;
+    let mut selection = Selection::new(&packets::selected(&args.select, &args.input)?, &map)?;
     let wanted = Wanted { selection: &mut selection, ports: &ports, map: &map, text: None };
     let mut taps = Taps::open(&args.input, netns.as_ref(), wanted, terminal)?;
     let mut link_types = vec![LinkType::ETHERNET, LinkType::RAW];

@@ -21,6 +21,7 @@ use vxlan::Decoder;
 
 use crate::cli::Format;
 use crate::output::Output;
+use crate::packets;
 use crate::source::Source;
 use crate::text::put;
 use command::{FlowsCommand, LimitArgs, ShowArgs, Sort};
@@ -53,7 +54,8 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
         most: args.input.count.unwrap_or(u64::MAX),
         threads: threads(&args.limits),
     };
-    let mut select = || Selection::new(&args.select, &map);
+    let wanted = packets::selected(&args.select, &args.input)?;
+    let mut select = || Selection::new(&wanted, &map);
     let progress = Progress::new(
         terminal.err_is_terminal && !terminal.out_is_terminal && !args.show.no_progress,
     );

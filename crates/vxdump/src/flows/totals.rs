@@ -24,9 +24,12 @@ type Key = ([End; 2], Option<Vni>);
 pub(super) struct Totals {
     places: HashMap<Key, usize, RandomState>,
     keys: Vec<Key>,
-    totals: Vec<Total>,
+    series: Vec<Total>,
     names: Names,
 }
+
+/// Name, meaning and value of a counter.
+type Counter = (&'static str, &'static str, fn(&Total) -> u64);
 
 /// Of one direction between two nodes.
 #[derive(Clone, Copy, Default)]
@@ -46,7 +49,7 @@ impl Totals {
     /// Adds a flow that has ended.
     pub(super) fn add(&mut self, flow: &FlowRecord, map: &PodMap) {
         let places = self.places_of(flow, map);
-        count(&mut self.totals, places, flow);
+        count(&mut self.series, places, flow);
     }
 
     /// The series of a flow's two directions. Each stays once it is there, so that counters never fall.
@@ -69,7 +72,7 @@ impl Totals {
         }
         let place = self.keys.len();
         self.keys.push(key.clone());
-        self.totals.push(Total::default());
+        self.series.push(Total::default());
         self.places.insert(key, place);
         place
     }
@@ -81,15 +84,15 @@ impl Totals {
         live: impl Iterator<Item = FlowRecord>,
         map: &PodMap,
     ) {
-        let ended = self.totals.clone();
+        let ended = self.series.clone();
         for flow in live {
             self.add(&flow, map);
         }
-        let all = std::mem::replace(&mut self.totals, ended);
+        let all = std::mem::replace(&mut self.series, ended);
         // series that are new, of flows that go on
-        self.totals.resize(all.len(), Total::default());
+        self.series.resize(all.len(), Total::default());
         let labels: Vec<String> = self.keys.iter().map(labels).collect();
-        let counters: [(&str, &str, fn(&Total) -> u64); 4] = [
+        let counters: [Counter; 4] = [
             ("bytes_total", "Bytes of inner frames from one node to another.", |t| t.bytes),
             ("packets_total", "Inner packets from one node to another.", |t| t.packets),
             ("flows_total", "Flows that the source node opened.", |t| t.flows),

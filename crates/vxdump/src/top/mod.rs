@@ -16,10 +16,13 @@ mod view;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{self, RecvTimeoutError, sync_channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ratatui::crossterm::event::{self, Event};
+use signal_hook::consts::SIGHUP;
+use signal_hook::flag;
 use vxcap::live::{Netns, User};
 use vxcli::{Failure, Selection, Terminal, setup};
 use vxflow::{Config, Summarizer};
@@ -40,6 +43,8 @@ use state::State;
 /// As many batches of packets may wait to be counted, about 30 MB: half a second's worth of small packets at full speed, while
 /// flows are summed up. Then the capture waits, and the kernel counts what its buffer has no room for.
 const WAITING: usize = 256;
+/// A terminal that is gone, or takes nothing, is waited for no longer at the end: its thread may hang in a system call.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How often the screen looks for a new snapshot, and for the end. Keys are heard at once.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -67,7 +72,8 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
     setup::tell_warnings(&map, terminal);
     let ports = following.ports(&args.input.tunnel)?;
     let decoder = Decoder::default().ports(ports.clone());
-    let mut selection = Selection::new(&args.select, &map)?;
+    let mut selection =
+        Selection::new(&crate::packets::selected(&args.select, &args.input)?, &map)?;
     let wanted = Wanted { selection: &mut selection, ports: &ports, map: &map, text: None };
     let mut taps = Taps::open(&args.input, netns.as_ref(), wanted, terminal)?;
     let mut link_types = vec![LinkType::ETHERNET, LinkType::RAW];
@@ -101,7 +107,10 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
 
     let (sender, messages) = sync_channel(WAITING);
     let slot = Slot::default();
-    let over = AtomicBool::new(false);
+    let over = Arc::new(AtomicBool::new(false));
+    // without its terminal there is nothing left to do, also where nohup said otherwise
+    flag::register(SIGHUP, Arc::clone(&over))
+        .map_err(|e| Failure::error(format_args!("cannot wait for signals: {e}")))?;
     let mut capturing = Capturing {
         decoder,
         selection,
@@ -116,27 +125,40 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
         told: Instant::now(),
         gone: Vec::new(),
     };
-    let (captured, drawn) = std::thread::scope(|scope| {
-        let over = &over;
-        let slot = &slot;
-        scope.spawn(move || {
-            let _end = EndOfAll(over);
-            counting.run(&messages, slot, interval);
-        });
-        let screen = scope.spawn(move || {
-            let _end = EndOfAll(over);
-            draw(screen, state, slot, over)
-        });
-        let end = EndOfAll(over);
-        let captured = capturing.run(&mut taps, &signals, over);
-        drop(end);
-        let (selected, gone) = (capturing.selected, std::mem::take(&mut capturing.gone));
-        // the counting thread ends when nobody can send it anything
-        drop(capturing);
-        let drawn = screen.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        (captured.map(|()| (selected, gone)), drawn)
-    });
-    drawn.map_err(|e| Failure::error(format_args!("cannot draw on the terminal: {e}")))?;
+    let counter = {
+        let (over, slot) = (EndOfAll(Arc::clone(&over)), slot.clone());
+        thread::spawn(move || {
+            let _over = over;
+            counting.run(&messages, &slot, interval);
+        })
+    };
+    let (ended, end) = mpsc::channel();
+    let drawer = {
+        let over = EndOfAll(Arc::clone(&over));
+        thread::spawn(move || {
+            // nobody waits any more where the end took too long
+            let _ = ended.send(draw(screen, state, &slot, &over.0));
+        })
+    };
+    let captured = {
+        let over = EndOfAll(over);
+        capturing.run(&mut taps, &signals, &over.0)
+    };
+    let captured = captured.map(|()| (capturing.selected, std::mem::take(&mut capturing.gone)));
+    // the counting thread ends when nobody can send it anything
+    drop(capturing);
+    match end.recv_timeout(PATIENCE) {
+        Ok(Ok(())) => {}
+        Ok(Err(e)) => {
+            return Err(Failure::error(format_args!("cannot draw on the terminal: {e}")));
+        }
+        // it panicked
+        Err(RecvTimeoutError::Disconnected) => {
+            drawer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+        Err(RecvTimeoutError::Timeout) => screen::abandon(),
+    }
+    counter.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     let (selected, gone) = captured?;
     for what in &gone {
         terminal.tell(what);
@@ -170,9 +192,9 @@ fn give_up_rights(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
 }
 
 /// Ends the other threads when one ends, whichever way.
-struct EndOfAll<'a>(&'a AtomicBool);
+struct EndOfAll(Arc<AtomicBool>);
 
-impl Drop for EndOfAll<'_> {
+impl Drop for EndOfAll {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }

@@ -121,8 +121,10 @@ fn tshark_reads_what_a_collector_gets() {
         // each capture has flows of one family only
         let (from, to) = if theirs[1].is_empty() { (2, 5) } else { (1, 4) };
         assert_eq!((theirs[from].len(), theirs[to].len()), (records, records), "{capture}");
-        for at in 0..records {
-            let field = |column: usize| theirs[column][at].as_str();
+        let mut rows = theirs.iter().map(|column| column.iter()).collect::<Vec<_>>();
+        for _ in 0..records {
+            let row: Vec<_> = rows.iter_mut().map(Iterator::next).collect();
+            let field = |column: usize| row[column].map_or("", String::as_str);
             let name = name([field(0), field(from), field(3), field(to), field(6)]);
             let [packets, bytes] = expected[&name];
             assert_eq!(field(7), packets.to_string(), "{capture}: {name}");
