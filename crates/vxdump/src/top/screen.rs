@@ -106,6 +106,19 @@ fn leave_in_panic() {
     give_back();
 }
 
+/// Gives the terminal back while the thread that draws hangs: as far as that can be done without waiting.
+pub(super) fn abandon() {
+    match OURS.try_lock() {
+        Ok(mut ours) => {
+            if std::mem::take(&mut *ours) {
+                give_back();
+            }
+        }
+        // it hangs while it writes: nothing more can be written
+        Err(_) => drop(disable_raw_mode()),
+    }
+}
+
 fn give_back() {
     // nothing can be done about a terminal that is gone
     let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
