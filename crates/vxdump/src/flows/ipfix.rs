@@ -296,3 +296,20 @@ const fn end_reason(end: EndReason) -> u8 {
         EndReason::Evicted => 5,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nanoseconds_come_out_again() {
+        // RFC 5905, figure 4: the first day of Unix
+        assert_eq!(ntp(0), 0x83aa_7e80 << 32);
+        for nanos in [1, 7, 499_999_999, 500_000_000, 999_999_999, 1_763_689_224_000_000_001_i64] {
+            let time = ntp(nanos);
+            let seconds = (time >> 32).cast_signed() - NTP_TO_UNIX;
+            let fraction = ((time & 0xffff_ffff) * 1_000_000_000) >> 32;
+            assert_eq!(seconds * 1_000_000_000 + fraction.cast_signed(), nanos);
+        }
+    }
+}

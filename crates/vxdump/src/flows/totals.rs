@@ -175,3 +175,54 @@ fn labels((ends, vni): &Key) -> String {
 fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use vxflow::{FlowTable, Seen};
+
+    use super::*;
+
+    fn flow() -> FlowRecord {
+        let frame = vxlan::example::SYN;
+        let mut table = FlowTable::default();
+        let seen = Seen { time: 0, interface: 0, wire_len: frame.len() as u32 };
+        table.push(&vxlan::decode(frame, vxlan::LinkType::ETHERNET), seen);
+        table.finish().next().unwrap()
+    }
+
+    fn series(text: &str) -> Vec<(&str, u64)> {
+        let lines = text.lines().filter(|line| line.starts_with("vxdump_bytes_total{"));
+        lines
+            .map(|line| line.rsplit_once(' ').unwrap())
+            .map(|(l, n)| (l, n.parse().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn labels_are_bounded_and_nothing_is_lost() {
+        let (mut totals, map) = (Totals::default(), podmap::Builder::new().build());
+        for vni in 0..5000 {
+            let mut flow = flow();
+            flow.key.vni = Vni::new(vni);
+            totals.add(&flow, &map);
+        }
+        let mut text = String::new();
+        totals.write(&mut text, std::iter::empty(), &map);
+        let series = series(&text);
+        assert_eq!(series.len(), MOST + 1);
+        assert_eq!(series.iter().map(|(_, bytes)| bytes).sum::<u64>(), 5000 * 74);
+        let other = series.iter().find(|(labels, _)| labels.contains("vni=\"other\"")).unwrap();
+        assert_eq!(other.1, (5000 - MOST as u64) * 74);
+    }
+
+    #[test]
+    fn flows_that_go_on_count_and_stay_when_they_end() {
+        let (mut totals, map) = (Totals::default(), podmap::Builder::new().build());
+        let (mut live, mut ended) = (String::new(), String::new());
+        totals.write(&mut live, std::iter::once(flow()), &map);
+        totals.add(&flow(), &map);
+        totals.write(&mut ended, std::iter::empty(), &map);
+        assert_eq!(live, ended);
+        assert_eq!(series(&live)[0].1, 74);
+    }
+}
