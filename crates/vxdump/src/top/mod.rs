@@ -13,7 +13,7 @@ mod screen;
 mod state;
 mod view;
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, sync_channel};
@@ -21,6 +21,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ratatui::crossterm::event::{self, Event};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 use signal_hook::consts::SIGHUP;
 use signal_hook::flag;
 use vxcap::live::{Netns, User};
@@ -63,6 +65,9 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
         return Err(Failure::usage(
             "top needs a terminal, and stdout is none; vxdump flows -i prints without one",
         ));
+    }
+    if !io::stdin().is_terminal() {
+        return Err(Failure::usage("top hears keys from the terminal, and stdin is none"));
     }
     let live = &args.input.live;
     let netns = live.netns.as_deref().map(Netns::open).transpose().map_err(Failure::usage)?;
@@ -200,6 +205,23 @@ impl Drop for EndOfAll {
     }
 }
 
+/// Waits for keys, at most as long as [`LOOK`], and fails where the terminal is gone. (Crossterm would read its end for ever.)
+fn wait_for_keys() -> io::Result<()> {
+    let stdin = io::stdin();
+    let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
+    let look = Timespec::try_from(LOOK).map_err(io::Error::other)?;
+    match rustix::event::poll(&mut ready, Some(&look)) {
+        // a signal: there is something to look at
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+    if ready.iter().any(|stdin| stdin.revents().intersects(gone)) {
+        return Err(io::Error::new(io::ErrorKind::BrokenPipe, "it is gone"));
+    }
+    Ok(())
+}
+
 /// Draws, and does what keys ask for, until it is over.
 fn draw(mut screen: Screen, mut state: State, slot: &Slot, over: &AtomicBool) -> io::Result<()> {
     let mut changed = true;
@@ -217,10 +239,9 @@ fn draw(mut screen: Screen, mut state: State, slot: &Slot, over: &AtomicBool) ->
             }
             changed = false;
         }
-        let mut wait = LOOK;
+        wait_for_keys()?;
         // all keys that are there: what is pasted is not drawn letter by letter
-        while event::poll(wait)? {
-            wait = Duration::ZERO;
+        while event::poll(Duration::ZERO)? {
             changed = true;
             if let Event::Key(key) = event::read()?
                 && let Some(action) = input::action(key, state.editing)
