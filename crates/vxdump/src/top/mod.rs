@@ -51,24 +51,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Failure> {
-    if !args.input.read.is_empty() {
-        return Err(Failure::usage(
-            "top shows what happens now: give a device with -i; of a capture file, vxdump flows -r tells the flows",
-        ));
-    }
-    if args.input.live.interface.is_empty() {
-        return Err(Failure::usage(
-            "nothing to watch: give a device with -i (vxdump -D lists them)",
-        ));
-    }
-    if !terminal.out_is_terminal {
-        return Err(Failure::usage(
-            "top needs a terminal, and stdout is none; vxdump flows -i prints without one",
-        ));
-    }
-    if !io::stdin().is_terminal() {
-        return Err(Failure::usage("top hears keys from the terminal, and stdin is none"));
-    }
+    is_possible(args, terminal)?;
     let live = &args.input.live;
     let netns = live.netns.as_deref().map(Netns::open).transpose().map_err(Failure::usage)?;
     let netns = netns.map(Arc::new);
@@ -176,6 +159,29 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
             taps.all.len()
         ))),
     }
+}
+
+/// What can be said before anything is opened.
+fn is_possible(args: &TopCommand, terminal: &Terminal) -> Result<(), Failure> {
+    if !args.input.read.is_empty() {
+        return Err(Failure::usage(
+            "top shows what happens now: give a device with -i; of a capture file, vxdump flows -r tells the flows",
+        ));
+    }
+    if args.input.live.interface.is_empty() {
+        return Err(Failure::usage(
+            "nothing to watch: give a device with -i (vxdump -D lists them)",
+        ));
+    }
+    if !terminal.out_is_terminal {
+        return Err(Failure::usage(
+            "top needs a terminal, and stdout is none; vxdump flows -i prints without one",
+        ));
+    }
+    if !io::stdin().is_terminal() {
+        return Err(Failure::usage("top hears keys from the terminal, and stdin is none"));
+    }
+    Ok(())
 }
 
 fn no_terminal(error: &io::Error) -> Failure {

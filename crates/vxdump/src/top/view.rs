@@ -504,7 +504,11 @@ mod tests {
 
     fn lines(state: &State, width: u16, height: u16) -> Vec<String> {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal.draw(|frame| drop(draw(state, frame.area(), frame.buffer_mut()))).unwrap();
+        terminal
+            .draw(|frame| {
+                draw(state, frame.area(), frame.buffer_mut());
+            })
+            .unwrap();
         let cells = terminal.backend().buffer().content();
         cells
             .chunks(usize::from(width.max(1)))
