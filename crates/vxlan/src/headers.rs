@@ -205,7 +205,7 @@ impl<'a> Headers<'a> {
             return Some(IpAddr::V4(self.ipv4_addresses()?.0));
         }
         if self.layer == Network::Ipv6 {
-            return Some(IpAddr::V6(Ipv6Addr::from(self.octets::<16>(8)?)));
+            return Some(IpAddr::V6(self.ipv6_addresses()?.0));
         }
         self.arp()?.sender_ip().map(IpAddr::V4)
     }
@@ -217,7 +217,7 @@ impl<'a> Headers<'a> {
             return Some(IpAddr::V4(self.ipv4_addresses()?.1));
         }
         if self.layer == Network::Ipv6 {
-            return Some(IpAddr::V6(Ipv6Addr::from(self.octets::<16>(24)?)));
+            return Some(IpAddr::V6(self.ipv6_addresses()?.1));
         }
         self.arp()?.target_ip().map(IpAddr::V4)
     }
@@ -296,7 +296,8 @@ impl<'a> Headers<'a> {
     }
 
     /// Source and destination port of TCP, UDP or SCTP, also where no more than they were captured.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a call costs more than the reads
     pub fn ports(&self) -> Option<(u16, u16)> {
         let has_ports =
             matches!(self.protocol()?, IpProtocol::TCP | IpProtocol::UDP | IpProtocol::SCTP);
@@ -405,6 +406,14 @@ impl<'a> Headers<'a> {
         let both = self.octets::<8>(12)?;
         let (source, destination) = both.split_first_chunk::<4>()?;
         Some((Ipv4Addr::from(*source), Ipv4Addr::from(*destination.first_chunk::<4>()?)))
+    }
+
+    /// As [`Self::ipv4_addresses`].
+    #[inline]
+    fn ipv6_addresses(&self) -> Option<(Ipv6Addr, Ipv6Addr)> {
+        let both = self.octets::<32>(8)?;
+        let (source, destination) = both.split_first_chunk::<16>()?;
+        Some((Ipv6Addr::from(*source), Ipv6Addr::from(*destination.first_chunk::<16>()?)))
     }
 
     #[inline]
