@@ -28,6 +28,23 @@ impl Failure {
         Self::Usage(what.to_string())
     }
 
+    /// A capture file that cannot be opened: one that is not there is a mistake of the command line, one that is no
+    /// capture is an error on the way.
+    pub fn opening(error: vxcap::Error) -> Self {
+        match error.cause() {
+            vxcap::Error::Open(_) => Self::usage(error),
+            _ => Self::error(error),
+        }
+    }
+
+    /// Stdout cannot be written to; where its reader is gone, nothing is wrong.
+    pub fn writing(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Self::Closed,
+            _ => Self::Error(format!("cannot write to stdout: {error}")),
+        }
+    }
+
     /// An error on the way.
     pub fn error(what: impl fmt::Display) -> Self {
         Self::Error(what.to_string())

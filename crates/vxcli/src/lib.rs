@@ -6,12 +6,14 @@
 pub mod args;
 mod failure;
 mod progress;
+mod same_file;
 mod select;
 pub mod setup;
 mod terminal;
 
 pub use failure::Failure;
 pub use progress::Progress;
+pub use same_file::is_same_file;
 pub use select::{Selection, ends};
 pub use terminal::Terminal;
 

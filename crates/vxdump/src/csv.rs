@@ -4,7 +4,7 @@ use podmap::PodMap;
 use vxcap::Frame;
 use vxlan::{Decoder, MacAddr, Packet};
 
-use crate::json::Origin;
+use crate::json::{self, Origin};
 use crate::text::put;
 use crate::time_utc::Utc;
 
@@ -60,7 +60,7 @@ impl Csv {
         next(out, tcp.map(vxlan::TcpHeader::flags), put::tcp_flags);
         next(out, tcp.map(|t| t.sequence().into()), put::decimal);
         next(out, tcp.map(|t| t.acknowledgement().into()), put::decimal);
-        next(out, inner.protocol().map(|_| inner.payload_wire_len().into()), put::decimal);
+        next(out, json::length(inner).map(u64::from), put::decimal);
         let ends = vxcli::ends(map, inner);
         next(out, ends.map(|e| e.0.label()), field);
         next(out, ends.map(|e| e.1.label()), field);

@@ -43,6 +43,16 @@ impl Following {
         Ok(Self { builder, kernel })
     }
 
+    /// The map of a run that captures nothing: files and flags, and the kernel where `--map kernel` asks for it.
+    pub(crate) fn once(args: &MapArgs, terminal: &mut Terminal) -> Result<PodMap, Failure> {
+        if !args.map.iter().any(|path| path.as_os_str() == "kernel") {
+            return setup::map(args, terminal);
+        }
+        let map = Self::open(args, None, terminal)?.map();
+        setup::tell_warnings(&map, terminal);
+        Ok(map)
+    }
+
     /// The map as it is now.
     pub(crate) fn map(&mut self) -> PodMap {
         match self.kernel {

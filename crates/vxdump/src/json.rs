@@ -188,7 +188,7 @@ fn inner(out: &mut Vec<u8>, headers: &Headers<'_>) {
     if let Some(arp) = headers.arp() {
         put::text(out, ",\"protocol\":\"arp\"");
         member(out, "operation", arp.operation());
-        member(out, "length", arp.packet_len() as u32);
+        member(out, "length", length(headers).unwrap_or(0));
     }
     if let Some(protocol) = headers.protocol() {
         put::text(out, ",\"protocol\":\"");
@@ -208,7 +208,6 @@ fn inner(out: &mut Vec<u8>, headers: &Headers<'_>) {
 
 fn transport(out: &mut Vec<u8>, headers: &Headers<'_>, protocol: IpProtocol) {
     ports(out, headers);
-    let mut length = headers.transport_wire_len();
     if let Some(tcp) = headers.tcp() {
         put::text(out, ",\"tcp_flags\":\"");
         put::tcp_flags(out, tcp.flags());
@@ -216,17 +215,16 @@ fn transport(out: &mut Vec<u8>, headers: &Headers<'_>, protocol: IpProtocol) {
         member(out, "seq", tcp.sequence());
         member(out, "ack", tcp.acknowledgement());
         member(out, "window", tcp.window());
-        length = headers.payload_wire_len();
     } else if let Some(message) = headers.icmp() {
         icmp(out, message.icmp_type(), message.code(), message.echo());
     } else if let Some(message) = headers.icmpv6() {
         icmp(out, message.icmp_type(), message.code(), message.echo());
     } else if let Some(igmp) = headers.igmp() {
         member(out, "igmp_type", igmp.igmp_type());
-    } else if headers.udp().is_some() {
-        length = headers.payload_wire_len();
     }
-    member(out, "length", length);
+    if let Some(length) = length(headers) {
+        member(out, "length", length);
+    }
     let has_checksum = matches!(
         protocol,
         IpProtocol::TCP
@@ -241,6 +239,17 @@ fn transport(out: &mut Vec<u8>, headers: &Headers<'_>, protocol: IpProtocol) {
         put::text(out, headers.checksum().name());
         out.push(b'"');
     }
+}
+
+/// What tcpdump calls the length: payload of TCP and UDP, the whole message or packet of all else.
+pub(crate) fn length(headers: &Headers<'_>) -> Option<u32> {
+    if let Some(arp) = headers.arp() {
+        return Some(arp.packet_len() as u32);
+    }
+    let protocol = headers.protocol()?;
+    let has_payload = headers.tcp().is_some() || headers.udp().is_some();
+    let whole = !has_payload || !matches!(protocol, IpProtocol::TCP | IpProtocol::UDP);
+    Some(if whole { headers.transport_wire_len() } else { headers.payload_wire_len() })
 }
 
 fn icmp(out: &mut Vec<u8>, icmp_type: u8, code: u8, echo: Option<(u16, u16)>) {

@@ -4,16 +4,17 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use podmap::PodMap;
-use vxcli::{Failure, Terminal, setup};
+use vxcli::{Failure, Terminal};
 
 use crate::cli::{Format, MapCommand};
 use crate::csv;
+use crate::following::Following;
 use crate::json;
 use crate::output::Output;
 use crate::text::put;
 
 pub(crate) fn run(command: &MapCommand, terminal: &mut Terminal) -> Result<(), Failure> {
-    let map = setup::map(&command.map, terminal)?;
+    let map = Following::once(&command.map, terminal)?;
     if map.is_empty() && command.addresses.is_empty() {
         return Err(Failure::usage(
             "there is no map to print: give one with --map FILE, --pod-cidr NODE=CIDR …",

@@ -1,6 +1,6 @@
 //! The output stream: written in large blocks, or line by line where somebody watches.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use vxcli::Failure;
 
@@ -34,9 +34,6 @@ impl<'w> Output<'w> {
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         let result = self.to.write_all(&self.waiting).and_then(|()| self.to.flush());
         self.waiting.clear();
-        result.map_err(|e| match e.kind() {
-            io::ErrorKind::BrokenPipe => Failure::Closed,
-            _ => Failure::error(format_args!("cannot write to stdout: {e}")),
-        })
+        result.map_err(Failure::writing)
     }
 }

@@ -8,6 +8,7 @@ use vxcli::{Failure, Progress, Selection, Terminal, setup};
 use vxlan::LinkType;
 
 use crate::cli::{InputArgs, PacketArgs};
+use crate::following::Following;
 use crate::live;
 use crate::output::Output;
 use crate::pipeline::{Arrival, Next, Pipeline};
@@ -26,7 +27,7 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
         ));
     }
     let decoder = setup::decoder(&args.input.tunnel)?;
-    let map = setup::map(&args.map, terminal)?;
+    let map = Following::once(&args.map, terminal)?;
     let mut selection = Selection::new(&selected(&args.select, &args.input)?, &map)?;
     let mut source = Source::open(&args.input.read)?;
     if args.print.list_link_types {
@@ -78,6 +79,14 @@ pub(crate) fn plan(args: &PacketArgs) -> Result<Option<Plan>, Failure> {
     if plan.as_ref().is_some_and(Plan::is_stdout) && (args.write.print_too || args.print.count_only)
     {
         return Err(Failure::usage("stdout cannot take packets (-w -) and text at once"));
+    }
+    if let Some(plan) = &plan
+        && let Some(input) = args.input.read.iter().find(|input| plan.writes_over(input))
+    {
+        return Err(Failure::usage(format_args!(
+            "{} would be read and written at the same time: give -w another name",
+            input.display()
+        )));
     }
     Ok(plan)
 }

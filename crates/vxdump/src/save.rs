@@ -44,6 +44,13 @@ impl Plan {
             command: args.after_rotation.clone(),
             packet_buffered: args.packet_buffered,
         };
+        if let Some(ending @ ("gz" | "zst" | "lz4")) =
+            plan.path.extension().and_then(|e| e.to_str())
+        {
+            return Err(Failure::usage(format_args!(
+                "-w does not compress (.{ending}): write to a pipe, as `-w - | zstd > FILE`, or use vxrewrite"
+            )));
+        }
         if plan.is_stdout() && plan.rotates() {
             return Err(Failure::usage("-C and -G need a file for -w: stdout cannot be rotated"));
         }
@@ -61,6 +68,11 @@ impl Plan {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         }
+    }
+
+    /// Is it one of the inputs that would be written over?
+    pub(crate) fn writes_over(&self, input: &Path) -> bool {
+        vxcli::is_same_file(input, &self.path)
     }
 
     /// Are new files begun on the way?
@@ -274,13 +286,13 @@ impl Save {
         self.checked(finished)?;
         if let Some(command) = &self.plan.command {
             self.children.retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_))));
-            let child = Command::new(command).arg(&self.name).spawn().map_err(|e| {
-                Failure::error(format_args!(
-                    "cannot run {command} for {}: {e}",
-                    self.name.display()
-                ))
-            })?;
-            self.children.push(child);
+            match Command::new(command).arg(&self.name).spawn() {
+                Ok(child) => self.children.push(child),
+                // as with tcpdump, the capture goes on
+                Err(e) => {
+                    eprintln!("vxdump: cannot run {command} for {}: {e}", self.name.display())
+                }
+            }
         }
         Ok(())
     }

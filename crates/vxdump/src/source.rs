@@ -27,10 +27,10 @@ impl Source {
     /// Opens the files; `-` is stdin.
     pub(crate) fn open(paths: &[PathBuf]) -> Result<Self, Failure> {
         if let [path] = paths {
-            return Reader::open(path).map(|r| Self::File(Box::new(r))).map_err(refused);
+            return Reader::open(path).map(|r| Self::File(Box::new(r))).map_err(Failure::opening);
         }
         let names = paths.iter().map(|p| p.display().to_string()).collect();
-        Merge::open(paths).map(|m| Self::Files(Box::new(m), names)).map_err(refused)
+        Merge::open(paths).map(|m| Self::Files(Box::new(m), names)).map_err(Failure::opening)
     }
 
     /// The next frame; `None` at the end. After an error the frames of other files may follow.
@@ -64,14 +64,5 @@ impl Source {
                 merge.progress().map_or((0, None), |(read, total)| (read, Some(total)))
             }
         }
-    }
-}
-
-/// A file that is not there is a mistake of the command line; one that is no capture is an error on the way.
-fn refused(error: Error) -> Failure {
-    if matches!(error.cause(), Error::Open(_)) {
-        Failure::usage(error)
-    } else {
-        Failure::error(error)
     }
 }

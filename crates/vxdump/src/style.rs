@@ -129,6 +129,9 @@ impl Text {
     fn write(&mut self, out: &mut Vec<u8>, seen: &Seen<'_>, decoder: &Decoder, map: &PodMap) {
         let inner = &seen.packet.inner;
         if self.number {
+            // right-aligned in five places, as with tcpdump
+            let places = seen.selected.max(1).ilog10() as usize + 1;
+            out.resize(out.len() + 5_usize.saturating_sub(places), b' ');
             put::decimal(out, seen.selected);
             put::text(out, "  ");
         }

@@ -79,7 +79,10 @@ impl Taps {
                 let program = taps.program(name, only_overlay, selection, map, terminal)?;
                 options.program = program.map(Arc::new);
             }
-            let capture = Capture::open(&options).map_err(Failure::error)?;
+            let capture = Capture::open(&options).map_err(|error| match error {
+                Error::NoSuchDevice { .. } => Failure::usage(error),
+                _ => Failure::error(error),
+            })?;
             let mut interface = capture.interface().clone();
             interface.filter.clone_from(&text);
             interface.os = crate::save::operating_system();

@@ -292,22 +292,23 @@ fn a_device_that_vanishes_ends_its_capture_and_not_the_others() {
     thread::sleep(Duration::from_millis(300));
     lab.command(&["exec", "n1", "ip", "link", "del", "flannel.1"]);
     thread::sleep(Duration::from_millis(300));
-    let before = frames_on(&file, 0);
+    let before = frames_on(&file, "eth0");
     lab.command(&["exec", "n1", "ping", "-c", "2", "-i", "0.2", "172.18.0.3"]);
     let (status, _, said) = capture.end("INT");
     assert_eq!(status.code(), Some(1), "{said}");
     // the kernel takes a device down before it removes it, and either may be seen
     assert!(said.contains("flannel.1: the device "), "{said}");
-    assert!(frames_on(&file, 1) > 20);
-    assert!(frames_on(&file, 0) >= before + 4);
+    assert!(frames_on(&file, "flannel.1") > 20);
+    assert!(frames_on(&file, "eth0") >= before + 4);
 }
 
-/// How many frames of an interface are in a file.
-fn frames_on(path: &str, interface: u32) -> usize {
+/// How many frames of a device are in a file, in which devices are numbered as their first frames came.
+fn frames_on(path: &str, device: &str) -> usize {
     let mut reader = Reader::open(path).unwrap_or_else(|e| panic!("{e}"));
     let mut count = 0;
-    while let Some(frame) = reader.next_frame().unwrap_or_else(|e| panic!("{e}")) {
-        count += usize::from(frame.interface == interface);
+    while let Some((_, interface)) = reader.next_with_interface().unwrap_or_else(|e| panic!("{e}"))
+    {
+        count += usize::from(interface.is_some_and(|i| i.name.as_deref() == Some(device)));
     }
     count
 }

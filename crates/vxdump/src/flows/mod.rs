@@ -20,6 +20,7 @@ use vxflow::{Config, FlowRecord, TableCounts};
 use vxlan::Decoder;
 
 use crate::cli::Format;
+use crate::following::Following;
 use crate::output::Output;
 use crate::packets;
 use crate::source::Source;
@@ -45,7 +46,7 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
         ));
     }
     let decoder = setup::decoder(&args.input.tunnel)?;
-    let map = setup::map(&args.map, terminal)?;
+    let map = Following::once(&args.map, terminal)?;
     let mut source = Source::open(&args.input.read)?;
     let job = Job {
         config: config(&args.limits, &Config::without_timeouts(), decoder),

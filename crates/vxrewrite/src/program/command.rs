@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use podmap::PodMap;
 use vxcap::Frame;
 use vxcap::file::BlockReader;
-use vxcli::{Failure, Selection, Terminal, setup};
+use vxcli::{Failure, Selection, Terminal, is_same_file, setup};
 use vxlan::{Decoder, Packet};
 
 use super::cli::{Cli, Format, Levels, SplitBy};
@@ -49,7 +49,7 @@ pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
     let selection = Selection::new(&cli.select, &map)?;
     let readers = inputs
         .iter()
-        .map(|path| BlockReader::open(path).map_err(Failure::error))
+        .map(|path| BlockReader::open(path).map_err(Failure::opening))
         .collect::<Result<Vec<_>, _>>()?;
 
     let bar = vxcli::Progress::new(terminal.err_is_terminal && !cli.files.no_progress);
@@ -168,31 +168,6 @@ fn format(cli: &Cli, out: &Path) -> OutputFormat {
         Some(Format::Pcapng) => OutputFormat::Pcapng,
         None => target::format(out).unwrap_or_default(),
     }
-}
-
-/// Whether both names lead to one file.
-fn is_same_file(input: &PathBuf, out: &Path) -> bool {
-    if input.as_os_str() == "-" || out.as_os_str() == "-" {
-        return false;
-    }
-    let (Ok(a), Ok(b)) = (fs::metadata(input), fs::metadata(out)) else { return false };
-    if !a.is_file() {
-        return false;
-    }
-    same_metadata(&a, &b)
-        || matches!((fs::canonicalize(input), fs::canonicalize(out)), (Ok(a), Ok(b)) if a == b)
-}
-
-#[cfg(unix)]
-fn same_metadata(a: &fs::Metadata, b: &fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-
-    (a.dev(), a.ino()) == (b.dev(), b.ino())
-}
-
-#[cfg(not(unix))]
-fn same_metadata(_a: &fs::Metadata, _b: &fs::Metadata) -> bool {
-    false
 }
 
 fn failure(error: Error, out: &Path, is_stdout: bool) -> Failure {

@@ -1,0 +1,29 @@
+//! Whether two names are those of one file.
+
+use std::fs;
+use std::path::Path;
+
+/// Whether both names lead to one file: what is read must not be written over. `-` is no file.
+pub fn is_same_file(input: &Path, out: &Path) -> bool {
+    if input.as_os_str() == "-" || out.as_os_str() == "-" {
+        return false;
+    }
+    let (Ok(a), Ok(b)) = (fs::metadata(input), fs::metadata(out)) else { return false };
+    if !a.is_file() {
+        return false;
+    }
+    same_metadata(&a, &b)
+        || matches!((fs::canonicalize(input), fs::canonicalize(out)), (Ok(a), Ok(b)) if a == b)
+}
+
+#[cfg(unix)]
+fn same_metadata(a: &fs::Metadata, b: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+#[cfg(not(unix))]
+fn same_metadata(_a: &fs::Metadata, _b: &fs::Metadata) -> bool {
+    false
+}
