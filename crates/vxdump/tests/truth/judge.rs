@@ -238,17 +238,36 @@ pub(crate) fn run(file: &Path) -> Vec<Row> {
     for field in BESIDES.iter().copied().chain(COMPARED.iter().map(|(field, _)| *field)) {
         command.args(["-e", field]);
     }
-    let kept = kept_in(file, &command);
+    table(&answer(file, &mut command))
+}
+
+/// The lengths of the IP payloads that tshark puts together, frame by frame.
+pub(crate) fn reassembled(file: &Path) -> Vec<[String; 2]> {
+    const FIELDS: [&str; 2] = ["ip.reassembled.length", "ipv6.reassembled.length"];
+    let mut command = Command::new("tshark");
+    command.arg("-n").arg("-r").arg(file);
+    command.args(["-T", "fields", "-E", "header=y", "-E", "occurrence=f"]);
+    command.args(["-e", "frame.number"]);
+    for field in FIELDS {
+        command.args(["-e", field]);
+    }
+    let rows = table(&answer(file, &mut command));
+    rows.iter().map(|row| FIELDS.map(|field| row.one(field).to_owned())).collect()
+}
+
+/// What a command says of a file, from an earlier run if there was one.
+fn answer(file: &Path, command: &mut Command) -> String {
+    let kept = kept_in(file, command);
     if let Ok(text) = std::fs::read_to_string(&kept) {
-        return table(&text);
+        return text;
     }
     let output = command.output().unwrap_or_else(|error| {
         panic!("cannot run tshark, the judge of this test (install it: apt-get install tshark): {error}")
     });
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
     // a second run of the test need not wait for tshark again; where the answer cannot be kept it does
     let _ = std::fs::write(kept, text.as_bytes());
-    table(&text)
+    text
 }
 
 /// Where the answer to a command about a file is kept: a name that changes with the file and the command.

@@ -9,6 +9,7 @@
 mod exceptions;
 mod fields;
 mod judge;
+mod reassembled;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
