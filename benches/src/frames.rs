@@ -48,7 +48,7 @@ impl Mix {
         ethernet(frame, nodes, ether_type);
         let transport_len = inner_len - 14 - ip_len;
         let ports: (u16, u16) =
-            ((1024 + flow % 60_000) as u16, if flow.is_multiple_of(4) { 53 } else { 8080 });
+            ((1024 + flow % 60_000) as u16, if flow.is_multiple_of(4) { 8125 } else { 8080 });
         let protocol = if flow.is_multiple_of(4) { 17 } else { 6 };
         ip(frame, six, OVERLAY, pods, protocol, transport_len);
         frame.extend(ports.0.to_be_bytes());
