@@ -38,7 +38,7 @@ impl Failure {
     }
 
     /// Stdout cannot be written to; where its reader is gone, nothing is wrong.
-    pub fn writing(error: std::io::Error) -> Self {
+    pub fn writing(error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Self::Closed,
             _ => Self::Error(format!("cannot write to stdout: {error}")),

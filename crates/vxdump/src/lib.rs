@@ -62,7 +62,7 @@ fn dispatch(cli: Cli, terminal: &mut Terminal) -> Result<(), Failure> {
     if cli.man {
         return clap_mangen::Man::new(Cli::command())
             .render(&mut terminal.out)
-            .map_err(Failure::writing);
+            .map_err(|e| Failure::writing(&e));
     }
     if cli.list_interfaces {
         return live::list(&cli.packets.input, terminal);

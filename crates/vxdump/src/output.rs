@@ -34,6 +34,6 @@ impl<'w> Output<'w> {
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         let result = self.to.write_all(&self.waiting).and_then(|()| self.to.flush());
         self.waiting.clear();
-        result.map_err(Failure::writing)
+        result.map_err(|e| Failure::writing(&e))
     }
 }

@@ -290,7 +290,7 @@ impl Save {
                 Ok(child) => self.children.push(child),
                 // as with tcpdump, the capture goes on
                 Err(e) => {
-                    eprintln!("vxdump: cannot run {command} for {}: {e}", self.name.display())
+                    eprintln!("vxdump: cannot run {command} for {}: {e}", self.name.display());
                 }
             }
         }

@@ -76,6 +76,7 @@ pub(crate) struct FileArgs {
 /// What is done to packets.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Actions")]
+#[allow(clippy::struct_excessive_bools)] // actions, each on its own
 pub(crate) struct ActionArgs {
     /// The inner frame in place of the outer one, on an interface of its own for each VNI; of nested tunnels the
     /// innermost, with =1 one level. Packets in no tunnel stay as they are.

@@ -40,7 +40,7 @@ fn dispatch(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
     if cli.man {
         return clap_mangen::Man::new(Cli::command())
             .render(&mut terminal.out)
-            .map_err(Failure::writing);
+            .map_err(|e| Failure::writing(&e));
     }
     command::run(cli, terminal)
 }
