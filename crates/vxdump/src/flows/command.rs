@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use vxcli::args::{MapArgs, SelectArgs};
 
 use super::sums::By;
-use crate::cli::{Format, InputArgs};
+use crate::cli::InputArgs;
 
 /// `vxdump flows`.
 #[derive(Args, Debug)]
@@ -32,9 +32,10 @@ pub(crate) struct FlowsCommand {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct ShowArgs {
-    /// How to print: a table, a JSON object or a CSV row a flow. Live, JSON and CSV have each flow as it ends.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    /// How to print: a table, a JSON object or a CSV row a flow, or a Parquet file. Live, all but the table have each
+    /// flow as it ends.
+    #[arg(long, value_enum, default_value_t = FlowFormat::Text)]
+    pub(crate) format: FlowFormat,
 
     /// Sums over pairs instead of single flows.
     #[arg(long, value_enum, default_value_t = By::Flow)]
@@ -49,7 +50,7 @@ pub(crate) struct ShowArgs {
     pub(crate) top: Option<u32>,
 
     /// Live: print the flows that ended since the last time, and those that go on, every SECONDS (default: 10 for a
-    /// table; JSON and CSV have each flow as it ends).
+    /// table; the other formats have each flow as it ends).
     #[arg(long, value_name = "SECONDS", requires = "interface", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) interval: Option<u32>,
 
@@ -94,6 +95,19 @@ pub(crate) struct ExportArgs {
     /// Live: serve counters at http://ADDR:PORT/metrics, by pair of nodes and VNI.
     #[arg(long, value_name = "ADDR:PORT", requires = "interface")]
     pub(crate) prometheus: Option<String>,
+}
+
+/// How flows are printed.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FlowFormat {
+    /// A table, fitted to the terminal.
+    Text,
+    /// One JSON object a line.
+    Json,
+    /// Comma-separated values, with a line of column names.
+    Csv,
+    /// A Parquet file, for query engines (needs a build with the feature `parquet`).
+    Parquet,
 }
 
 /// What flows are sorted by.

@@ -10,15 +10,14 @@ use vxcli::{Failure, Selection, Terminal};
 use vxflow::{Config, FlowRecord, FlowTable, Seen};
 use vxlan::{Decoder, LinkType};
 
-use super::command::FlowsCommand;
+use super::command::{FlowFormat, FlowsCommand};
 use super::count::chosen;
 use super::ipfix::Exporter;
-use super::print::Printer;
+use super::print::{Form, Printer};
 use super::prometheus::{Drops, Metrics};
 use super::row::columns;
 use super::sums::By;
-use super::{Collected, SECOND, config, tell_evicted, tell_exported, width};
-use crate::cli::Format;
+use super::{Collected, SECOND, config, tell_evicted, tell_exported};
 use crate::following::Following;
 use crate::live::{BATCH, WAIT, write_statistics};
 use crate::output::Output;
@@ -34,7 +33,9 @@ const BEHIND: i64 = SECOND;
 
 /// `vxdump flows -i`.
 pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Failure> {
-    let live = &args.input.live;
+    let (live, show) = (&args.input.live, &args.show);
+    let columns = columns(show.by);
+    let form = Form::new(show.format, columns, terminal)?;
     let netns = live.netns.as_deref().map(Netns::open).transpose().map_err(Failure::usage)?;
     let netns = netns.map(Arc::new);
     let mut following = Following::open(&args.map, netns.as_deref(), terminal)?;
@@ -54,7 +55,6 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     if let Some(metrics) = &metrics {
         terminal.tell(format_args!("metrics at http://{}/metrics", metrics.address()));
     }
-    let width = width(terminal);
     if let Some(name) = &live.user {
         User::named(name).and_then(|user| user.assume()).map_err(Failure::usage)?;
     }
@@ -64,13 +64,12 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
         }
     }
 
-    let show = &args.show;
     let interval = match (show.interval, show.format) {
-        (None, Format::Text) => Some(INTERVAL),
+        (None, FlowFormat::Text) => Some(INTERVAL),
         (given, _) => given,
     };
     let output = Output::new(&mut *terminal.out, terminal.out_is_terminal);
-    let printer = Printer::new(output, show.format, columns(show.by), width);
+    let printer = Printer::new(output, form, columns);
     let mut watch = Watch {
         args,
         config: config(&args.limits, &Config::default(), decoder),
@@ -96,10 +95,11 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     let rest = captured.and_then(|()| {
         table.finish().try_for_each(|record| watch.ended(record))?;
         let collected = std::mem::replace(&mut watch.collected, Collected::new(show));
-        collected.print(&mut watch.printer, &watch.map, &counts)?;
-        watch.printer.output.flush()
+        collected.print(&mut watch.printer, &watch.map, &counts)
     });
-    let Watch { selected, ipfix, .. } = watch;
+    let Watch { selected, ipfix, printer, .. } = watch;
+    // what was printed before something went wrong is whole too
+    let rest = rest.and(printer.end());
     write_statistics(&mut *terminal.err, &mut taps, selected);
     tell_evicted(&counts, terminal);
     tell_exported(ipfix, terminal);

@@ -4,6 +4,8 @@ pub(crate) mod command;
 mod count;
 mod ipfix;
 mod live;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod print;
 mod prometheus;
 mod row;
@@ -19,16 +21,15 @@ use vxcli::{Failure, Progress, Selection, Terminal, setup};
 use vxflow::{Config, FlowRecord, TableCounts};
 use vxlan::Decoder;
 
-use crate::cli::Format;
 use crate::following::Following;
 use crate::output::Output;
 use crate::packets;
 use crate::source::Source;
 use crate::text::put;
-use command::{FlowsCommand, LimitArgs, ShowArgs, Sort};
+use command::{FlowFormat, FlowsCommand, LimitArgs, ShowArgs, Sort};
 use count::{Counted, Job};
 use ipfix::Exporter;
-use print::Printer;
+use print::{Form, Printer};
 use row::{Chosen, SumRow, columns};
 use sums::{By, Sums};
 
@@ -60,9 +61,10 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     let progress = Progress::new(
         terminal.err_is_terminal && !terminal.out_is_terminal && !args.show.no_progress,
     );
-    let width = width(terminal);
+    let columns = columns(args.show.by);
+    let form = Form::new(args.show.format, columns, terminal)?;
     let output = Output::new(&mut *terminal.out, terminal.out_is_terminal);
-    let mut printer = Printer::new(output, args.show.format, columns(args.show.by), width);
+    let mut printer = Printer::new(output, form, columns);
     let is_table = printer.is_table();
     let mut ipfix = args.export.ipfix.as_deref().map(Exporter::open).transpose()?;
     let mut collected = Collected::new(&args.show);
@@ -76,8 +78,7 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     progress.end();
     let Counted { counts, damage } = result?;
     collected.print(&mut printer, &map, &counts)?;
-    printer.output.flush()?;
-    drop(printer);
+    printer.end()?;
     if !is_table {
         tell_evicted(&counts, terminal);
     }
@@ -126,21 +127,12 @@ fn threads(args: &LimitArgs) -> NonZeroUsize {
     }
 }
 
-/// How wide the terminal is that stdout goes to, if it does.
-fn width(terminal: &Terminal) -> Option<usize> {
-    if !terminal.out_is_terminal {
-        return None;
-    }
-    let (terminal_size::Width(width), _) = terminal_size::terminal_size()?;
-    Some(width.into())
-}
-
 /// What comes first where nobody says it.
 const fn sort(args: &ShowArgs) -> Sort {
     match (args.sort, args.format) {
         (Some(sort), _) => sort,
-        (None, Format::Text) => Sort::Bytes,
-        (None, Format::Json | Format::Csv) => Sort::First,
+        (None, FlowFormat::Text) => Sort::Bytes,
+        (None, _) => Sort::First,
     }
 }
 

@@ -1,11 +1,13 @@
-//! Rows as JSON, one object a line; as CSV; as a table.
+//! Rows as JSON, one object a line; as CSV; as a table; as Parquet.
 
 use podmap::PodMap;
-use vxcli::Failure;
+use vxcli::{Failure, Terminal};
 
+use super::command::FlowFormat;
+#[cfg(feature = "parquet")]
+use super::parquet::ParquetFile;
 use super::row::{Row, Value};
 use super::table;
-use crate::cli::Format;
 use crate::csv;
 use crate::json;
 use crate::output::Output;
@@ -15,50 +17,105 @@ use crate::time_utc::Utc;
 /// Prints rows.
 pub(crate) struct Printer<'w> {
     pub(crate) output: Output<'w>,
-    format: Format,
+    form: Form,
     columns: &'static [&'static str],
-    /// Columns of the terminal; `None` where stdout is none.
-    width: Option<usize>,
     utc: Utc,
     with_head: bool,
 }
 
-impl<'w> Printer<'w> {
+/// What rows are printed as.
+pub(crate) enum Form {
+    /// With so many columns of the terminal; `None` where stdout is none.
+    Table(Option<usize>),
+    Json,
+    Csv,
+    #[cfg(feature = "parquet")]
+    Parquet(Box<ParquetFile>),
+}
+
+impl Form {
+    /// # Errors
+    ///
+    /// [`Failure::Usage`] where the format cannot go to stdout, or was not built in.
     pub(crate) fn new(
-        output: Output<'w>,
-        format: Format,
-        columns: &'static [&'static str],
-        width: Option<usize>,
-    ) -> Self {
-        Self {
-            output,
-            format,
-            columns,
-            width,
-            utc: Utc::default(),
-            with_head: format == Format::Csv,
+        format: FlowFormat,
+        columns: &[&str],
+        terminal: &Terminal,
+    ) -> Result<Self, Failure> {
+        match format {
+            FlowFormat::Text => Ok(Self::Table(width(terminal))),
+            FlowFormat::Json => Ok(Self::Json),
+            FlowFormat::Csv => Ok(Self::Csv),
+            FlowFormat::Parquet => Self::parquet(columns, terminal),
         }
     }
 
-    /// Prints rows: a whole table, or what JSON or CSV go on with.
+    #[cfg(feature = "parquet")]
+    fn parquet(columns: &[&str], terminal: &Terminal) -> Result<Self, Failure> {
+        if terminal.out_is_terminal {
+            return Err(Failure::usage(
+                "--format parquet is nothing for a terminal: send it to a file (> flows.parquet)",
+            ));
+        }
+        Ok(Self::Parquet(Box::new(ParquetFile::new(columns)?)))
+    }
+
+    #[cfg(not(feature = "parquet"))]
+    fn parquet(_: &[&str], _: &Terminal) -> Result<Self, Failure> {
+        Err(Failure::usage(
+            "--format parquet: this vxdump was built without it; build it with --features parquet \
+             (cargo install --path crates/vxdump --features parquet)",
+        ))
+    }
+}
+
+/// How wide the terminal is that stdout goes to, if it does.
+fn width(terminal: &Terminal) -> Option<usize> {
+    if !terminal.out_is_terminal {
+        return None;
+    }
+    let (terminal_size::Width(width), _) = terminal_size::terminal_size()?;
+    Some(width.into())
+}
+
+impl<'w> Printer<'w> {
+    pub(crate) fn new(output: Output<'w>, form: Form, columns: &'static [&'static str]) -> Self {
+        let with_head = matches!(form, Form::Csv);
+        Self { output, form, columns, utc: Utc::default(), with_head }
+    }
+
+    /// Prints rows: a whole table, or what the other formats go on with.
     pub(crate) fn rows<R: Row>(&mut self, rows: &[R], map: &PodMap) -> Result<(), Failure> {
         self.head();
-        if self.format == Format::Text {
-            return table::write(&mut self.output, self.columns, self.width, rows, map);
+        if let Form::Table(width) = self.form {
+            return table::write(&mut self.output, self.columns, width, rows, map);
         }
         let mut values = Vec::with_capacity(self.columns.len());
         for row in rows {
             row.values(map, &mut values);
             let out = self.output.buffer();
-            match self.format {
-                Format::Json => write_json(out, self.columns, &values, &mut self.utc),
-                _ => write_csv(out, &values, &mut self.utc),
+            match &mut self.form {
+                Form::Table(_) => {}
+                Form::Json => write_json(out, self.columns, &values, &mut self.utc),
+                Form::Csv => write_csv(out, &values, &mut self.utc),
+                #[cfg(feature = "parquet")]
+                Form::Parquet(file) => file.row(&values, out)?,
             }
             // values borrow from the row: a vector for the next ones is made of this one's room
             values = reuse(values);
             self.output.end_of_line()?;
         }
         Ok(())
+    }
+
+    /// Writes all that is waiting, and what the format ends with.
+    pub(crate) fn end(mut self) -> Result<(), Failure> {
+        #[cfg(feature = "parquet")]
+        if let Form::Parquet(file) = &mut self.form {
+            file.end(self.output.buffer())?;
+        }
+        self.head();
+        self.output.flush()
     }
 
     /// The names of the columns, where the format begins with them, once.
@@ -72,7 +129,7 @@ impl<'w> Printer<'w> {
 
     /// Is a table printed?
     pub(crate) fn is_table(&self) -> bool {
-        self.format == Format::Text
+        matches!(self.form, Form::Table(_))
     }
 }
 

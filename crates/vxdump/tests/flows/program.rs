@@ -73,3 +73,15 @@ pub(crate) fn tool(name: &str, arguments: &[&str]) -> String {
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("text")
 }
+
+/// What a Python script prints that needs `module`; `None`, with a message, where Python has no such module. The
+/// interpreter is the one that `VXDUMP_PYTHON` names, else `python3`.
+pub(crate) fn python(module: &str, script: &str, arguments: &[&str]) -> Option<String> {
+    let interpreter = std::env::var("VXDUMP_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let found = Command::new(&interpreter).args(["-c", &format!("import {module}")]).output();
+    if !found.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: {interpreter} has no {module} (pip install {module}; VXDUMP_PYTHON)");
+        return None;
+    }
+    Some(tool(&interpreter, &[&["-c", script], arguments].concat()))
+}
