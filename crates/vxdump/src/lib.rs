@@ -10,7 +10,6 @@ mod json;
 pub mod kernel_map;
 mod live;
 mod map_command;
-mod memo;
 mod names;
 mod output;
 mod packets;

@@ -3,9 +3,8 @@
 use std::net::IpAddr;
 
 use podmap::PodMap;
-use vxlan::{Decoder, Encapsulation, Headers, Packet, Protocol};
+use vxlan::{Decoder, Encapsulation, Headers, Packet, Protocol, Tunnel};
 
-use crate::memo::Memo;
 use crate::text::put;
 
 /// Writes ends and carriage.
@@ -13,8 +12,6 @@ pub(crate) struct Names {
     colors: Colors,
     /// State of checksums and reserved bits too.
     verbose: bool,
-    ends: Memo,
-    carriages: Memo,
 }
 
 /// Escape sequences around the parts of a line, empty where colour is off.
@@ -32,48 +29,22 @@ impl Colors {
 
 impl Names {
     pub(crate) fn new(colors: Colors, verbose: bool) -> Self {
-        Self { colors, verbose, ends: Memo::new(), carriages: Memo::new() }
-    }
-
-    /// The map is another one now.
-    pub(crate) fn map_changed(&mut self) {
-        self.ends.clear();
+        Self { colors, verbose }
     }
 
     /// ` | worker > worker2 | vni 1 172.18.0.3 > 172.18.0.4`
     pub(crate) fn write(
-        &mut self,
+        &self,
         out: &mut Vec<u8>,
         packet: &Packet<'_>,
         decoder: &Decoder,
         map: &PodMap,
     ) {
-        let (inner, colors) = (&packet.inner, self.colors);
-        match v4_pair(inner) {
-            Some([from, to]) => {
-                self.ends.append(out, [from, to, 0], |out| write_ends(out, inner, map, colors));
-            }
-            None => write_ends(out, inner, map, colors),
-        }
-        let Some(tunnel) = packet.tunnel else { return };
-        let plain = tunnel.protocol() == Protocol::Vxlan && packet.depth() == 1 && !self.verbose;
-        match (v4_pair(&packet.outer), tunnel.vni()) {
-            (Some([from, to]), Some(vni)) if plain => {
-                let key = [from, to, vni.number()];
-                self.carriages.append(out, key, |out| {
-                    write_carriages(out, packet, decoder, map, colors, false);
-                });
-            }
-            _ => write_carriages(out, packet, decoder, map, colors, self.verbose),
+        write_ends(out, &packet.inner, map, self.colors);
+        if packet.tunnel.is_some() {
+            write_carriages(out, packet, decoder, map, self.colors, self.verbose);
         }
     }
-}
-
-/// The addresses of an IPv4 packet as numbers.
-#[inline]
-fn v4_pair(headers: &Headers<'_>) -> Option<[u32; 2]> {
-    let ip = headers.ipv4()?;
-    Some([ip.source().to_bits(), ip.destination().to_bits()])
 }
 
 /// ` | worker > worker2`
@@ -103,11 +74,16 @@ fn write_carriages(
 ) {
     put::text(out, " | ");
     put::text(out, colors.carriage);
+    // the most common case without the walk over all levels
+    if let (1, false, Some(tunnel)) = (packet.depth(), verbose, &packet.tunnel) {
+        carriage(out, &packet.outer, tunnel);
+        return put::text(out, colors.reset);
+    }
     for (level, encapsulation) in decoder.encapsulations(packet).enumerate() {
         if level > 0 {
             put::text(out, ", ");
         }
-        carriage(out, &encapsulation);
+        carriage(out, &encapsulation.headers, &encapsulation.tunnel);
         if verbose {
             details(out, &encapsulation, map);
         }
@@ -115,8 +91,7 @@ fn write_carriages(
     put::text(out, colors.reset);
 }
 
-fn carriage(out: &mut Vec<u8>, encapsulation: &Encapsulation<'_>) {
-    let Encapsulation { headers, tunnel, .. } = encapsulation;
+fn carriage(out: &mut Vec<u8>, headers: &Headers<'_>, tunnel: &Tunnel<'_>) {
     match tunnel.vni() {
         Some(vni) => {
             put::text(out, "vni ");

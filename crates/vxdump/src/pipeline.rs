@@ -150,7 +150,6 @@ impl<'w> Pipeline<'w> {
     pub(crate) fn map_changed(&mut self, map: PodMap) {
         self.map = map;
         self.selection.map_changed(&self.map);
-        self.style.map_changed();
     }
 
     /// Writes out what is waiting.

@@ -44,13 +44,6 @@ impl Style {
         }
     }
 
-    /// The map is another one now.
-    pub(crate) fn map_changed(&mut self) {
-        if let Self::Text(text) = self {
-            text.names.map_changed();
-        }
-    }
-
     /// Names for the interface indexes in Linux cooked headers.
     pub(crate) fn interface_names(&mut self, names: Vec<(u32, String)>) {
         if let Self::Text(text) = self {

@@ -114,8 +114,13 @@ fn is_message_start(bytes: &[u8]) -> bool {
 
 /// The first word and what stands behind it and the blanks.
 fn word(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let len =
-        bytes.iter().take(LONGEST_WORD + 1).take_while(|byte| byte.is_ascii_graphic()).count();
+    let looked_at = field::at_most(bytes, LONGEST_WORD + 1);
+    // whole chunks first: their bytes are compared side by side
+    let is_graphic = |c: &&[u8]| c.iter().fold(true, |all, byte| all & byte.is_ascii_graphic());
+    let chunks = looked_at.chunks_exact(16).take_while(is_graphic);
+    let behind = field::rest(looked_at, chunks.count() * 16);
+    let graphic = behind.iter().take_while(|byte| byte.is_ascii_graphic()).count();
+    let len = looked_at.len() - behind.len() + graphic;
     let (word, rest) = bytes.split_at_checked(len)?;
     let ends_well = matches!(rest.first(), None | Some(b' ' | b'\t' | b'\r' | b'\n'));
     if word.is_empty() || len > LONGEST_WORD || !ends_well {

@@ -25,22 +25,24 @@ const DECIMAL_BYTES: [[u8; 4]; 256] = {
     table
 };
 
+/// Every number of one byte in decimal with a point behind it.
+const DOTTED_BYTES: [[u8; 4]; 256] = {
+    let mut table = [[0; 4]; 256];
+    let mut number = 0;
+    while number < 256 {
+        let [a, b, c, len] = DECIMAL_BYTES[number];
+        table[number] = [a, b, c, b'.'];
+        table[number][len as usize] = b'.';
+        number += 1;
+    }
+    table
+};
+
 /// Appends text.
 #[inline]
 pub(crate) fn text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
-
-/// Every number of two digits.
-const PAIRS: [[u8; 2]; 100] = {
-    let mut table = [[0; 2]; 100];
-    let mut number = 0;
-    while number < 100 {
-        table[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
-        number += 1;
-    }
-    table
-};
 
 /// Appends a number in decimal.
 #[inline]
@@ -50,38 +52,45 @@ pub(crate) fn decimal(out: &mut Vec<u8>, number: u64) {
             let [a, b, c, len] = DECIMAL_BYTES[number as usize];
             short(out, [a, b, c, 0], usize::from(len));
         }
-        Ok(number) => decimal_u32(out, number),
-        Err(_) => {
-            decimal(out, number / 1_000_000_000);
-            zero_padded(out, number % 1_000_000_000, 9);
-        }
+        Ok(number) if number < 100_000_000 => up_to_8_digits(out, number),
+        _ => many_digits(out, number),
     }
+}
+
+/// A number of at most eight digits, without leading zeros; not 0.
+fn up_to_8_digits(out: &mut Vec<u8>, number: u32) {
+    let digits = eight_digits(number);
+    let zeros = (digits & 0x0f0f_0f0f_0f0f_0f0f).trailing_zeros() / 8;
+    short(out, (digits >> (8 * zeros)).to_le_bytes(), 8 - zeros as usize);
+}
+
+/// A number of more digits.
+fn many_digits(out: &mut Vec<u8>, number: u64) {
+    decimal(out, number / 100_000_000);
+    out.extend_from_slice(&eight_digits((number % 100_000_000) as u32).to_le_bytes());
+}
+
+/// The eight decimal digits of a number below 100,000,000 as text, the first digit in the lowest byte.
+///
+/// The number is halved three times, at 4, 2 and 1 digits, all parts of a step side by side in one word; a division by a
+/// constant is a multiplication and a shift that is exact for parts of that size.
+#[inline]
+pub(crate) fn eight_digits(number: u32) -> u64 {
+    let number = u64::from(number);
+    let fours = number / 10_000 | number % 10_000 << 32;
+    let hundreds = (fours * 10_486 >> 20) & 0x0000_007f_0000_007f;
+    let twos = hundreds | (fours - 100 * hundreds) << 16;
+    let tens = (twos * 103 >> 10) & 0x000f_000f_000f_000f;
+    (tens | (twos - 10 * tens) << 8) | 0x3030_3030_3030_3030
 }
 
 /// Appends the first `len` of `bytes`. All are appended and the rest is taken back: a copy of constant length is a few
 /// instructions, and one of any length is a call.
 #[inline]
-fn short<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N], len: usize) {
+pub(crate) fn short<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N], len: usize) {
     let end = out.len() + len;
     out.extend_from_slice(&bytes);
     out.truncate(end);
-}
-
-fn decimal_u32(out: &mut Vec<u8>, number: u32) {
-    let len = number.checked_ilog10().map_or(1, |log| log as usize + 1);
-    let mut digits = [0; 16];
-    let (mut at, mut rest) = (len, number);
-    while at >= 2 {
-        let pair = PAIRS[(rest % 100) as usize];
-        rest /= 100;
-        digits[at - 2] = pair[0];
-        digits[at - 1] = pair[1];
-        at -= 2;
-    }
-    if at == 1 {
-        digits[0] = b'0' + rest as u8;
-    }
-    short(out, digits, len);
 }
 
 /// Appends a number in decimal, with leading zeros up to `width` digits.
@@ -114,19 +123,22 @@ pub(crate) fn hex_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 /// Appends an IPv4 address.
 #[inline]
 pub(crate) fn ipv4(out: &mut Vec<u8>, address: [u8; 4]) {
-    let mut text = [0; 16];
-    let mut at = 0;
-    for byte in address {
-        let [a, b, c, len] = DECIMAL_BYTES[usize::from(byte)];
-        // the point goes over what is left of the digits' room
-        text[at] = a;
-        text[at + 1] = b;
-        text[at + 2] = c;
-        at += usize::from(len);
-        text[at] = b'.';
-        at += 1;
+    let start = out.len();
+    out.extend_from_slice(&[0; 16]);
+    let mut len = 0;
+    // Each octet goes where it belongs at once: put together on the stack and copied from there, the wide load would
+    // wait for the narrow stores before it.
+    if let Some(room) = out.last_chunk_mut::<16>() {
+        for octet in address {
+            let octet = usize::from(octet);
+            if let Some(place) = room.get_mut(len..len + 4) {
+                place.copy_from_slice(&DOTTED_BYTES[octet]);
+            }
+            len += 2 + usize::from(octet > 9) + usize::from(octet > 99);
+        }
     }
-    short(out, text, at - 1);
+    // but the last point
+    out.truncate(start + len - 1);
 }
 
 /// Appends an IPv6 address as RFC 5952 has it.

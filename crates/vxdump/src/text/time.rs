@@ -42,7 +42,8 @@ pub struct Clock {
     reference: Option<i64>,
     /// the second that `text` is of: looking up a local time costs more than the rest of a line
     second: Option<i64>,
-    text: Vec<u8>,
+    text: [u8; 24],
+    text_len: usize,
 }
 
 impl Clock {
@@ -52,17 +53,27 @@ impl Clock {
     }
 
     fn in_zone(mode: Mode, precision: Precision, zone: TimeZone) -> Self {
-        Self { mode, precision, zone, reference: None, second: None, text: Vec::new() }
+        Self { mode, precision, zone, reference: None, second: None, text: [0; 24], text_len: 0 }
     }
 
     /// Appends a packet's time stamp and the space behind it.
     pub fn write(&mut self, out: &mut Vec<u8>, nanos_since_epoch: i64) {
-        let (unit, per_second) = match self.precision {
-            Precision::Micro => (1000, 1_000_000_i64),
-            Precision::Nano => (1, 1_000_000_000),
+        // constants in each arm: a division by a variable costs more than all the rest
+        let (time, per_second, second, fraction) = match self.precision {
+            Precision::Micro => {
+                let time = nanos_since_epoch.div_euclid(1000);
+                (time, 1_000_000_i64, time.div_euclid(1_000_000), time.rem_euclid(1_000_000))
+            }
+            Precision::Nano => {
+                let time = nanos_since_epoch;
+                (
+                    time,
+                    1_000_000_000,
+                    time.div_euclid(1_000_000_000),
+                    time.rem_euclid(1_000_000_000),
+                )
+            }
         };
-        let time = nanos_since_epoch.div_euclid(unit);
-        let (second, fraction) = (time.div_euclid(per_second), time.rem_euclid(per_second));
         match self.mode {
             Mode::None => return,
             Mode::Epoch => {
@@ -75,7 +86,7 @@ impl Clock {
                 if self.second != Some(second) {
                     self.convert(second);
                 }
-                out.extend_from_slice(&self.text);
+                put::short(out, self.text, self.text_len);
             }
             Mode::SincePrevious | Mode::SinceFirst => {
                 let reference = *self.reference.get_or_insert(time);
@@ -95,42 +106,45 @@ impl Clock {
         self.fraction(out, fraction.unsigned_abs());
     }
 
-    fn fraction(&self, out: &mut Vec<u8>, mut fraction: u64) {
-        let mut digits = *b".000000000 ";
-        let width = match self.precision {
-            Precision::Micro => 6,
-            Precision::Nano => 9,
-        };
-        for digit in digits[1..=width].iter_mut().rev() {
-            *digit = b'0' + (fraction % 10) as u8;
-            fraction /= 10;
+    #[inline]
+    fn fraction(&self, out: &mut Vec<u8>, fraction: u64) {
+        let digits = |number: u64| put::eight_digits(number as u32).to_le_bytes();
+        match self.precision {
+            Precision::Micro => {
+                let [_, _, a, b, c, d, e, f] = digits(fraction);
+                out.extend_from_slice(&[b'.', a, b, c, d, e, f, b' ']);
+            }
+            Precision::Nano => {
+                let [a, b, c, d, e, f, g, h] = digits(fraction / 10);
+                let last = b'0' + (fraction % 10) as u8;
+                out.extend_from_slice(&[b'.', a, b, c, d, e, f, g, h, last, b' ']);
+            }
         }
-        out.extend_from_slice(&digits[..=width]);
-        out.push(b' ');
     }
 
     #[cold]
     fn convert(&mut self, second: i64) {
         self.second = Some(second);
-        self.text.clear();
         // 64-bit nanoseconds cannot leave the years 1677 to 2262
         let Ok(timestamp) = Timestamp::from_second(second) else { return };
         let local = self.zone.to_datetime(timestamp);
         let part = |number: i8| number.unsigned_abs().into();
+        let mut text = Vec::with_capacity(self.text.len());
         if self.mode == Mode::Date {
-            put::zero_padded(&mut self.text, local.year().unsigned_abs().into(), 4);
-            self.text.push(b'-');
-            put::zero_padded(&mut self.text, part(local.month()), 2);
-            self.text.push(b'-');
-            put::zero_padded(&mut self.text, part(local.day()), 2);
-            self.text.push(b' ');
+            put::zero_padded(&mut text, local.year().unsigned_abs().into(), 4);
+            text.push(b'-');
+            put::zero_padded(&mut text, part(local.month()), 2);
+            text.push(b'-');
+            put::zero_padded(&mut text, part(local.day()), 2);
+            text.push(b' ');
         }
-        hours_minutes_seconds(
-            &mut self.text,
-            part(local.hour()),
-            part(local.minute()),
-            part(local.second()),
-        );
+        let (hour, minute, second) =
+            (part(local.hour()), part(local.minute()), part(local.second()));
+        hours_minutes_seconds(&mut text, hour, minute, second);
+        self.text_len = text.len();
+        for (place, byte) in self.text.iter_mut().zip(text) {
+            *place = byte;
+        }
     }
 }
 
