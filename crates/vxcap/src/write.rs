@@ -33,7 +33,9 @@
 mod block_writer;
 mod pcap_writer;
 mod pcapng_writer;
+mod sink;
 
 pub use block_writer::BlockWriter;
 pub use pcap_writer::{PcapFormat, PcapWriter};
 pub use pcapng_writer::{Counts, PacketOptions, PcapngWriter, Section};
+pub use sink::Sink;

@@ -10,6 +10,12 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
+    /// Whether all stays.
+    #[inline]
+    pub(crate) fn is_none(self) -> bool {
+        self.snaplen.is_none() && !self.headers_only
+    }
+
     /// The part of `data` that stays. The length on the wire stays what it was.
     pub(crate) fn keep<'a>(
         self,

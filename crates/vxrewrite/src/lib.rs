@@ -63,6 +63,7 @@ mod packet_block;
 mod pipeline;
 pub mod program;
 mod report;
+mod run;
 mod source;
 mod split;
 mod stored_block;

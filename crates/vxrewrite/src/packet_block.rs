@@ -8,7 +8,7 @@ use vxcap::file::{Block, Body};
 pub(crate) struct PacketBlock<'a> {
     pub(crate) block: &'a Block<'a>,
     pub(crate) kind: Kind,
-    pub(crate) frame: Frame<'a>,
+    pub(crate) frame: &'a Frame<'a>,
     /// Where the captured bytes begin in the block.
     pub(crate) data_at: usize,
 }
@@ -30,12 +30,12 @@ impl<'a> PacketBlock<'a> {
     /// `None` where the block is no packet's.
     #[inline]
     pub(crate) fn of(block: &'a Block<'a>) -> Option<Self> {
-        let (kind, frame, data_at) = match block.body {
-            Body::PcapRecord(record) => (Kind::Record, record.frame, record.header_len),
-            Body::EnhancedPacket(packet) => (Kind::Enhanced, packet.frame, packet.data_at),
-            Body::SimplePacket(packet) => (Kind::Simple, packet.frame, packet.data_at),
+        let (kind, frame, data_at) = match &block.body {
+            Body::PcapRecord(record) => (Kind::Record, &record.frame, record.header_len),
+            Body::EnhancedPacket(packet) => (Kind::Enhanced, &packet.frame, packet.data_at),
+            Body::SimplePacket(packet) => (Kind::Simple, &packet.frame, packet.data_at),
             Body::ObsoletePacket(packet) => {
-                (Kind::Obsolete(packet.drops), packet.frame, packet.data_at)
+                (Kind::Obsolete(packet.drops), &packet.frame, packet.data_at)
             }
             _ => return None,
         };

@@ -20,7 +20,7 @@ const READ_BLOCK: usize = 256 << 10;
 /// The read blocks of all files together stay below this, as far as there are not too many files.
 const READ_BLOCKS: usize = 32 << 20;
 
-/// Gives blocks, each with the number of its file.
+/// Gives blocks.
 pub(crate) enum Source<R> {
     /// One file, block by block as it is.
     One(Box<BlockReader<R>>),
@@ -42,12 +42,13 @@ impl<R: Read> Source<R> {
         }
     }
 
-    /// The next block; `None` at the end of all files. After an error the blocks of other files may follow.
+    /// The next block, with the number of its file in `file`; `None` at the end of all files. After an error the blocks of other
+    /// files may follow.
     #[inline]
-    pub(crate) fn next_block(&mut self) -> Result<Option<(usize, Block<'_>)>, Error> {
+    pub(crate) fn next_block(&mut self, file: &mut usize) -> Result<Option<Block<'_>>, Error> {
         match self {
-            Self::One(reader) => Ok(reader.next_block()?.map(|block| (0, block))),
-            Self::Many(merger) => merger.next_block(),
+            Self::One(reader) => reader.next_block(),
+            Self::Many(merger) => merger.next_block(file),
         }
     }
 
@@ -181,7 +182,7 @@ impl<R: Read> Merger<R> {
         merger
     }
 
-    fn next_block(&mut self) -> Result<Option<(usize, Block<'_>)>, Error> {
+    fn next_block(&mut self, number: &mut usize) -> Result<Option<Block<'_>>, Error> {
         if let Some((_, used)) = self.given.take() {
             self.spare.push(used.into_bytes());
         }
@@ -196,7 +197,8 @@ impl<R: Read> Merger<R> {
                 // damage is told at the end, when the other files are through
                 self.errors.extend(error);
                 let (file, stored) = self.given.insert(next);
-                Ok(Some((*file, stored.block())))
+                *number = *file;
+                Ok(Some(stored.block()))
             }
         }
     }

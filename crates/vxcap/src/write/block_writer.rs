@@ -1,7 +1,8 @@
 //! Collects whole blocks and writes them in large pieces.
 
-use std::io::{self, Write};
+use std::io;
 
+use super::Sink;
 use crate::Error;
 
 /// So many bytes are collected before they are written: large enough that system calls cost little,
@@ -16,7 +17,7 @@ const BUFFER_LEN: usize = 512 << 10;
 /// Call [`Self::finish`] at the end. A writer that is dropped without it writes what it has, but cannot tell
 /// of a failure.
 #[derive(Debug)]
-pub struct BlockWriter<W: Write> {
+pub struct BlockWriter<W: Sink> {
     /// Is there until the writer is finished.
     sink: Option<W>,
     buffer: Vec<u8>,
@@ -28,7 +29,7 @@ pub struct BlockWriter<W: Write> {
     whole: u64,
 }
 
-impl<W: Write> BlockWriter<W> {
+impl<W: Sink> BlockWriter<W> {
     /// Writes to this sink, which needs no buffer of its own.
     pub fn new(sink: W) -> Self {
         Self { sink: Some(sink), buffer: Vec::new(), ends: Vec::new(), written: 0, whole: 0 }
@@ -101,15 +102,16 @@ impl<W: Write> BlockWriter<W> {
             self.buffer.reserve(BUFFER_LEN - self.buffer.len());
         }
         let Some(sink) = &mut self.sink else { return Ok(()) };
+        // the sink may keep the buffer once all of it is taken
+        let len = self.buffer.len();
         let mut done = 0;
         let failure = loop {
-            let rest = self.buffer.get(done..).unwrap_or_default();
-            if rest.is_empty() {
+            if done == len {
                 break None;
             }
-            match sink.write(rest) {
+            match sink.take(&mut self.buffer, done) {
                 Ok(0) => break Some(io::Error::from(io::ErrorKind::WriteZero)),
-                Ok(len) => done += len.min(rest.len()),
+                Ok(more) => done = len.min(done + more),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => break Some(error),
             }
@@ -174,7 +176,7 @@ impl<W: Write> BlockWriter<W> {
     }
 }
 
-impl<W: Write> Drop for BlockWriter<W> {
+impl<W: Sink> Drop for BlockWriter<W> {
     fn drop(&mut self) {
         // a failure cannot be told here; who wants to know calls `finish`
         let _ = self.flush();
@@ -183,6 +185,8 @@ impl<W: Write> Drop for BlockWriter<W> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     /// Takes so many bytes and then is full.

@@ -1,10 +1,8 @@
 //! Writes pcap files (draft-ietf-opsawg-pcap).
 
-use std::io::Write;
-
 use vxlan::LinkType;
 
-use super::BlockWriter;
+use super::{BlockWriter, Sink};
 use crate::file::ByteOrder;
 use crate::file::magic::{PCAP_MICROS, PCAP_NANOS};
 use crate::frame::NANOS_PER_SECOND;
@@ -42,12 +40,12 @@ impl PcapFormat {
 
 /// Writes a pcap file.
 #[derive(Debug)]
-pub struct PcapWriter<W: Write> {
+pub struct PcapWriter<W: Sink> {
     blocks: BlockWriter<W>,
     format: PcapFormat,
 }
 
-impl<W: Write> PcapWriter<W> {
+impl<W: Sink> PcapWriter<W> {
     /// Begins a file with its header.
     ///
     /// # Errors

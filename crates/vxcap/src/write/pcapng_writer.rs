@@ -1,9 +1,8 @@
 //! Writes pcapng files (draft-ietf-opsawg-pcapng).
 
-use std::io::Write;
 use std::net::IpAddr;
 
-use super::BlockWriter;
+use super::{BlockWriter, Sink};
 use crate::file::magic::{BYTE_ORDER_MAGIC, parse_interface};
 use crate::file::{ByteOrder, block_type, option};
 use crate::{Error, Frame, FrameFlags, Interface, Resolution, Timestamp};
@@ -61,14 +60,14 @@ pub struct Counts {
 
 /// Writes a pcapng file: a section, its interfaces, then packets and other blocks.
 #[derive(Debug)]
-pub struct PcapngWriter<W: Write> {
+pub struct PcapngWriter<W: Sink> {
     blocks: BlockWriter<W>,
     order: ByteOrder,
     /// Resolution and offset of the times of the section's interfaces.
     clocks: Vec<(Resolution, i64)>,
 }
 
-impl<W: Write> PcapngWriter<W> {
+impl<W: Sink> PcapngWriter<W> {
     /// Writes in this machine's byte order.
     pub fn new(sink: W) -> Self {
         Self::with_order(sink, ByteOrder::NATIVE)

@@ -1,15 +1,13 @@
 //! Whole pcapng blocks, put into the output's buffer.
 
-use std::io::Write;
-
 use vxcap::file::ByteOrder;
-use vxcap::write::BlockWriter;
+use vxcap::write::{BlockWriter, Sink};
 
 /// Length of what stands around the body of a block: type, length, and the length again (draft-ietf-opsawg-pcapng, section 3.1).
 pub(crate) const AROUND_BODY: usize = 12;
 
 /// Writes a block that `body` makes, in this byte order. `len` is about the length of the body.
-pub(crate) fn block<W: Write>(
+pub(crate) fn block<W: Sink>(
     writer: &mut BlockWriter<W>,
     order: ByteOrder,
     kind: u32,

@@ -9,10 +9,8 @@ mod pcap;
 mod pcapng;
 mod transcode;
 
-use std::io::Write;
-
 use vxcap::file::Block;
-use vxcap::write::BlockWriter;
+use vxcap::write::{BlockWriter, Sink};
 use vxcap::{LinkType, Timestamp};
 use vxlan::Vni;
 
@@ -102,7 +100,7 @@ pub(crate) enum Shape {
 
 impl Shape {
     /// A block other than a packet's.
-    pub(crate) fn block<W: Write>(
+    pub(crate) fn block<W: Sink>(
         &mut self,
         writer: &mut BlockWriter<W>,
         file: usize,
@@ -120,7 +118,7 @@ impl Shape {
     }
 
     #[inline]
-    pub(crate) fn packet<W: Write>(
+    pub(crate) fn packet<W: Sink>(
         &mut self,
         writer: &mut BlockWriter<W>,
         packet: &Outgoing<'_>,
@@ -134,7 +132,7 @@ impl Shape {
     }
 
     /// Writes what is still to be written at the end.
-    pub(crate) fn finish<W: Write>(
+    pub(crate) fn finish<W: Sink>(
         &mut self,
         writer: &mut BlockWriter<W>,
         losses: &mut Losses,

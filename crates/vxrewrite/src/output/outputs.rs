@@ -1,11 +1,11 @@
 //! All outputs of a run: one, or one for each key.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io;
 use std::rc::Rc;
 
 use vxcap::file::{Block, Body, ByteOrder, Format};
-use vxcap::write::BlockWriter;
+use vxcap::write::{BlockWriter, Sink};
 
 use super::pcap::PcapShape;
 use super::pcapng::PcapngShape;
@@ -24,7 +24,7 @@ const MOST_STORED: usize = 64 << 20;
 /// Where the bytes of outputs go. `key` is `None` where a run has one output.
 pub trait Sinks {
     /// Takes the bytes of one output.
-    type Sink: Write;
+    type Sink: Sink;
 
     /// Makes the output; with `again`, opens one that was closed, to go on at its end.
     ///
@@ -63,7 +63,7 @@ pub(crate) struct Outputs<S: Sinks> {
     splits: bool,
 }
 
-struct OutputFile<W: Write> {
+struct OutputFile<W: Sink> {
     key: Option<String>,
     shape: Shape,
     writer: Option<BlockWriter<W>>,

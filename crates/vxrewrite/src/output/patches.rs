@@ -30,15 +30,21 @@ impl Patches {
         self.len == 0
     }
 
-    /// The same words in a part of the packet that begins at `start`; those before it are left out.
-    pub(crate) fn behind(&self, start: usize) -> Self {
-        let mut moved = Self::NONE;
-        for (at, word) in self.iter() {
+    /// Forgets all.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// Only a part of the packet goes on, which begins at `start`: words before it are left out.
+    pub(crate) fn cut_front(&mut self, start: usize) {
+        let all = *self;
+        self.clear();
+        for (at, word) in all.iter() {
             if let Some(at) = at.checked_sub(start) {
-                moved.push(at, u16::from_be_bytes(word));
+                self.push(at, u16::from_be_bytes(word));
             }
         }
-        moved
     }
 
     /// Changes the words. What lies beyond the end was cut off, and is passed over.

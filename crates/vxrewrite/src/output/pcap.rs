@@ -1,9 +1,7 @@
 //! The form of a pcap output (draft-ietf-opsawg-pcap).
 
-use std::io::Write;
-
 use vxcap::file::{Block, Body, ByteOrder, Format, PcapHeader, Variant, option};
-use vxcap::write::BlockWriter;
+use vxcap::write::{BlockWriter, Sink};
 use vxcap::{LinkType, Resolution};
 
 use super::{Outgoing, OutputFormat, Setting, is_below_micros};
@@ -127,7 +125,7 @@ impl PcapShape {
     }
 
     #[inline]
-    pub(crate) fn packet<W: Write>(
+    pub(crate) fn packet<W: Sink>(
         &mut self,
         writer: &mut BlockWriter<W>,
         out: &Outgoing<'_>,
@@ -148,7 +146,7 @@ impl PcapShape {
 
     /// Writes the file header for packets of this link type.
     #[cold]
-    fn open<W: Write>(
+    fn open<W: Sink>(
         &mut self,
         writer: &mut BlockWriter<W>,
         link_type: LinkType,
@@ -202,7 +200,7 @@ impl PcapShape {
     }
 
     /// A file without packets still has a header.
-    pub(crate) fn finish<W: Write>(
+    pub(crate) fn finish<W: Sink>(
         &mut self,
         writer: &mut BlockWriter<W>,
         _losses: &mut Losses,
@@ -217,7 +215,7 @@ impl PcapShape {
 
 /// A record of the only input, which is a pcap file of the same unit.
 #[inline]
-fn native_record<W: Write>(
+fn native_record<W: Sink>(
     writer: &mut BlockWriter<W>,
     out: &Outgoing<'_>,
     order: ByteOrder,
@@ -244,7 +242,7 @@ fn native_record<W: Write>(
 }
 
 /// A record made of whatever the packet stood in.
-fn own_record<W: Write>(
+fn own_record<W: Sink>(
     writer: &mut BlockWriter<W>,
     out: &Outgoing<'_>,
     open: Open,

@@ -1,9 +1,7 @@
 //! The form of a pcapng output (draft-ietf-opsawg-pcapng).
 
-use std::io::Write;
-
 use vxcap::file::{Block, Body, ByteOrder, Format, PcapHeader, block_type, option};
-use vxcap::write::BlockWriter;
+use vxcap::write::{BlockWriter, Sink};
 use vxcap::{Interface, Resolution};
 
 use super::interfaces::{self, Interfaces, Known};
@@ -53,7 +51,7 @@ impl PcapngShape {
         }
     }
 
-    pub(crate) fn block<W: Write>(
+    pub(crate) fn block<W: Sink>(
         &mut self,
         writer: &mut BlockWriter<W>,
         file: usize,
@@ -103,7 +101,7 @@ impl PcapngShape {
         raw
     }
 
-    fn section<W: Write>(
+    fn section<W: Sink>(
         &mut self,
         writer: &mut BlockWriter<W>,
         file: usize,
@@ -134,7 +132,7 @@ impl PcapngShape {
     }
 
     /// A pcap file has become an interface.
-    fn pcap_header<W: Write>(
+    fn pcap_header<W: Sink>(
         &mut self,
         writer: &mut BlockWriter<W>,
         file: usize,
@@ -170,7 +168,7 @@ impl PcapngShape {
     }
 
     #[inline]
-    pub(crate) fn packet<W: Write>(
+    pub(crate) fn packet<W: Sink>(
         &mut self,
         writer: &mut BlockWriter<W>,
         out: &Outgoing<'_>,
@@ -200,7 +198,7 @@ impl PcapngShape {
     }
 
     /// Writes an enhanced packet block, whatever the packet stood in.
-    fn made_anew<W: Write>(
+    fn made_anew<W: Sink>(
         &mut self,
         writer: &mut BlockWriter<W>,
         out: &Outgoing<'_>,
@@ -293,7 +291,7 @@ impl PcapngShape {
     }
 
     #[cold]
-    fn write_preface<W: Write>(&mut self, writer: &mut BlockWriter<W>) -> Result<(), Error> {
+    fn write_preface<W: Sink>(&mut self, writer: &mut BlockWriter<W>) -> Result<(), Error> {
         self.preface_due = false;
         for (order, blocks) in self.preface.iter().flat_map(|both| both.iter()) {
             if *order == self.order && !blocks.is_empty() {
@@ -306,7 +304,7 @@ impl PcapngShape {
 
 /// Writes a packet in the block that it stands in, with its interface's number of the output.
 #[inline]
-fn append<W: Write>(
+fn append<W: Sink>(
     writer: &mut BlockWriter<W>,
     out: &Outgoing<'_>,
     interface: &[u8],

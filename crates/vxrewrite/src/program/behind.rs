@@ -1,13 +1,19 @@
 //! Writing in a thread of its own: copying into the page cache takes as long as everything else together.
 
 use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::mem;
+use std::sync::mpsc::{Receiver, SendError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
+
+use vxcap::write::Sink;
 
 /// So many pieces wait at most, so that memory stays small when the disk is slower than the reader.
 const WAITING: usize = 2;
 
-/// Hands what is written to a thread, piece by piece. A failure of the thread is given by a later call.
+/// A longer piece, which came from a single large block, is not used again.
+const LONGEST_SPARE: usize = 1 << 20;
+
+/// Hands what is written to a thread, buffer by buffer, without copying it. A failure of the thread is given by a later call.
 pub(crate) struct Behind<W> {
     pieces: Option<SyncSender<Vec<u8>>>,
     /// Pieces that were written, to be used again.
@@ -22,8 +28,10 @@ impl<W: Write + Send + 'static> Behind<W> {
         let thread = thread::spawn(move || {
             for piece in waiting {
                 sink.write_all(&piece)?;
-                // where nobody takes it, it is dropped
-                let _ = written.try_send(piece);
+                if piece.capacity() <= LONGEST_SPARE {
+                    // where nobody takes it, it is dropped
+                    let _ = written.try_send(piece);
+                }
             }
             Ok(sink)
         });
@@ -44,14 +52,24 @@ impl<W: Write + Send + 'static> Behind<W> {
     }
 }
 
-impl<W: Write + Send + 'static> Write for Behind<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut piece = self.spare.try_recv().unwrap_or_default();
+impl<W: Write + Send + 'static> Sink for Behind<W> {
+    fn take(&mut self, buffer: &mut Vec<u8>, from: usize) -> io::Result<usize> {
+        let len = buffer.len() - from;
+        let spare = self.spare.try_recv();
+        let mut piece = spare.unwrap_or_else(|_| Vec::with_capacity(buffer.capacity()));
         piece.clear();
-        piece.extend_from_slice(bytes);
-        let sent = self.pieces.as_ref().is_some_and(|pieces| pieces.send(piece).is_ok());
-        if sent {
-            return Ok(bytes.len());
+        if from == 0 {
+            // the whole buffer, uncopied
+            mem::swap(buffer, &mut piece);
+        } else {
+            piece.extend_from_slice(buffer.get(from..).unwrap_or_default());
+        }
+        let Some(Err(SendError(refused))) = self.pieces.as_ref().map(|pieces| pieces.send(piece))
+        else {
+            return Ok(len);
+        };
+        if from == 0 {
+            *buffer = refused;
         }
         // the thread has ended, which it does only after a failure
         match self.join() {
@@ -90,9 +108,15 @@ mod tests {
         let mut behind = Behind::new(Vec::new());
         let mut expected = Vec::new();
         for number in 0..2000_u32 {
-            let piece = number.to_le_bytes().repeat(number as usize % 50);
-            behind.write_all(&piece).unwrap();
-            expected.extend(piece);
+            let mut piece = number.to_le_bytes().repeat(number as usize % 50);
+            expected.extend_from_slice(&piece);
+            let from = piece.len() / 8 * (number as usize % 2);
+            if let Some(start) = piece.get(..from) {
+                let mut start = start.to_vec();
+                assert_eq!(behind.take(&mut start, 0).unwrap(), from);
+                assert!(start.is_empty());
+            }
+            assert_eq!(behind.take(&mut piece, from).unwrap(), number as usize % 50 * 4 - from);
         }
         assert_eq!(behind.finish().unwrap(), expected);
     }
@@ -100,10 +124,16 @@ mod tests {
     #[test]
     fn failures_arrive() {
         let mut behind = Behind::new(Full(10_000));
-        let failure = (0..1000).find_map(|_| behind.write_all(&[7; 1000]).err());
+        let failure = (0..1000).find_map(|_| {
+            let mut piece = vec![7; 1000];
+            let failure = behind.take(&mut piece, 0).err();
+            // what was not taken is still there
+            assert_eq!(piece.len(), if failure.is_some() { 1000 } else { 0 });
+            failure
+        });
         assert_eq!(failure.unwrap().kind(), io::ErrorKind::StorageFull);
         let mut behind = Behind::new(Full(10));
-        behind.write_all(&[7; 100]).unwrap();
+        behind.take(&mut vec![7; 100], 0).unwrap();
         assert_eq!(behind.finish().err().unwrap().kind(), io::ErrorKind::StorageFull);
     }
 }

@@ -6,6 +6,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use vxcap::write;
+
 use super::behind::Behind;
 use crate::{OutputFormat, Sinks};
 
@@ -209,20 +211,20 @@ impl<W: Write> Write for Compressed<W> {
     }
 }
 
-impl Write for Sink<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+impl write::Sink for Sink<'_> {
+    fn take(&mut self, buffer: &mut Vec<u8>, from: usize) -> io::Result<usize> {
         match self {
-            Self::Here(sink) => sink.write(bytes),
-            Self::File(sink) => sink.write(bytes),
-            Self::Behind(sink) => sink.write(bytes),
+            Self::Here(sink) => write::Sink::take(sink, buffer, from),
+            Self::File(sink) => write::Sink::take(sink, buffer, from),
+            Self::Behind(sink) => write::Sink::take(sink, buffer, from),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Here(sink) => sink.flush(),
-            Self::File(sink) => sink.flush(),
-            Self::Behind(sink) => sink.flush(),
+            Self::Here(sink) => Write::flush(sink),
+            Self::File(sink) => Write::flush(sink),
+            Self::Behind(sink) => write::Sink::flush(sink),
         }
     }
 }

@@ -1,0 +1,383 @@
+//! One run of a pipeline: each block is read, each packet goes through the actions, and what is left is written.
+
+use std::io::Read;
+use std::time::Duration;
+
+use vxcap::file::Block;
+use vxlan::{Decoder, LinkType, Packet};
+
+use crate::annotate;
+use crate::dedup::{Dedup, Point};
+use crate::error::Error;
+use crate::fragments::{Fragment, Fragments, Key, Step};
+use crate::output::{Outgoing, Outputs, Patches, Sinks};
+use crate::packet_block::PacketBlock;
+use crate::pipeline::{Pipeline, Progress};
+use crate::report::{Loss, Report};
+use crate::source::Source;
+
+/// The observer is asked once in so many packets.
+const OBSERVED_EVERY: u64 = 1 << 14;
+
+/// One run of a pipeline.
+pub(crate) struct Run<'m> {
+    pipeline: Pipeline<'m>,
+    decoder: Decoder,
+    fragments: Option<Fragments>,
+    dedup: Option<Dedup>,
+    report: Report,
+    /// The packet's comment and key, in memory that is used again.
+    comment: String,
+    /// The packet before and after its addresses are replaced, likewise.
+    before: Vec<u8>,
+    after: Vec<u8>,
+    key: String,
+    /// What is to be changed in the packet, likewise.
+    patches: Patches,
+    /// Whether packets may come out otherwise than they went in.
+    acts: bool,
+    /// Whether packets are looked at to choose some of them.
+    chooses: bool,
+}
+
+impl<'m> Run<'m> {
+    /// `acts`: packets may come out otherwise than they went in.
+    pub(crate) fn new(pipeline: Pipeline<'m>, acts: bool) -> Self {
+        let window = |window: Duration| i64::try_from(window.as_nanos()).unwrap_or(i64::MAX);
+        Self {
+            decoder: Decoder::default().ports(pipeline.ports.clone()),
+            fragments: pipeline.decap.map(|_| Fragments::default()),
+            dedup: pipeline.dedup.map(|time| Dedup::new(window(time))),
+            report: Report::default(),
+            comment: String::new(),
+            before: Vec::new(),
+            after: Vec::new(),
+            key: String::new(),
+            patches: Patches::NONE,
+            acts,
+            chooses: pipeline.select.is_some() || pipeline.dedup.is_some(),
+            pipeline,
+        }
+    }
+
+    pub(crate) fn run<R: Read, S: Sinks>(
+        mut self,
+        mut source: Source<R>,
+        mut outputs: Outputs<S>,
+    ) -> Result<(Report, S), Error> {
+        let verbatim = outputs.is_verbatim();
+        let mut any = false;
+        let mut file = 0;
+        loop {
+            // looked at where it lies: moving blocks about costs more than reading them
+            let next = source.next_block(&mut file);
+            let Ok(Some(block)) = &next else {
+                let Err(damage) = next else { break };
+                self.report.damage.push(damage);
+                continue;
+            };
+            any = true;
+            let Some(packet) = PacketBlock::of(block) else {
+                self.block(file, block, &mut outputs)?;
+                continue;
+            };
+            self.report.read += 1;
+            if verbatim {
+                self.report.written += 1;
+                outputs.raw(block.raw)?;
+            } else if self.acts {
+                self.packet(file, &packet, &mut outputs)?;
+            } else {
+                self.report.written += 1;
+                let out = Outgoing::as_it_came(file, &packet, self.report.read);
+                outputs.packet(None, &out, &mut self.report.losses)?;
+            }
+            if self.report.read.is_multiple_of(OBSERVED_EVERY)
+                && let Some(observer) = &mut self.pipeline.observer
+            {
+                let (read, total) = source.progress();
+                if !observer(Progress { packets: self.report.read, read, total }) {
+                    return Err(Error::Interrupted);
+                }
+            }
+        }
+        let rest = self.fragments.as_mut().map(Fragments::rest);
+        self.lone(rest.unwrap_or_default(), &mut outputs)?;
+        if !any && let Some(damage) = self.report.damage.pop() {
+            return Err(Error::Input(damage));
+        }
+        for _ in 0..source.unsorted() {
+            self.report.losses.add(Loss::Unsorted);
+        }
+        let sinks = outputs.finish(&mut self.report.losses)?;
+        Ok((self.report, sinks))
+    }
+
+    /// A block other than a packet's.
+    fn block<S: Sinks>(
+        &mut self,
+        file: usize,
+        block: &Block<'_>,
+        outputs: &mut Outputs<S>,
+    ) -> Result<(), Error> {
+        let losses = &mut self.report.losses;
+        let Some(anonymizer) = &mut self.pipeline.anonymize else {
+            return outputs.block(file, block, losses);
+        };
+        match anonymizer.block(block, losses) {
+            None => Ok(()),
+            Some(same) if same.is_empty() => outputs.block(file, block, losses),
+            Some(raw) => outputs.block(file, &Block { raw: &raw, ..*block }, losses),
+        }
+    }
+
+    /// Carries out the actions on a packet.
+    #[inline]
+    fn packet<S: Sinks>(
+        &mut self,
+        file: usize,
+        packet: &PacketBlock<'_>,
+        outputs: &mut Outputs<S>,
+    ) -> Result<(), Error> {
+        let frame = packet.frame;
+        if let Some(select) = &mut self.pipeline.select
+            && !select.wants_frame(frame)?
+        {
+            return Ok(());
+        }
+        let decoded = self.decoder.decode_captured(frame.data, frame.link_type, frame.orig_len);
+        if self.fragments.is_some() && Fragments::concerns(&decoded) {
+            return self.fragment(file, packet, &decoded, outputs);
+        }
+        self.decoded(&Start::of(file, packet), &decoded, outputs)
+    }
+
+    /// A fragment of the underlay. Once all are there, the frame that they make goes on in place of the last one.
+    #[cold]
+    fn fragment<S: Sinks>(
+        &mut self,
+        file: usize,
+        packet: &PacketBlock<'_>,
+        decoded: &Packet<'_>,
+        outputs: &mut Outputs<S>,
+    ) -> Result<(), Error> {
+        let Some(fragments) = &mut self.fragments else { return Ok(()) };
+        let key = Key::of(file, packet, decoded);
+        let step = fragments.push(file, packet, decoded);
+        let time = packet.frame.time.nanos();
+        let out = Start::of(file, packet);
+        match step {
+            Step::Kept => {}
+            Step::Whole(link_type) => {
+                let others = fragments.take(key);
+                let whole = std::mem::take(&mut fragments.whole);
+                let again = self.decoder.decode(&whole, link_type);
+                if again.tunnel.is_some() {
+                    self.report.reassembled += 1;
+                    let out = Start {
+                        data: &whole,
+                        orig_len: whole.len() as u32,
+                        link_type,
+                        changed: true,
+                        ..out
+                    };
+                    self.decoded(&out, &again, outputs)?;
+                } else {
+                    self.as_they_came(others, outputs)?;
+                    self.decoded(&out, decoded, outputs)?;
+                }
+                if let Some(fragments) = &mut self.fragments {
+                    fragments.whole = whole;
+                }
+            }
+            Step::Alone => {
+                let others = fragments.take(key);
+                self.report.losses.add(Loss::LoneFragments);
+                self.lone(others, outputs)?;
+                self.decoded(&out, decoded, outputs)?;
+            }
+        }
+        while let Some(expired) = self.fragments.as_mut().and_then(|f| f.expired(time)) {
+            self.lone([expired], outputs)?;
+        }
+        Ok(())
+    }
+
+    /// Fragments whose others are missing.
+    fn lone<S: Sinks>(
+        &mut self,
+        fragments: impl IntoIterator<Item = Fragment>,
+        outputs: &mut Outputs<S>,
+    ) -> Result<(), Error> {
+        for fragment in fragments {
+            self.report.losses.add(Loss::LoneFragments);
+            self.as_they_came([fragment], outputs)?;
+        }
+        Ok(())
+    }
+
+    /// Fragments go on one by one.
+    fn as_they_came<S: Sinks>(
+        &mut self,
+        fragments: impl IntoIterator<Item = Fragment>,
+        outputs: &mut Outputs<S>,
+    ) -> Result<(), Error> {
+        for Fragment { file, block, .. } in fragments {
+            let block = block.block();
+            let Some(packet) = PacketBlock::of(&block) else { continue };
+            let frame = packet.frame;
+            let decoded = self.decoder.decode_captured(frame.data, frame.link_type, frame.orig_len);
+            self.decoded(&Start::of(file, &packet), &decoded, outputs)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a packet that is decoded is one of those that are asked for.
+    fn is_chosen(&mut self, start: &Start<'_>, decoded: &Packet<'_>) -> Result<bool, Error> {
+        if let Some(select) = &mut self.pipeline.select {
+            let innermost = self.decoder.innermost_tunnel(decoded);
+            let inner_len = innermost.map_or(start.orig_len, vxlan::Tunnel::payload_wire_len);
+            if !select.wants_packet(decoded, &self.decoder, inner_len)? {
+                return Ok(false);
+            }
+        }
+        if let Some(dedup) = &mut self.dedup {
+            let frame = start.packet.frame;
+            let point = Point::new(start.file, frame.interface, decoded);
+            if dedup.is_copy(decoded, frame.time.nanos(), point) {
+                self.report.merged += 1;
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Carries out the actions on a packet that is decoded; `start` is the packet before them.
+    #[inline]
+    fn decoded<S: Sinks>(
+        &mut self,
+        start: &Start<'_>,
+        decoded: &Packet<'_>,
+        outputs: &mut Outputs<S>,
+    ) -> Result<(), Error> {
+        if self.pipeline.tunnel_only && decoded.tunnel.is_none() {
+            return Ok(());
+        }
+        if self.chooses && !self.is_chosen(start, decoded)? {
+            return Ok(());
+        }
+        let Start { file, packet, mut data, mut orig_len, mut link_type, mut changed } = *start;
+        let mut tunnel = None;
+        let pipeline = &mut self.pipeline;
+        if let Some(to_port) = pipeline.to_port {
+            self.patches.clear();
+            to_port.patches(decoded, &self.decoder, &pipeline.ports, &mut self.patches);
+            if !self.patches.is_empty() {
+                self.report.reported += 1;
+                changed = true;
+            }
+        }
+        if let Some(map) = pipeline.annotate {
+            annotate::comment(&mut self.comment, map, decoded, &self.decoder);
+        }
+        if let Some(split) = pipeline.split {
+            split.key(&mut self.key, decoded, &self.decoder);
+        }
+        if let Some(decap) = pipeline.decap
+            && decoded.tunnel.is_some()
+        {
+            match decap.inner_frame(decoded, &self.decoder) {
+                Some(inner) => {
+                    data = inner.data;
+                    orig_len = inner.orig_len;
+                    link_type = inner.link_type;
+                    tunnel = Some(inner.carrier);
+                    changed = true;
+                    if !self.patches.is_empty() {
+                        self.patches.cut_front(inner.offset);
+                    }
+                    self.report.decapsulated += 1;
+                }
+                None => self.report.losses.add(Loss::NoLinkType),
+            }
+        }
+        if let Some(anonymizer) = &mut pipeline.anonymize {
+            self.before.clear();
+            self.before.extend_from_slice(data);
+            self.patches.apply(&mut self.before);
+            self.patches.clear();
+            self.after.clone_from(&self.before);
+            let (before, after) = (&self.before, &mut self.after);
+            anonymizer.packet(before, after, link_type, orig_len, &self.decoder);
+            data = &self.after;
+            changed = true;
+        }
+        if !pipeline.cut.is_none() {
+            data = pipeline.cut.keep(data, link_type, orig_len, &self.decoder);
+        }
+        let key = pipeline.split.is_some().then_some(self.key.as_str());
+        let out = Outgoing {
+            file,
+            packet,
+            data,
+            patches: &self.patches,
+            orig_len,
+            link_type,
+            tunnel,
+            comment: &self.comment,
+            changed,
+            keeps_comments: pipeline.anonymize.is_none(),
+            number: self.report.read,
+        };
+        self.report.written += 1;
+        outputs.packet(key, &out, &mut self.report.losses)
+    }
+}
+
+impl<'a> Outgoing<'a> {
+    /// A packet before any action.
+    #[inline]
+    fn as_it_came(file: usize, packet: &'a PacketBlock<'a>, number: u64) -> Self {
+        Self {
+            file,
+            packet,
+            data: packet.frame.data,
+            patches: &Patches::NONE,
+            orig_len: packet.frame.orig_len,
+            link_type: packet.frame.link_type,
+            tunnel: None,
+            comment: "",
+            changed: false,
+            keeps_comments: true,
+            number,
+        }
+    }
+}
+
+/// A packet before the actions.
+#[derive(Clone, Copy)]
+struct Start<'a> {
+    file: usize,
+    packet: &'a PacketBlock<'a>,
+    /// Its bytes: those of the block, or of the frame that it completed.
+    data: &'a [u8],
+    orig_len: u32,
+    link_type: LinkType,
+    /// Whether these are not the bytes of the block.
+    changed: bool,
+}
+
+impl<'a> Start<'a> {
+    #[inline]
+    fn of(file: usize, packet: &'a PacketBlock<'a>) -> Self {
+        let frame = &packet.frame;
+        Self {
+            file,
+            packet,
+            data: frame.data,
+            orig_len: frame.orig_len,
+            link_type: frame.link_type,
+            changed: false,
+        }
+    }
+}
