@@ -59,6 +59,17 @@ pub(crate) struct ShowArgs {
     pub(crate) no_progress: bool,
 }
 
+impl ShowArgs {
+    /// What comes first.
+    pub(crate) const fn sort(&self) -> Sort {
+        match (self.sort, self.format) {
+            (Some(sort), _) => sort,
+            (None, FlowFormat::Text) => Sort::Bytes,
+            (None, _) => Sort::First,
+        }
+    }
+}
+
 /// What bounds the flows, and the work.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Flows")]

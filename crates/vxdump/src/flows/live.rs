@@ -35,7 +35,7 @@ const BEHIND: i64 = SECOND;
 pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Failure> {
     let (live, show) = (&args.input.live, &args.show);
     let columns = columns(show.by);
-    let form = Form::new(show.format, columns, terminal)?;
+    let form = Form::new(show, columns, terminal)?;
     let netns = live.netns.as_deref().map(Netns::open).transpose().map_err(Failure::usage)?;
     let netns = netns.map(Arc::new);
     let mut following = Following::open(&args.map, netns.as_deref(), terminal)?;

@@ -26,7 +26,7 @@ use crate::output::Output;
 use crate::packets;
 use crate::source::Source;
 use crate::text::put;
-use command::{FlowFormat, FlowsCommand, LimitArgs, ShowArgs, Sort};
+use command::{FlowsCommand, LimitArgs, ShowArgs, Sort};
 use count::{Counted, Job};
 use ipfix::Exporter;
 use print::{Form, Printer};
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
         terminal.err_is_terminal && !terminal.out_is_terminal && !args.show.no_progress,
     );
     let columns = columns(args.show.by);
-    let form = Form::new(args.show.format, columns, terminal)?;
+    let form = Form::new(&args.show, columns, terminal)?;
     let output = Output::new(&mut *terminal.out, terminal.out_is_terminal);
     let mut printer = Printer::new(output, form, columns);
     let is_table = printer.is_table();
@@ -127,15 +127,6 @@ fn threads(args: &LimitArgs) -> NonZeroUsize {
     }
 }
 
-/// What comes first where nobody says it.
-const fn sort(args: &ShowArgs) -> Sort {
-    match (args.sort, args.format) {
-        (Some(sort), _) => sort,
-        (None, FlowFormat::Text) => Sort::Bytes,
-        (None, _) => Sort::First,
-    }
-}
-
 /// Flows, or their sums, until they are printed.
 enum Collected {
     Flows(Chosen<FlowRecord>),
@@ -144,7 +135,7 @@ enum Collected {
 
 impl Collected {
     fn new(args: &ShowArgs) -> Self {
-        let (by, sort, top) = (args.by, sort(args), args.top);
+        let (by, sort, top) = (args.by, args.sort(), args.top);
         match by {
             By::Flow => Self::Flows(Chosen::new(sort, top)),
             _ => Self::Sums { sums: Sums::new(by), by, sort, top, flows: 0 },

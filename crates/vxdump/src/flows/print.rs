@@ -3,11 +3,11 @@
 use podmap::PodMap;
 use vxcli::{Failure, Terminal};
 
-use super::command::FlowFormat;
+use super::command::{FlowFormat, ShowArgs};
 #[cfg(feature = "parquet")]
 use super::parquet::ParquetFile;
 use super::row::{Row, Value};
-use super::table;
+use super::table::{self, Frame};
 use crate::csv;
 use crate::json;
 use crate::output::Output;
@@ -25,8 +25,8 @@ pub(crate) struct Printer<'w> {
 
 /// What rows are printed as.
 pub(crate) enum Form {
-    /// With so many columns of the terminal; `None` where stdout is none.
-    Table(Option<usize>),
+    /// Fitted to the terminal; `None` where stdout is none.
+    Table(Option<Frame>),
     Json,
     Csv,
     #[cfg(feature = "parquet")]
@@ -38,12 +38,15 @@ impl Form {
     ///
     /// [`Failure::Usage`] where the format cannot go to stdout, or was not built in.
     pub(crate) fn new(
-        format: FlowFormat,
+        args: &ShowArgs,
         columns: &[&str],
         terminal: &Terminal,
     ) -> Result<Self, Failure> {
-        match format {
-            FlowFormat::Text => Ok(Self::Table(width(terminal))),
+        match args.format {
+            FlowFormat::Text => {
+                let sort = args.sort();
+                Ok(Self::Table(width(terminal).map(|width| Frame { width, sort })))
+            }
             FlowFormat::Json => Ok(Self::Json),
             FlowFormat::Csv => Ok(Self::Csv),
             FlowFormat::Parquet => Self::parquet(columns, terminal),
@@ -87,8 +90,8 @@ impl<'w> Printer<'w> {
     /// Prints rows: a whole table, or what the other formats go on with.
     pub(crate) fn rows<R: Row>(&mut self, rows: &[R], map: &PodMap) -> Result<(), Failure> {
         self.head();
-        if let Form::Table(width) = self.form {
-            return table::write(&mut self.output, self.columns, width, rows, map);
+        if let Form::Table(frame) = self.form {
+            return table::write(&mut self.output, self.columns, frame, rows, map);
         }
         let mut values = Vec::with_capacity(self.columns.len());
         for row in rows {

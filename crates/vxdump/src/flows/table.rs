@@ -3,6 +3,7 @@
 use podmap::PodMap;
 use vxcli::Failure;
 
+use super::command::Sort;
 use super::print::reuse;
 use super::row::Row;
 use crate::output::Output;
@@ -11,52 +12,71 @@ use crate::time_utc::Utc;
 
 /// Blanks between columns.
 const GAP: usize = 2;
-/// Names may be longer than a terminal is wide (RFC 1123 labels): there they are cut to this many characters.
-const LONGEST: usize = 40;
+/// Names may be longer than a terminal is wide (RFC 1123 labels): this many characters are kept before a column is left
+/// out, and so many are shown before another one has room.
+const LONGEST: [usize; 2] = [40, 63];
+/// Of the ends this many characters are shown before what rows are sorted by has room.
+const LEAST: usize = 12;
 
-/// The columns in the order in which they are given room on a terminal.
-const IMPORTANCE: &[&str] = &[
-    "vni",
-    "src",
-    "dst",
-    "dport",
-    "src_name",
-    "dst_name",
-    "service",
-    "vtep_src",
-    "vtep_dst",
-    "src_node",
-    "dst_node",
-    "bytes",
-    "rev_bytes",
-    "protocol",
-    "state",
-    "flows",
-    "sport",
-    "rtt_ms",
-    "retransmits",
-    "packets",
-    "rev_packets",
-    "duration",
-    "rev_retransmits",
-    "first",
-    "rtt_max_ms",
-    "tcp_flags",
-    "rev_tcp_flags",
-    "last",
+/// The columns in the order in which they are given room on a terminal; those of one line only together.
+const IMPORTANCE: &[&[&str]] = &[
+    &["vni"],
+    &["src", "dst"],
+    &["dport"],
+    &["src_name", "dst_name", "service"],
+    &["vtep_src", "vtep_dst"],
+    &["src_node", "dst_node"],
+    &["bytes"],
+    &["rev_bytes"],
+    &["protocol"],
+    &["state"],
+    &["flows"],
+    &["sport"],
+    &["rtt_ms"],
+    &["retransmits"],
+    &["packets"],
+    &["rev_packets"],
+    &["duration"],
+    &["rev_retransmits"],
+    &["first"],
+    &["rtt_max_ms"],
+    &["tcp_flags"],
+    &["rev_tcp_flags"],
+    &["last"],
 ];
 /// Of flows these come late: what they tell is in the addresses and names too.
 const LATE: &[&str] = &["src_node", "dst_node", "vtep_src", "vtep_dst", "vni"];
 
-/// Writes the head and the rows. Without a width all columns are shown, whole.
+/// The columns that rows are sorted by: they come right behind the ends.
+const fn sorted_by(sort: Sort) -> &'static [&'static str] {
+    match sort {
+        Sort::Bytes => &["bytes"],
+        Sort::Packets => &["packets"],
+        Sort::Duration => &["duration"],
+        Sort::Rtt => &["rtt_ms"],
+        Sort::Retransmits => &["retransmits", "rev_retransmits"],
+        Sort::First => &["first"],
+    }
+}
+
+/// The terminal that a table is fitted to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame {
+    /// Columns of characters.
+    pub(crate) width: usize,
+    /// What the rows are sorted by.
+    pub(crate) sort: Sort,
+}
+
+/// Writes the head and the rows. Without a frame all columns are shown, whole.
 pub(crate) fn write<R: Row>(
     output: &mut Output<'_>,
     columns: &[&str],
-    width: Option<usize>,
+    frame: Option<Frame>,
     rows: &[R],
     map: &PodMap,
 ) -> Result<(), Failure> {
-    let layout = Layout::new(columns, width, rows, map);
+    let layout = Layout::new(columns, frame, rows, map);
     let (mut utc, mut cell, mut values) = (Utc::default(), Vec::new(), Vec::new());
     for (at, name) in layout.shown(columns.iter().copied()) {
         layout.put(output.buffer(), at, name.as_bytes());
@@ -93,7 +113,7 @@ struct Layout {
 }
 
 impl Layout {
-    fn new<R: Row>(columns: &[&str], width: Option<usize>, rows: &[R], map: &PodMap) -> Self {
+    fn new<R: Row>(columns: &[&str], frame: Option<Frame>, rows: &[R], map: &PodMap) -> Self {
         let mut widths: Vec<usize> = columns.iter().map(|name| name.len()).collect();
         let mut right = vec![false; columns.len()];
         let (mut utc, mut cell, mut values) = (Utc::default(), Vec::new(), Vec::new());
@@ -107,8 +127,8 @@ impl Layout {
             }
             values = reuse(values);
         }
-        if let Some(width) = width {
-            fit(columns, &mut widths, width);
+        if let Some(frame) = frame {
+            fit(columns, &mut widths, frame);
         }
         Self { widths, right }
     }
@@ -137,25 +157,62 @@ impl Layout {
 }
 
 /// Takes columns in the order of their importance while there is room; at least one.
-fn fit(columns: &[&str], widths: &mut [usize], width: usize) {
-    let of_flows = columns.contains(&"src");
-    let late = |name: &&&str| of_flows && LATE.contains(*name);
-    let early = IMPORTANCE.iter().filter(|name| !late(name));
-    let order = early.chain(IMPORTANCE.iter().filter(late));
-    let mut room = width + GAP;
-    let mut shown = vec![false; columns.len()];
-    for at in order.filter_map(|name| columns.iter().position(|column| column == name)) {
-        let needed = widths[at].min(LONGEST) + GAP;
-        if needed <= room || !shown.contains(&true) {
-            room = room.saturating_sub(needed);
-            shown[at] = true;
-            widths[at] = widths[at].min(LONGEST).min(width.max(1));
+fn fit(columns: &[&str], widths: &mut [usize], frame: Frame) {
+    let mut order = by_importance(columns);
+    let wanted = widths.to_vec();
+    let mut room = frame.width + GAP;
+    let needed = |group: &[usize], most| -> usize {
+        group.iter().map(|&at| wanted[at].min(most) + GAP).sum()
+    };
+    // first what rows are sorted by, where the ends still have room then
+    let key = places(sorted_by(frame.sort), columns);
+    let least = order.first().map_or(0, |ends| needed(ends, LEAST));
+    let ends = usize::from(needed(&key, usize::MAX) + least <= room);
+    order.insert(1 - ends, key);
+
+    widths.fill(0);
+    for (at, group) in order.iter().enumerate() {
+        let new: Vec<usize> = group.iter().copied().filter(|&at| widths[at] == 0).collect();
+        match LONGEST.into_iter().rfind(|&most| needed(&new, most) <= room) {
+            Some(most) => new.iter().for_each(|&at| widths[at] = wanted[at].min(most)),
+            None if at == ends => share(new, widths, &wanted, room),
+            None => {}
+        }
+        let taken = widths.iter().filter(|&&width| width > 0).map(|width| width + GAP);
+        room = (frame.width + GAP).saturating_sub(taken.sum());
+    }
+    // what is left is for names that were cut
+    for at in order.into_iter().flatten() {
+        if widths[at] > 0 {
+            let more = (wanted[at] - widths[at]).min(room);
+            widths[at] += more;
+            room -= more;
         }
     }
-    for (width, shown) in widths.iter_mut().zip(shown) {
-        if !shown {
-            *width = 0;
-        }
+}
+
+/// Where the columns stand, by importance.
+fn by_importance(columns: &[&str]) -> Vec<Vec<usize>> {
+    let of_flows = columns.contains(&"src");
+    let (late, early): (Vec<_>, Vec<_>) =
+        IMPORTANCE.iter().partition(|group| of_flows && LATE.contains(&group[0]));
+    let order = early.into_iter().chain(late).map(|group| places(group, columns));
+    order.filter(|group| !group.is_empty()).collect()
+}
+
+fn places(names: &[&str], columns: &[&str]) -> Vec<usize> {
+    names.iter().filter_map(|name| columns.iter().position(|column| column == name)).collect()
+}
+
+/// The same width for all that are given, but for those that need less; the last are left out where there is no room at
+/// all.
+fn share(mut group: Vec<usize>, widths: &mut [usize], wanted: &[usize], mut room: usize) {
+    group.truncate((room / (1 + GAP)).max(1));
+    group.sort_by_key(|&at| wanted[at]);
+    for (done, &at) in group.iter().enumerate() {
+        let each = (room / (group.len() - done)).saturating_sub(GAP).max(1);
+        widths[at] = wanted[at].min(each);
+        room = room.saturating_sub(widths[at] + GAP);
     }
 }
 
@@ -171,25 +228,46 @@ mod tests {
     use super::super::sums::By;
     use super::*;
 
+    const ALL: [By; 6] = [By::Flow, By::Pod, By::Node, By::Vni, By::Vtep, By::Service];
+    const SORTS: [Sort; 6] =
+        [Sort::Bytes, Sort::Packets, Sort::Duration, Sort::Rtt, Sort::Retransmits, Sort::First];
+
     #[test]
     fn every_column_has_its_importance() {
-        for by in [By::Flow, By::Pod, By::Node, By::Vni, By::Vtep, By::Service] {
-            for column in columns(by) {
-                assert!(IMPORTANCE.contains(column), "{column}");
-            }
+        for column in ALL.iter().flat_map(|&by| columns(by)) {
+            let groups = IMPORTANCE.iter().filter(|group| group.contains(column));
+            assert_eq!(groups.count(), 1, "{column}");
         }
     }
 
+    /// Whatever the width: nothing sticks out, pairs stay together, what is sorted by is shown, no room is wasted.
     #[test]
     fn the_widest_that_fit() {
-        for width in 1..400 {
-            let columns = columns(By::Flow);
-            let mut widths = vec![12; columns.len()];
-            fit(columns, &mut widths, width);
+        let tables = ALL.iter().flat_map(|&by| SORTS.map(|sort| (by, sort)));
+        let tables = tables.flat_map(|(by, sort)| [4, 12, 90].map(|name| (by, sort, name)));
+        for ((by, sort, name), width) in tables.flat_map(|table| (1..400).map(move |w| (table, w)))
+        {
+            let columns = columns(by);
+            let of = |column: &&str| if column.ends_with("_name") { name } else { 12 };
+            let wanted: Vec<usize> = columns.iter().map(of).collect();
+            let mut widths = wanted.clone();
+            fit(columns, &mut widths, Frame { width, sort });
+            let context = || format!("{by:?} by {sort:?} in {width}: {widths:?}");
             let shown: Vec<usize> = widths.iter().copied().filter(|&w| w > 0).collect();
-            let taken = shown.iter().sum::<usize>() + GAP * (shown.len() - 1);
-            assert!(taken <= width, "{width}: {widths:?}");
-            assert_eq!(shown.len(), ((width + GAP) / (12 + GAP)).clamp(1, columns.len()));
+            let taken = shown.iter().sum::<usize>() + GAP * shown.len() - GAP;
+            assert!(!shown.is_empty() && taken <= width, "{}", context());
+            let of = |name: &str| columns.iter().position(|c| *c == name).map(|at| widths[at]);
+            for [a, b] in [["src", "dst"], ["src_name", "dst_name"], ["vtep_src", "vtep_dst"]] {
+                let [a, b] = [a, b].map(|name| of(name).map(|width| width > 0));
+                assert!(width <= 3 || by == By::Service || a == b, "{}", context());
+            }
+            assert!(width < 56 || of(sorted_by(sort)[0]) == Some(12), "{}", context());
+            // a name that is cut, or a column more, would have had room
+            let room = width - taken;
+            let cut = widths.iter().zip(&wanted).any(|(&shown, &w)| 0 < shown && shown < w);
+            assert!(!cut || room == 0 || width < 120, "{}", context());
+            let absent = of("packets") == Some(0);
+            assert!(!absent || room < 12 + GAP || width < 12, "{}", context());
         }
     }
 }
