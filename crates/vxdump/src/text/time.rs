@@ -109,17 +109,15 @@ impl Clock {
     #[inline]
     fn fraction(&self, out: &mut Vec<u8>, fraction: u64) {
         let digits = |number: u64| put::eight_digits(number as u32).to_le_bytes();
+        out.push(b'.');
         match self.precision {
-            Precision::Micro => {
-                let [_, _, a, b, c, d, e, f] = digits(fraction);
-                out.extend_from_slice(&[b'.', a, b, c, d, e, f, b' ']);
-            }
+            Precision::Micro => out.extend_from_slice(&digits(fraction)[2..]),
             Precision::Nano => {
-                let [a, b, c, d, e, f, g, h] = digits(fraction / 10);
-                let last = b'0' + (fraction % 10) as u8;
-                out.extend_from_slice(&[b'.', a, b, c, d, e, f, g, h, last, b' ']);
+                out.extend_from_slice(&digits(fraction / 10));
+                out.push(b'0' + (fraction % 10) as u8);
             }
         }
+        out.push(b' ');
     }
 
     #[cold]
