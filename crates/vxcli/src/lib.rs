@@ -5,6 +5,7 @@
 
 pub mod args;
 mod failure;
+mod outer_fragments;
 mod progress;
 mod same_file;
 mod select;
@@ -12,6 +13,7 @@ pub mod setup;
 mod terminal;
 
 pub use failure::Failure;
+pub use outer_fragments::OuterFragments;
 pub use progress::Progress;
 pub use same_file::is_same_file;
 pub use select::{Selection, ends};

@@ -74,6 +74,9 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
         packets::count(&mut pipeline);
         pipeline.output.flush()?;
     }
+    if let Some(warning) = pipeline.warning() {
+        told.tell(warning);
+    }
     told.statistics(&mut taps, selected);
     result.and(saved)?;
     match told.lost {

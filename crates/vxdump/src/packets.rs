@@ -49,7 +49,11 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
     let result = read(&mut source, &mut pipeline, &progress, &mut damage);
     progress.end();
     result?;
+    let warning = pipeline.warning();
     finish(args, pipeline)?;
+    if let Some(warning) = warning {
+        terminal.tell(warning);
+    }
     match damage.as_slice() {
         [] => Ok(()),
         [before @ .., last] => {

@@ -2,7 +2,7 @@
 
 use podmap::PodMap;
 use vxcap::{Frame, Interface};
-use vxcli::{Failure, Selection};
+use vxcli::{Failure, OuterFragments, Selection};
 use vxlan::{Decoder, Tunnel, Vni};
 
 use crate::cli::PacketArgs;
@@ -19,6 +19,8 @@ pub(crate) struct Pipeline<'w> {
     pub(crate) style: Style,
     pub(crate) save: Option<Save>,
     pub(crate) output: Output<'w>,
+    /// Whether datagrams of the underlay are wanted whose first fragment was seen.
+    pub(crate) fragments: OuterFragments<bool>,
     /// Is each packet printed?
     printed: bool,
     snaplen: usize,
@@ -68,6 +70,7 @@ impl<'w> Pipeline<'w> {
             style,
             save,
             output,
+            fragments: OuterFragments::default(),
             printed,
             snaplen,
             most,
@@ -109,13 +112,9 @@ impl<'w> Pipeline<'w> {
             let carried = frame.orig_len.saturating_sub(tunnel.payload_offset());
             tunnel.payload_wire_len().min(carried)
         });
-        if !self.selection.wants_packet(
-            &packet,
-            &self.decoder,
-            &self.map,
-            inner_len,
-            frame.interface,
-        )? {
+        let (decoder, map, interface) = (&self.decoder, &self.map, frame.interface);
+        let wants = || self.selection.wants_packet(&packet, decoder, map, inner_len, interface);
+        if !self.fragments.follow(&packet, frame.time.nanos(), wants)? {
             return Ok(Next::Continue);
         }
         let next = self.selected(frame, from)?;
@@ -144,6 +143,16 @@ impl<'w> Pipeline<'w> {
             return Ok(Next::Enough);
         }
         Ok(if self.selected == self.most { Next::Enough } else { Next::Continue })
+    }
+
+    /// What is to be told at the end about the selection.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let unfollowed = self.fragments.unfollowed();
+        (unfollowed > 0 && self.selection.looks_inside()).then(|| {
+            format!(
+                "warning: {unfollowed} later fragments of the underlay whose first one was not seen shortly before: selected by what they show themselves"
+            )
+        })
     }
 
     /// The map is another one now.

@@ -88,7 +88,8 @@ impl<'m> Pipeline<'m> {
         self
     }
 
-    /// Only packets that `select` wants.
+    /// Only packets that `select` wants. Later fragments of the underlay, which show neither tunnel nor inner packet, are wanted
+    /// where the first one is; the same holds for [`Self::tunnel_only`] and [`Self::split`].
     #[must_use]
     pub fn select(mut self, select: impl Select + 'm) -> Self {
         self.select = Some(Box::new(select));
@@ -227,6 +228,22 @@ impl<'m> Pipeline<'m> {
             return Err(Error::NeedsPcapng { what: "names and comments" });
         }
         Run::new(self, acts).run(Source::new(inputs), outputs)
+    }
+
+    /// Whether a packet that `decoder` decoded is wanted. `orig_len`: length of its frame on the wire.
+    pub(crate) fn wants(
+        &mut self,
+        orig_len: u32,
+        packet: &Packet<'_>,
+        decoder: &Decoder,
+    ) -> Result<bool, Error> {
+        if self.tunnel_only && packet.tunnel.is_none() {
+            return Ok(false);
+        }
+        let Some(select) = &mut self.select else { return Ok(true) };
+        let innermost = decoder.innermost_tunnel(packet);
+        let inner_len = innermost.map_or(orig_len, vxlan::Tunnel::payload_wire_len);
+        select.wants_packet(packet, decoder, inner_len)
     }
 
     /// Whether any packet may come out otherwise than it went in.

@@ -58,13 +58,15 @@ pub enum Loss {
     NoLinkType,
     /// Outer fragments whose other fragments are missing, and that stayed as they were.
     LoneFragments,
+    /// Later outer fragments whose first one did not come shortly before them: selection and split went by what they show themselves.
+    Unfollowed,
     /// Length of the IXIA or old-style file header: the file has a usual one now.
     OldHeader,
 }
 
 impl Loss {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::PacketOptions,
         Self::Precision,
         Self::InterfaceFacts,
@@ -80,6 +82,7 @@ impl Loss {
         Self::Unsorted,
         Self::NoLinkType,
         Self::LoneFragments,
+        Self::Unfollowed,
         Self::OldHeader,
     ];
 
@@ -111,6 +114,9 @@ impl Loss {
             Self::LoneFragments => {
                 "outer fragments whose other fragments are missing: left as they were, maybe later than their time"
             }
+            Self::Unfollowed => {
+                "later outer fragments whose first one was not seen shortly before: selected by what they show themselves"
+            }
             Self::OldHeader => "old or vendor-specific pcap headers replaced by usual ones",
         }
     }
@@ -124,8 +130,13 @@ impl Losses {
     /// Counts one more.
     #[cold]
     pub(crate) fn add(&mut self, loss: Loss) {
+        self.add_many(loss, 1);
+    }
+
+    /// Counts so many more.
+    pub(crate) fn add_many(&mut self, loss: Loss, more: u64) {
         if let Some(count) = self.0.get_mut(loss as usize) {
-            *count += 1;
+            *count += more;
         }
     }
 

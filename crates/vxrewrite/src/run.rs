@@ -4,6 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use vxcap::file::Block;
+use vxcli::OuterFragments;
 use vxlan::{Decoder, LinkType, Packet};
 
 use crate::annotate;
@@ -36,8 +37,10 @@ pub(crate) struct Run<'m> {
     patches: Patches,
     /// Whether packets may come out otherwise than they went in.
     acts: bool,
-    /// Whether packets are looked at to choose some of them.
+    /// Whether packets are looked at to choose some of them, or to choose their output.
     chooses: bool,
+    /// Which datagrams of the underlay are wanted, with the key of their output, whose first fragment was seen.
+    followed: OuterFragments<Option<String>>,
 }
 
 impl<'m> Run<'m> {
@@ -54,8 +57,12 @@ impl<'m> Run<'m> {
             after: Vec::new(),
             key: String::new(),
             patches: Patches::NONE,
+            followed: OuterFragments::default(),
             acts,
-            chooses: pipeline.select.is_some() || pipeline.dedup.is_some(),
+            chooses: pipeline.select.is_some()
+                || pipeline.tunnel_only
+                || pipeline.split.is_some()
+                || pipeline.dedup.is_some(),
             pipeline,
         }
     }
@@ -106,9 +113,8 @@ impl<'m> Run<'m> {
         if !any && let Some(damage) = self.report.damage.pop() {
             return Err(Error::Input(damage));
         }
-        for _ in 0..source.unsorted() {
-            self.report.losses.add(Loss::Unsorted);
-        }
+        self.report.losses.add_many(Loss::Unsorted, source.unsorted());
+        self.report.losses.add_many(Loss::Unfollowed, self.followed.unfollowed());
         let sinks = outputs.finish(&mut self.report.losses)?;
         Ok((self.report, sinks))
     }
@@ -232,22 +238,34 @@ impl<'m> Run<'m> {
         Ok(())
     }
 
-    /// Whether a packet that is decoded is one of those that are asked for.
-    fn is_chosen(&mut self, start: &Start<'_>, decoded: &Packet<'_>) -> Result<bool, Error> {
-        if let Some(select) = &mut self.pipeline.select {
-            let innermost = self.decoder.innermost_tunnel(decoded);
-            let inner_len = innermost.map_or(start.orig_len, vxlan::Tunnel::payload_wire_len);
-            if !select.wants_packet(decoded, &self.decoder, inner_len)? {
-                return Ok(false);
+    /// Whether a packet that is decoded is one of those that are asked for; `key` is that of its output then.
+    fn is_chosen(&mut self, start: &Start<'_>, packet: &Packet<'_>) -> Result<bool, Error> {
+        let frame = start.packet.frame;
+        let time = frame.time.nanos();
+        let (pipeline, decoder, key) = (&mut self.pipeline, &self.decoder, &mut self.key);
+        let mut choose = |key: &mut String| {
+            let wanted = pipeline.wants(start.orig_len, packet, decoder)?;
+            if let Some(split) = pipeline.split
+                && wanted
+            {
+                split.key(key, packet, decoder);
             }
+            Ok::<bool, Error>(wanted)
+        };
+        if Fragments::concerns(packet) {
+            let chosen = self
+                .followed
+                .follow(packet, time, || Ok::<_, Error>(choose(key)?.then(|| key.clone())))?;
+            let Some(of_first) = chosen else { return Ok(false) };
+            *key = of_first;
+        } else if !choose(key)? {
+            return Ok(false);
         }
-        if let Some(dedup) = &mut self.dedup {
-            let frame = start.packet.frame;
-            let point = Point::new(start.file, frame.interface, decoded);
-            if dedup.is_copy(decoded, frame.time.nanos(), point) {
-                self.report.merged += 1;
-                return Ok(false);
-            }
+        if let Some(dedup) = &mut self.dedup
+            && dedup.is_copy(packet, time, Point::new(start.file, frame.interface, packet))
+        {
+            self.report.merged += 1;
+            return Ok(false);
         }
         Ok(true)
     }
@@ -260,9 +278,6 @@ impl<'m> Run<'m> {
         decoded: &Packet<'_>,
         outputs: &mut Outputs<S>,
     ) -> Result<(), Error> {
-        if self.pipeline.tunnel_only && decoded.tunnel.is_none() {
-            return Ok(());
-        }
         if self.chooses && !self.is_chosen(start, decoded)? {
             return Ok(());
         }
@@ -279,9 +294,6 @@ impl<'m> Run<'m> {
         }
         if let Some(map) = pipeline.annotate {
             annotate::comment(&mut self.comment, map, decoded, &self.decoder);
-        }
-        if let Some(split) = pipeline.split {
-            split.key(&mut self.key, decoded, &self.decoder);
         }
         if let Some(decap) = pipeline.decap
             && decoded.tunnel.is_some()

@@ -5,6 +5,7 @@ mod anonymize;
 mod decap;
 mod dedup;
 mod files;
+mod fragments;
 mod harness;
 mod pass_through;
 mod to_port;

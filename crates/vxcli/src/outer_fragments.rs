@@ -1,0 +1,154 @@
+//! Outer fragments: the later ones show neither tunnel nor inner packet, so what was decided on the first one holds for them.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+
+use vxlan::{IpProtocol, Packet};
+
+/// A decision holds so long, in nanoseconds: as long as a reassembler waits (Linux: `net.ipv4.ipfrag_time`, 30 seconds).
+const HOLDS: i64 = 30_000_000_000;
+/// Decisions on so many datagrams are kept, 5 MB; then the oldest are forgotten. Own choice: as many as there are values of IPv4's
+/// identification.
+const MOST: usize = 1 << 16;
+
+/// What was decided on datagrams of the underlay, by their first fragments.
+#[derive(Debug)]
+pub struct OuterFragments<T> {
+    decisions: HashMap<Datagram, (i64, T)>,
+    /// The same by age.
+    ages: VecDeque<(i64, Datagram)>,
+    unfollowed: u64,
+}
+
+/// What all fragments of a datagram have in common (RFC 791 section 3.2, RFC 8200 section 4.5); it is UDP, as all tunnels are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Datagram {
+    source: IpAddr,
+    destination: IpAddr,
+    id: u32,
+}
+
+impl<T> Default for OuterFragments<T> {
+    fn default() -> Self {
+        Self { decisions: HashMap::new(), ages: VecDeque::new(), unfollowed: 0 }
+    }
+}
+
+impl<T: Clone> OuterFragments<T> {
+    /// What is decided on a packet: of a later fragment what was decided on its first one, of all else what `decide` says.
+    /// `now` is its time in nanoseconds.
+    ///
+    /// # Errors
+    ///
+    /// Those of `decide`.
+    #[inline]
+    pub fn follow<E>(
+        &mut self,
+        packet: &Packet<'_>,
+        now: i64,
+        decide: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let Some(fragment) = packet.outer.fragment() else { return decide() };
+        let Some(datagram) = Datagram::of(packet, fragment.id) else { return decide() };
+        if fragment.is_first() {
+            let decision = decide()?;
+            self.remember(datagram, now, decision.clone());
+            return Ok(decision);
+        }
+        match self.decisions.get(&datagram) {
+            Some((then, decision)) if now.saturating_sub(*then) <= HOLDS => Ok(decision.clone()),
+            _ => {
+                self.unfollowed += 1;
+                decide()
+            }
+        }
+    }
+
+    #[cold]
+    fn remember(&mut self, datagram: Datagram, now: i64, decision: T) {
+        while let Some(&(then, oldest)) = self.ages.front()
+            && (now.saturating_sub(then) > HOLDS || self.ages.len() >= MOST)
+        {
+            self.ages.pop_front();
+            // the same identification may have come again since
+            if self.decisions.get(&oldest).is_some_and(|(latest, _)| *latest == then) {
+                self.decisions.remove(&oldest);
+            }
+        }
+        self.decisions.insert(datagram, (now, decision));
+        self.ages.push_back((now, datagram));
+    }
+
+    /// Later fragments that were decided on by themselves: their first one came after them, was not captured, or is too long ago.
+    pub fn unfollowed(&self) -> u64 {
+        self.unfollowed
+    }
+}
+
+impl Datagram {
+    #[cold]
+    fn of(packet: &Packet<'_>, id: u32) -> Option<Self> {
+        let outer = &packet.outer;
+        let (source, destination) = (outer.source()?, outer.destination()?);
+        (outer.protocol() == Some(IpProtocol::UDP)).then_some(Self { source, destination, id })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use vxlan::{Decoder, LinkType};
+
+    use super::*;
+
+    /// An IPv4 fragment of UDP with this identification and offset, and nothing in it.
+    fn fragment(id: u16, offset: u16) -> Vec<u8> {
+        let mut packet = vec![0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+        packet[4..6].copy_from_slice(&id.to_be_bytes());
+        packet[6..8].copy_from_slice(&(0x2000 | offset).to_be_bytes());
+        packet.extend([0; 8]);
+        packet
+    }
+
+    /// What is decided on a fragment where it is decided on by itself, or is not asked for.
+    fn decided(fragments: &mut OuterFragments<u32>, packet: &[u8], now: i64, itself: u32) -> u32 {
+        let packet = Decoder::default().decode(packet, LinkType::RAW);
+        let result: Result<u32, Infallible> = fragments.follow(&packet, now, || Ok(itself));
+        result.unwrap()
+    }
+
+    #[test]
+    fn later_fragments_follow_the_first_one() {
+        let mut fragments = OuterFragments::default();
+        assert_eq!(decided(&mut fragments, &fragment(1, 0), 0, 10), 10);
+        assert_eq!(decided(&mut fragments, &fragment(2, 0), 1, 20), 20);
+        assert_eq!(decided(&mut fragments, &fragment(1, 1), 2, 0), 10);
+        assert_eq!(decided(&mut fragments, &fragment(2, 1), HOLDS + 1, 0), 20);
+        // too late, and of an unknown datagram
+        assert_eq!(fragments.unfollowed(), 0);
+        assert_eq!(decided(&mut fragments, &fragment(1, 2), HOLDS + 1, 7), 7);
+        assert_eq!(decided(&mut fragments, &fragment(3, 2), 3, 8), 8);
+        assert_eq!(fragments.unfollowed(), 2);
+        // the identification comes again
+        assert_eq!(decided(&mut fragments, &fragment(1, 0), HOLDS + 2, 11), 11);
+        assert_eq!(decided(&mut fragments, &fragment(1, 1), HOLDS + 3, 0), 11);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut fragments = OuterFragments::default();
+        let mut packet = fragment(0, 0);
+        for number in 0..MOST as u32 + 1000 {
+            packet[16..20].copy_from_slice(&number.to_be_bytes());
+            decided(&mut fragments, &packet, number.into(), number);
+        }
+        assert_eq!(fragments.decisions.len(), MOST);
+        assert_eq!(fragments.ages.len(), MOST);
+        let mut later = fragment(0, 1);
+        later[16..20].copy_from_slice(&999_u32.to_be_bytes());
+        assert_eq!(decided(&mut fragments, &later, 70_000, 5), 5);
+        later[16..20].copy_from_slice(&1000_u32.to_be_bytes());
+        assert_eq!(decided(&mut fragments, &later, 70_000, 5), 1000);
+    }
+}
