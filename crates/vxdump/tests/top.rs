@@ -142,9 +142,16 @@ impl Tmux {
 
 impl Drop for Tmux {
     fn drop(&mut self) {
-        self.command(&["kill-server"]);
+        // it is gone already where its last terminal is
+        let _ = Command::new("tmux").args(["-L", &self.name, "kill-server"]).output();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// The process that another one has begun.
+fn child(of: &str) -> String {
+    let children = fs::read_to_string(format!("/proc/{of}/task/{of}/children"));
+    children.expect("a process has a list of children").trim().to_owned()
 }
 
 fn top(lab: &Lab) -> String {
@@ -184,9 +191,27 @@ fn pings_are_seen_at_both_sizes_while_it_is_resized() {
         assert_eq!(row.get(12), Some(&"3.92k"), "{screen}");
         assert!(screen.lines().nth(48).unwrap().starts_with("0 dropped"), "{screen}");
 
-        tmux.keys(&["n"]);
-        tmux.wait("nodes", |screen| screen.contains("pairs of nodes by bytes/s"));
-        tmux.keys(&["p", "/", "nobody", "Enter"]);
+        // every key of the last line, and what the first line makes of it
+        for (key, title) in [
+            ("n", "pairs of nodes by bytes/s "),
+            ("v", "VNIs by bytes/s "),
+            ("s", "clients and services by bytes/s "),
+            ("p", "pairs of pods by bytes/s "),
+            ("k", "by packets/s "),
+            ("r", "by retransmissions "),
+            ("t", "by round-trip time "),
+            ("a", "by name "),
+            ("a", "by name, least first "),
+            ("b", "by bytes/s "),
+            ("Space", " PAUSED"),
+            ("Space", "every 0.2 s"),
+        ] {
+            tmux.keys(&[key]);
+            tmux.wait(key, |screen| {
+                screen.lines().next().is_some_and(|line| format!("{line} ").contains(title))
+            });
+        }
+        tmux.keys(&["/", "nobody", "Enter"]);
         tmux.wait("a filter", |screen| screen.contains("has \"nobody\" in its name"));
         tmux.keys(&["Escape"]);
         tmux.wait("no filter", |screen| pinged(screen).is_some());
@@ -210,10 +235,7 @@ fn signals_leave_the_terminal_as_it_was() {
     for signal in ["TERM", "INT"] {
         let (status, screen) = tmux.run(&top(&lab), || {
             tmux.wait("the view", |screen| screen.contains("q quit"));
-            let shell = tmux.shows("#{pane_pid}");
-            let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"));
-            let child = children.unwrap().trim().to_owned();
-            output("kill", &["-s", signal, &child]);
+            output("kill", &["-s", signal, &child(&tmux.shows("#{pane_pid}"))]);
         });
         assert_eq!(status, "0", "SIG{signal}: {screen}");
         assert!(screen.contains("packets captured"), "SIG{signal}: {screen}");
@@ -224,6 +246,52 @@ fn signals_leave_the_terminal_as_it_was() {
         tmux.keys(&["C-c"]);
     });
     assert_eq!(status, "0");
+}
+
+/// What a full buffer loses stands in the last line but one.
+#[test]
+fn losses_are_told() {
+    if !is_possible() {
+        return;
+    }
+    let (lab, tmux) = (Lab::up(), Tmux::new(80, 24));
+    // a shell between, as the terminal's own would notice that its job is stopped
+    let command = format!("sh -c '{} -B 64; exit $?'", top(&lab));
+    let (status, screen) = tmux.run(&command, || {
+        tmux.wait("the view", |screen| screen.contains("q quit"));
+        let program = child(&child(&tmux.shows("#{pane_pid}")));
+        output("kill", &["-s", "STOP", &program]);
+        lab.command(&["exec", "n1p1", "ping", "-q", "-f", "-c3000", "10.244.2.2"]);
+        output("kill", &["-s", "CONT", &program]);
+        tmux.wait("drops", |screen| {
+            screen
+                .lines()
+                .nth(22)
+                .is_some_and(|line| line.starts_with("dropped ") && line.contains(" by kernel"))
+        });
+        tmux.keys(&["q"]);
+    });
+    assert_eq!(status, "0", "{screen}");
+    assert!(!screen.contains("\n0 packets dropped by kernel"), "{screen}");
+}
+
+/// Nothing is left running where nobody looks any more.
+#[test]
+fn a_terminal_that_goes_away_ends_it() {
+    if !is_possible() {
+        return;
+    }
+    let (lab, tmux) = (Lab::up(), Tmux::new(80, 24));
+    tmux.keys(&[&top(&lab), "Enter"]);
+    tmux.wait("the view", |screen| screen.contains("q quit"));
+    let program = PathBuf::from(format!("/proc/{}/exe", child(&tmux.shows("#{pane_pid}"))));
+    assert!(fs::read_link(&program).is_ok_and(|exe| exe.ends_with("vxdump")));
+    tmux.command(&["kill-pane"]);
+    let begin = Instant::now();
+    while fs::read_link(&program).is_ok() {
+        assert!(begin.elapsed() < PATIENCE, "it still runs");
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]
