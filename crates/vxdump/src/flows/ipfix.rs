@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::time::{Duration, Instant, SystemTime};
 
 use vxcli::Failure;
-use vxflow::{Counts, EndReason, FlowRecord};
+use vxflow::{Counts, EndReason, Ends, FlowRecord};
 
 /// Version of messages (RFC 7011 section 3.1).
 const VERSION: u16 = 10;
@@ -29,14 +29,18 @@ const SEGMENT_VXLAN: u64 = 1 << 56;
 /// An Ethernet header, which octetDeltaCount leaves out.
 const ETHERNET: u64 = 14;
 
-/// Elements and their lengths in bytes, but for addresses and network.
-const COMMON: [(u16, u16); 12] = [
+/// From the end of one message to that of the next, at least, where nothing is lost by waiting: a collector's buffer holds some
+/// hundred messages (`net.core.rmem_default`), which a burst of more would overrun.
+const STEP: Duration = Duration::from_micros(500);
+/// So many messages may make up for a pause.
+const BURST: u32 = 16;
+
+/// Elements and their lengths in bytes, but for addresses, what tells apart the flows between them, and network.
+const COMMON: [(u16, u16); 10] = [
     (152, 8), // flowStartMilliseconds: not every collector knows the nanoseconds
     (153, 8), // flowEndMilliseconds
     (156, 8), // flowStartNanoseconds
     (157, 8), // flowEndNanoseconds
-    (7, 2),   // sourceTransportPort
-    (11, 2),  // destinationTransportPort
     (4, 1),   // protocolIdentifier
     (136, 1), // flowEndReason
     (6, 1),   // tcpControlBits, the low 8 bits (RFC 7011 section 6.2)
@@ -48,6 +52,38 @@ const COMMON: [(u16, u16); 12] = [
 const SEGMENT: (u16, u16) = (351, 8);
 /// sourceIPv4Address, destinationIPv4Address; sourceIPv6Address, destinationIPv6Address
 const ADDRESSES: [[(u16, u16); 2]; 2] = [[(8, 4), (12, 4)], [(27, 16), (28, 16)]];
+/// sourceTransportPort, destinationTransportPort
+const PORTS: [(u16, u16); 2] = [(7, 2), (11, 2)];
+/// icmpTypeCodeIPv4, icmpTypeCodeIPv6
+const ICMP: [(u16, u16); 2] = [(32, 2), (139, 2)];
+/// Messages of an echo, by address family: type, times 256, of request and reply (RFC 792, RFC 4443 section 4).
+const ECHO: [[u16; 2]; 2] = [[8 << 8, 0], [128 << 8, 129 << 8]];
+
+/// What a record has of its flow. Each kind has a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shape {
+    v6: bool,
+    icmp: bool,
+    with_network: bool,
+}
+
+impl Shape {
+    fn all() -> impl Iterator<Item = Self> {
+        (0..8).map(|n| Self { v6: n & 4 != 0, icmp: n & 2 != 0, with_network: n & 1 != 0 })
+    }
+
+    const fn template(self) -> u16 {
+        FIRST_TEMPLATE + 4 * self.v6 as u16 + 2 * self.icmp as u16 + self.with_network as u16
+    }
+
+    /// Elements and their lengths, in the order of a record.
+    fn elements(self) -> impl Iterator<Item = &'static (u16, u16)> {
+        let family = usize::from(self.v6);
+        let ends = if self.icmp { &ICMP[family..=family] } else { &PORTS };
+        let network = self.with_network.then_some(&SEGMENT);
+        ADDRESSES[family].iter().chain(ends).chain(&COMMON).chain(network)
+    }
+}
 
 /// Sends flows to a collector.
 pub(super) struct Exporter {
@@ -56,8 +92,12 @@ pub(super) struct Exporter {
     message: Message,
     templates: Option<Instant>,
     since_templates: u32,
+    /// For so long, all together, it waits between messages.
+    pub(super) patience: Duration,
+    /// when the last message was to be sent
+    due: Option<Instant>,
     /// Messages that could not be sent.
-    pub(super) lost: u64,
+    lost: u64,
 }
 
 impl Exporter {
@@ -84,6 +124,8 @@ impl Exporter {
             message: Message::default(),
             templates: None,
             since_templates: 0,
+            patience: Duration::ZERO,
+            due: None,
             lost: 0,
         })
     }
@@ -117,6 +159,7 @@ impl Exporter {
         if self.message.is_empty() {
             return;
         }
+        self.wait();
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         // a collector that is not there, or is slow, stops nothing
         if self.socket.send(self.message.finish(now.as_secs() as u32)).is_err() {
@@ -124,6 +167,20 @@ impl Exporter {
         }
         self.since_templates += 1;
         self.message.clear();
+    }
+
+    /// Until the next message may be sent, while there is patience.
+    fn wait(&mut self) {
+        if self.patience.is_zero() {
+            return;
+        }
+        let now = Instant::now();
+        let earliest = now.checked_sub(STEP * BURST).unwrap_or(now);
+        let due = self.due.map_or(now, |due| due.max(earliest) + STEP);
+        self.due = Some(due);
+        let wait = due.saturating_duration_since(now);
+        std::thread::sleep(wait);
+        self.patience = self.patience.saturating_sub(wait);
     }
 
     /// What to tell of messages that could not be sent.
@@ -163,18 +220,12 @@ impl Message {
     fn templates(&mut self) {
         self.begin();
         self.open(TEMPLATES);
-        for (family, addresses) in ADDRESSES.iter().enumerate() {
-            for with_network in [false, true] {
-                let elements = addresses.iter().chain(&COMMON);
-                let elements = elements.chain(with_network.then_some(&SEGMENT));
-                let id = template(family, with_network);
-                let count = addresses.len() + COMMON.len() + usize::from(with_network);
-                put16(&mut self.bytes, id);
-                put16(&mut self.bytes, count as u16);
-                for (element, len) in elements {
-                    put16(&mut self.bytes, *element);
-                    put16(&mut self.bytes, *len);
-                }
+        for shape in Shape::all() {
+            put16(&mut self.bytes, shape.template());
+            put16(&mut self.bytes, shape.elements().count() as u16);
+            for (element, len) in shape.elements() {
+                put16(&mut self.bytes, *element);
+                put16(&mut self.bytes, *len);
             }
         }
         self.close();
@@ -231,10 +282,6 @@ fn put16(out: &mut Vec<u8>, number: u16) {
     out.extend(number.to_be_bytes());
 }
 
-const fn template(family: usize, with_network: bool) -> u16 {
-    FIRST_TEMPLATE + 2 * family as u16 + with_network as u16
-}
-
 struct Record {
     template: u16,
     bytes: Vec<u8>,
@@ -243,12 +290,10 @@ struct Record {
 /// One direction of a flow. Its fields are those of the template, in order.
 fn record(flow: &FlowRecord, counts: &Counts, forward: bool) -> Record {
     let key = &flow.key;
-    let ports = (key.source_port().unwrap_or(0), key.destination_port().unwrap_or(0));
-    let (from, to, ports) = if forward {
-        (key.source, key.destination, ports)
-    } else {
-        (key.destination, key.source, (ports.1, ports.0))
-    };
+    let (from, to) =
+        if forward { (key.source, key.destination) } else { (key.destination, key.source) };
+    let icmp = matches!(key.ends, Ends::Identifier(_) | Ends::Message { .. });
+    let shape = Shape { v6: from.is_ipv6(), icmp, with_network: key.vni.is_some() };
     let mut bytes = Vec::with_capacity(128);
     for address in [from, to] {
         match address {
@@ -256,13 +301,23 @@ fn record(flow: &FlowRecord, counts: &Counts, forward: bool) -> Record {
             IpAddr::V6(address) => bytes.extend(address.octets()),
         }
     }
+    match key.ends {
+        Ends::Identifier(_) => {
+            put16(&mut bytes, ECHO[usize::from(shape.v6)][usize::from(!forward)]);
+        }
+        Ends::Message { kind, code } => bytes.extend([kind, code]),
+        Ends::Ports { .. } | Ends::Fragments | Ends::None => {
+            let ports = (key.source_port().unwrap_or(0), key.destination_port().unwrap_or(0));
+            let (from, to) = if forward { ports } else { (ports.1, ports.0) };
+            put16(&mut bytes, from);
+            put16(&mut bytes, to);
+        }
+    }
     for time in [flow.first, flow.last] {
         bytes.extend(time.div_euclid(1_000_000).to_be_bytes());
     }
     bytes.extend(ntp(flow.first).to_be_bytes());
     bytes.extend(ntp(flow.last).to_be_bytes());
-    put16(&mut bytes, ports.0);
-    put16(&mut bytes, ports.1);
     bytes.push(key.protocol.0);
     bytes.push(end_reason(flow.end));
     bytes.push(counts.tcp_flags.0 as u8);
@@ -273,7 +328,7 @@ fn record(flow: &FlowRecord, counts: &Counts, forward: bool) -> Record {
     if let Some(vni) = key.vni {
         bytes.extend((SEGMENT_VXLAN | u64::from(vni.number())).to_be_bytes());
     }
-    Record { template: template(usize::from(from.is_ipv6()), key.vni.is_some()), bytes }
+    Record { template: shape.template(), bytes }
 }
 
 /// NTP's 64-bit timestamp: seconds since 1900, and their fraction (RFC 5905 section 6).

@@ -28,6 +28,8 @@ use crate::taps::{Taps, Wanted};
 
 /// A table is printed so often, in seconds, where nobody says how often.
 const INTERVAL: u32 = 10;
+/// The end may take so long, for the sake of a collector.
+const LAST: Duration = Duration::from_secs(5);
 /// How far the packets that are still in a ring may be behind the clock, in nanoseconds.
 const BEHIND: i64 = SECOND;
 
@@ -90,8 +92,9 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
         capture(&mut taps, &mut following, &mut watch, &mut table, &signals, interval, &mut told);
 
     let counts = table.counts();
-    // what is left at the end comes in order
+    // what is left at the end comes in order, and may take its time
     watch.as_they_end = false;
+    watch.ipfix.iter_mut().for_each(|ipfix| ipfix.patience = LAST);
     let rest = captured.and_then(|()| {
         table.finish().try_for_each(|record| watch.ended(record))?;
         let collected = std::mem::replace(&mut watch.collected, Collected::new(show));

@@ -15,6 +15,7 @@ mod totals;
 
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use podmap::PodMap;
 use vxcli::{Failure, Progress, Selection, Terminal, setup};
@@ -67,6 +68,8 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     let mut printer = Printer::new(output, form, columns);
     let is_table = printer.is_table();
     let mut ipfix = args.export.ipfix.as_deref().map(Exporter::open).transpose()?;
+    // a file waits
+    ipfix.iter_mut().for_each(|ipfix| ipfix.patience = Duration::MAX);
     let mut collected = Collected::new(&args.show);
     let result = job.run(&mut source, &progress, &mut select, &mut |record| {
         if let Some(ipfix) = &mut ipfix {

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::net::UdpSocket;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -37,10 +36,19 @@ fn expected(flows: &[Value]) -> BTreeMap<String, [u64; 2]> {
             "icmpv6" => "58",
             other => other,
         };
-        let ends = [(text("src"), port("sport")), (text("dst"), port("dport"))];
+        let mut ends = [(text("src"), port("sport")), (text("dst"), port("dport"))];
+        // in the place of ports: type and code of an echo, by direction
+        let echo = match protocol {
+            "1" => Some([0x0800, 0]),
+            "58" if flow.get("sport").is_some() => Some([0x8000, 0x8100]),
+            _ => None,
+        };
         for (from, to, prefix) in [(0, 1, ""), (1, 0, "rev_")] {
             let count = |what: &str| flow[format!("{prefix}{what}")].as_u64().expect("a number");
             if count("packets") > 0 {
+                if let Some(echo) = echo {
+                    (ends[from].1, ends[to].1) = (String::new(), echo[from].to_string());
+                }
                 let (from, to) = (&ends[from], &ends[to]);
                 let name = name([protocol, &from.0, &from.1, &to.0, &to.1]);
                 expected.insert(name, [count("packets"), count("bytes")]);
@@ -74,26 +82,43 @@ fn capture_of(datagrams: &[Vec<u8>]) -> Vec<u8> {
 
 const CAPTURES: [&str; 3] = ["http-n1-eth0.pcap", "v6-n1-eth0.pcap", "mesh-n1-eth0.pcap"];
 
+/// The flows of a capture, and a capture file of what a collector gets of them.
+fn exported(capture: &Path, arguments: &[&str], file: &Path) -> Vec<Value> {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.set_read_timeout(Some(Duration::from_millis(300))).expect("a timeout");
+    let to = socket.local_addr().expect("an address").to_string();
+    let flows = flows(capture, &[&["--ipfix", &to], arguments].concat());
+    let mut datagrams = Vec::new();
+    let mut block = vec![0; 65536];
+    while let Ok(len) = socket.recv(&mut block) {
+        assert!(len <= 1232, "{len} bytes");
+        datagrams.push(block[..len].to_vec());
+    }
+    fs::write(file, capture_of(&datagrams)).expect("written");
+    flows
+}
+
 #[test]
 fn tshark_reads_what_a_collector_gets() {
     let folder = folder("ipfix");
     for capture in CAPTURES {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        socket.set_read_timeout(Some(Duration::from_millis(300))).expect("a timeout");
-        let to = socket.local_addr().expect("an address").to_string();
-        let flows = flows(&bundled(capture), &["--ipfix", &to]);
-        let mut datagrams = Vec::new();
-        let mut block = vec![0; 65536];
-        while let Ok(len) = socket.recv(&mut block) {
-            assert!(len <= 1232, "{len} bytes");
-            datagrams.push(block[..len].to_vec());
-        }
         let path = folder.join(capture);
-        let mut file = fs::File::create(&path).expect("a file");
-        file.write_all(&capture_of(&datagrams)).expect("written");
-        let path = path.to_str().expect("a name in UTF-8");
-        let json = tool("tshark", &["-r", path, "-T", "json", "-d", "udp.port==4739,cflow"]);
-        assert!(!json.contains("_ws.malformed"), "{capture}: {json}");
+        let name_of_file = path.to_str().expect("a name in UTF-8");
+        let read = ["-r", name_of_file, "-d", "udp.port==4739,cflow", "-T", "fields"];
+        let all = exported(&bundled(capture), &[], &path);
+        // no remarks on templates, lengths and sequence numbers
+        let columns = ["-e", "_ws.expert.message", "-e", "_ws.malformed"];
+        assert_eq!(tool("tshark", &[&read[..], &columns].concat()).trim(), "", "{capture}");
+        let columns = ["-e", "cflow.icmp_ipv4_type", "-e", "cflow.icmp_ipv6_type"];
+        let types = tool("tshark", &[&read[..], &columns].concat());
+        let icmp = all
+            .iter()
+            .filter(|flow| flow["protocol"].as_str().is_some_and(|p| p.starts_with("icmp")));
+        let types = types.split([',', '\t', '\n']).filter(|kind| !kind.is_empty()).count();
+        assert_eq!(types, 2 * icmp.count(), "{capture}");
+
+        let with_ports = ["--inner", "not icmp and not icmp6"];
+        let flows = exported(&bundled(capture), &with_ports, &path);
         let fields = [
             "cflow.protocol",
             "cflow.srcaddr",
@@ -106,7 +131,7 @@ fn tshark_reads_what_a_collector_gets() {
             "cflow.octets",
             "cflow.layer2_segment_id",
         ];
-        let mut arguments = vec!["-r", path, "-d", "udp.port==4739,cflow", "-T", "fields"];
+        let mut arguments = read.to_vec();
         arguments.extend(fields.iter().flat_map(|field| ["-e", field]));
         let mut theirs: Vec<Vec<String>> = vec![Vec::new(); fields.len()];
         for datagram in tool("tshark", &arguments).lines() {
@@ -137,59 +162,108 @@ fn tshark_reads_what_a_collector_gets() {
     fs::remove_dir_all(folder).expect("the folder is removed");
 }
 
-/// nfcapd of nfdump, where it is installed: flows, packets, bytes and times.
+/// nfcapd of nfdump.
+struct Collector {
+    process: Child,
+    folder: PathBuf,
+    address: String,
+}
+
+impl Collector {
+    /// Listening; `None`, with a message, where it is not installed.
+    fn start(name: &str) -> Option<Self> {
+        let folder = folder(name);
+        let free = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let port = free.local_addr().expect("an address").port();
+        drop(free);
+        let (files, text) = (folder.to_str().expect("a name in UTF-8"), port.to_string());
+        let started = Command::new("nfcapd")
+            .args(["-w", files, "-b", "127.0.0.1", "-p", &text, "-t", "3600"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(process) = started else {
+            eprintln!("skipped: nfcapd is not installed (package nfdump)");
+            return None;
+        };
+        let hex = format!(":{port:04X} ");
+        let listens =
+            || fs::read_to_string("/proc/net/udp").is_ok_and(|table| table.contains(&hex));
+        for _ in 0..100 {
+            if listens() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert!(listens(), "nfcapd does not listen");
+        Some(Self { process, folder, address: format!("127.0.0.1:{port}") })
+    }
+
+    /// What it has got, as nfdump prints it.
+    fn stop(mut self) -> Vec<Value> {
+        std::thread::sleep(Duration::from_millis(300));
+        tool("kill", &["-TERM", &self.process.id().to_string()]);
+        self.process.wait().expect("nfcapd ends");
+        let files = self.folder.to_str().expect("a name in UTF-8");
+        let json = tool("nfdump", &["-R", files, "-o", "json"]);
+        fs::remove_dir_all(&self.folder).expect("the folder is removed");
+        serde_json::from_str(&json).expect("nfdump prints an array")
+    }
+}
+
+/// Flows of both families, with ports and ICMP: packets, bytes and times.
 #[test]
 fn nfcapd_collects_the_flows() {
-    let folder = folder("nfcapd");
-    let free = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    let port = free.local_addr().expect("an address").port().to_string();
-    drop(free);
-    let files = folder.to_str().expect("a name in UTF-8");
-    let started = Command::new("nfcapd")
-        .args(["-w", files, "-b", "127.0.0.1", "-p", &port, "-t", "3600"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    let Ok(mut collector) = started else {
-        eprintln!("skipped: nfcapd is not installed (package nfdump)");
-        return;
-    };
-    let hex = format!(":{:04X} ", port.parse::<u16>().expect("a port"));
-    let listens = || fs::read_to_string("/proc/net/udp").is_ok_and(|table| table.contains(&hex));
-    for _ in 0..100 {
-        if listens() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    assert!(listens(), "nfcapd does not listen");
-    let capture = bundled("mesh-n1-eth0.pcap");
-    let flows = flows(&capture, &["--ipfix", &format!("127.0.0.1:{port}")]);
-    std::thread::sleep(Duration::from_millis(300));
-    tool("kill", &["-TERM", &collector.id().to_string()]);
-    collector.wait().expect("nfcapd ends");
-    let json = tool("nfdump", &["-R", files, "-o", "json"]);
-    let theirs: Value = serde_json::from_str(&json).expect("nfdump prints JSON");
-    let theirs = theirs.as_array().expect("an array");
+    let Some(collector) = Collector::start("nfcapd") else { return };
+    let captures = ["mesh-n1-eth0.pcap", "v6-n1-eth0.pcap"];
+    let flows: Vec<Value> = captures
+        .iter()
+        .flat_map(|capture| flows(&bundled(capture), &["--ipfix", &collector.address]))
+        .collect();
+    let theirs = collector.stop();
     let expected = expected(&flows);
     assert_eq!(theirs.len(), expected.len());
     let times: Vec<&str> =
         flows.iter().map(|flow| &flow["first"].as_str().expect("a time")[..23]).collect();
     for record in theirs {
         let number = |key: &str| record[key].as_u64().unwrap_or(0);
-        let address = |key: &str| record[key].as_str().unwrap_or("");
-        let [from, to] = ["src4_addr", "dst4_addr"].map(address);
-        if number("proto") == 1 {
-            continue; // nfdump has types of ICMP in the place of ports
-        }
-        let (proto, sport, dport) = ("proto", "src_port", "dst_port");
-        let [proto, sport, dport] = [proto, sport, dport].map(|key| number(key).to_string());
-        let name = name([&proto, from, &sport, to, &dport]);
-        let [packets, bytes] = expected[&name];
+        let address = |end: &str| {
+            let address = record[format!("{end}4_addr")].as_str();
+            address.or_else(|| record[format!("{end}6_addr")].as_str()).unwrap_or("").to_owned()
+        };
+        let protocol = number("proto").to_string();
+        let ports = if ["1", "58"].contains(&protocol.as_str()) {
+            [String::new(), (number("icmp_type") << 8 | number("icmp_code")).to_string()]
+        } else {
+            ["src_port", "dst_port"].map(|key| number(key).to_string())
+        };
+        let name = name([&protocol, &address("src"), &ports[0], &address("dst"), &ports[1]]);
+        let Some(&[packets, bytes]) = expected.get(&name) else {
+            panic!("{name}: {record}\n{expected:?}")
+        };
         // without Ethernet headers
         assert_eq!((number("in_packets"), number("in_bytes")), (packets, bytes - 14 * packets));
         let first = record["first"].as_str().expect("a time");
         assert!(times.contains(&first), "{first}: {times:?}");
     }
-    fs::remove_dir_all(folder).expect("the folder is removed");
+}
+
+/// More than a collector's buffer has room for, all at once at the end of a file: none is lost.
+#[test]
+fn many_flows_at_once() {
+    const FLOWS: u16 = 20_000;
+    let Some(collector) = Collector::start("nfcapd-many") else { return };
+    let file = collector.folder.with_extension("pcap");
+    let mut packets = capture_of(&[]);
+    for port in 1..=FLOWS {
+        for word in [1_u32, 0, 28, 28] {
+            packets.extend(word.to_le_bytes());
+        }
+        packets.extend([0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+        packets.extend([port, 9, 8, 0].map(u16::to_be_bytes).concat());
+    }
+    fs::write(&file, packets).expect("a file");
+    assert_eq!(flows(&file, &["--ipfix", &collector.address]).len(), usize::from(FLOWS));
+    assert_eq!(collector.stop().len(), usize::from(FLOWS));
+    fs::remove_file(file).expect("the file is removed");
 }
