@@ -1,12 +1,12 @@
 //! Counters for Prometheus: a small HTTP server that answers GET /metrics in the text format 0.0.4.
 //!
-//! The server waits on a thread of its own and asks the capture for the text, which makes it between two batches of frames:
-//! counting costs nothing while nobody asks.
+//! The server waits on threads of its own, one for each connection, and asks the capture for the text, which makes it between
+//! two batches of frames: counting costs nothing while nobody asks.
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -20,8 +20,10 @@ use super::totals::Totals;
 
 /// The longest head of a request.
 const MOST_HEAD: usize = 8 * 1024;
-/// A request must be there after so long.
+/// A request must be there after so long, and an answer be taken.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// The most connections at a time: one more is closed, so that clients who keep theirs open cost no more than this.
+const MOST_CONNECTIONS: usize = 32;
 /// The capture must have answered after so long.
 const ANSWER: Duration = Duration::from_secs(5);
 /// How often the server looks for a new connection.
@@ -40,6 +42,9 @@ pub(super) struct Metrics {
 #[derive(Default)]
 struct Shared {
     over: AtomicBool,
+    connections: AtomicUsize,
+    /// held by the connection that asks
+    turn: Mutex<()>,
     asked: AtomicBool,
     text: Mutex<Option<String>>,
     news: Condvar,
@@ -165,47 +170,92 @@ fn write_capture(text: &mut String, table: &FlowTable, drops: Drops, selected: u
     }
 }
 
-/// Answers one connection after the other, until it is over.
-fn serve(listener: &TcpListener, shared: &Shared) {
+/// Answers connections, until it is over.
+fn serve(listener: &TcpListener, shared: &Arc<Shared>) {
     while !shared.over.load(Ordering::Acquire) {
         match listener.accept() {
-            // what goes wrong with one client is nothing to the others
-            Ok((stream, _)) => drop(converse(stream, shared)),
+            Ok((stream, _)) if shared.connections.load(Ordering::Acquire) < MOST_CONNECTIONS => {
+                let open = Open::new(shared);
+                let thread = std::thread::Builder::new().name("metrics client".into());
+                // what goes wrong with one client is nothing to the others
+                let _ = thread.spawn(move || converse(stream, &open.0));
+            }
+            Ok(_) => {}
             Err(_) => std::thread::sleep(LOOK),
         }
     }
 }
 
+/// Counts a connection while it is there.
+struct Open(Arc<Shared>);
+
+impl Open {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.connections.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 fn converse(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
-    stream.set_write_timeout(Some(PATIENCE))?;
+    // other systems hand it down from the listener; here the sandbox knows no such call
+    if !cfg!(target_os = "linux") {
+        stream.set_nonblocking(false)?;
+    }
     let head = head(&mut stream)?;
-    let (status, body) = match request(&head) {
-        Some(["GET", path]) if path.split('?').next() == Some("/metrics") => match ask(shared) {
-            Some(text) => ("200 OK", text),
-            None => ("503 Service Unavailable", "the capture did not answer\n".to_owned()),
-        },
-        Some(["GET", _]) => ("404 Not Found", "there is only /metrics\n".to_owned()),
-        Some(_) => ("405 Method Not Allowed", "there is only GET\n".to_owned()),
+    let request = request(&head);
+    let (status, body) = match request {
+        Some(["GET" | "HEAD", path]) if path.split('?').next() == Some("/metrics") => {
+            match ask(shared) {
+                Some(text) => ("200 OK", text),
+                None => ("503 Service Unavailable", "the capture did not answer\n".to_owned()),
+            }
+        }
+        Some(["GET" | "HEAD", _]) => ("404 Not Found", "there is only /metrics\n".to_owned()),
+        Some(_) => ("405 Method Not Allowed\r\nAllow: GET, HEAD", "there is only GET\n".to_owned()),
         None => ("400 Bad Request", "no HTTP request\n".to_owned()),
     };
-    let answer = format!(
+    let mut answer = format!(
         "HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
-    stream.write_all(answer.as_bytes())?;
-    stream.write_all(body.as_bytes())
+    if !matches!(request, Some(["HEAD", _])) {
+        answer.push_str(&body);
+    }
+    send(&mut stream, answer.as_bytes())
 }
 
-/// The head of a request (RFC 9112 section 2.1), as far as its first line is whole; empty where it is not.
+/// Writes all, but for no longer than [`PATIENCE`], however little the client takes at a time.
+fn send(stream: &mut TcpStream, mut answer: &[u8]) -> std::io::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !answer.is_empty() {
+        stream.set_write_timeout(Some(left(deadline)?))?;
+        let len = stream.write(answer)?;
+        answer = answer.get(len..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// How long it is until then.
+fn left(deadline: Instant) -> std::io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+}
+
+/// The head of a request (RFC 9112 section 2.1), or what came before the client ended; empty where it is too long.
 fn head(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     let deadline = Instant::now() + PATIENCE;
     let (mut head, mut block) = (Vec::new(), [0; 1024]);
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() || head.len() >= MOST_HEAD {
-            return Err(ErrorKind::TimedOut.into());
+        if head.len() >= MOST_HEAD {
+            return Ok(Vec::new());
         }
-        stream.set_read_timeout(Some(left))?;
+        stream.set_read_timeout(Some(left(deadline)?))?;
         match stream.read(&mut block)? {
             0 => break,
             len => head.extend_from_slice(block.get(..len).unwrap_or_default()),
@@ -224,6 +274,7 @@ fn request(head: &[u8]) -> Option<[&str; 2]> {
 
 /// Asks the capture for the text.
 fn ask(shared: &Shared) -> Option<String> {
+    let _turn = shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
     let deadline = Instant::now() + ANSWER;
     let mut text = shared.text.lock().unwrap_or_else(PoisonError::into_inner);
     *text = None;

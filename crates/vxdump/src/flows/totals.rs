@@ -25,6 +25,8 @@ pub(super) struct Totals {
     places: HashMap<Key, usize, RandomState>,
     keys: Vec<Key>,
     series: Vec<Total>,
+    /// as they were written last
+    written: Vec<Total>,
     names: Names,
 }
 
@@ -43,6 +45,20 @@ struct Total {
     rtt: [u64; BUCKETS.len() + 1],
     /// all together, in nanoseconds
     rtt_sum: i128,
+}
+
+impl Total {
+    /// The larger of each two numbers.
+    fn most(&self, other: &Self) -> Self {
+        Self {
+            packets: self.packets.max(other.packets),
+            bytes: self.bytes.max(other.bytes),
+            retransmits: self.retransmits.max(other.retransmits),
+            flows: self.flows.max(other.flows),
+            rtt: std::array::from_fn(|at| self.rtt[at].max(other.rtt[at])),
+            rtt_sum: self.rtt_sum.max(other.rtt_sum),
+        }
+    }
 }
 
 impl Totals {
@@ -91,6 +107,12 @@ impl Totals {
         let all = std::mem::replace(&mut self.series, ended);
         // series that are new, of flows that go on
         self.series.resize(all.len(), Total::default());
+        // a flow that goes on may turn out to be another one's, by a new map or a late SYN: no counter falls for that
+        self.written.resize(all.len(), Total::default());
+        for (written, now) in self.written.iter_mut().zip(all) {
+            *written = written.most(&now);
+        }
+        let all = &self.written;
         let labels: Vec<String> = self.keys.iter().map(labels).collect();
         let counters: [Counter; 4] = [
             ("bytes_total", "Bytes of inner frames from one node to another.", |t| t.bytes),
@@ -100,11 +122,11 @@ impl Totals {
         ];
         for (name, help, value) in counters {
             head(text, name, help, "counter");
-            for (labels, total) in labels.iter().zip(&all) {
+            for (labels, total) in labels.iter().zip(all) {
                 let _ = writeln!(text, "vxdump_{name}{{{labels}}} {}", value(total));
             }
         }
-        histogram(text, &labels, &all);
+        histogram(text, &labels, all);
     }
 }
 
@@ -224,5 +246,25 @@ mod tests {
         totals.write(&mut ended, std::iter::empty(), &map);
         assert_eq!(live, ended);
         assert_eq!(series(&live)[0].1, 74);
+    }
+
+    /// Where a flow that goes on gets other names, what was told of the old ones stays.
+    #[test]
+    fn no_counter_falls() {
+        let mut totals = Totals::default();
+        let maps = ["a", "b"].map(|node| {
+            let mut map = podmap::Builder::new();
+            let source = map.source("test");
+            map.add_pod_cidr(source, node, "10.244.1.0/24".parse().unwrap());
+            map.build()
+        });
+        let texts = maps.map(|map| {
+            let mut text = String::new();
+            totals.write(&mut text, std::iter::once(flow()), &map);
+            text
+        });
+        let [before, after] = texts.each_ref().map(|text| series(text));
+        assert_eq!((before.len(), after.len()), (1, 2));
+        assert!(after.contains(&before[0]), "{after:?}");
     }
 }

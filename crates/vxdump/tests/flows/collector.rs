@@ -109,7 +109,7 @@ fn tshark_reads_what_a_collector_gets() {
         // no remarks on templates, lengths and sequence numbers
         let columns = ["-e", "_ws.expert.message", "-e", "_ws.malformed"];
         assert_eq!(tool("tshark", &[&read[..], &columns].concat()).trim(), "", "{capture}");
-        let columns = ["-e", "cflow.icmp_ipv4_type", "-e", "cflow.icmp_ipv6_type"];
+        let columns = ["-e", "cflow.icmp_type_code_ipv4", "-e", "cflow.icmp_ipv6_type"];
         let types = tool("tshark", &[&read[..], &columns].concat());
         let icmp = all
             .iter()

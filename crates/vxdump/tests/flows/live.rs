@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::program::tool;
+use crate::program::{python, tool};
 
 fn is_root() -> bool {
     let status = fs::read_to_string("/proc/self/status").expect("a process has a status");
@@ -93,6 +93,24 @@ fn metric(text: &str, name: &str) -> u64 {
     line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a number")
 }
 
+/// Prometheus' own parser finds what it should.
+fn understood(text: &str) {
+    const PARSER: &str = r#"
+import sys
+from prometheus_client.parser import text_string_to_metric_families
+for family in text_string_to_metric_families(sys.argv[1]):
+    assert family.documentation, family.name
+    print(family.name, family.type, len(family.samples))
+"#;
+    let Some(families) = python("prometheus_client.parser", PARSER, &[text]) else { return };
+    let kinds: Vec<&str> = families.lines().collect();
+    for kind in ["vxdump_bytes counter 1", "vxdump_flows_active gauge 1"] {
+        assert!(kinds.contains(&kind), "{kinds:?}");
+    }
+    let histogram = kinds.iter().any(|kind| kind.starts_with("vxdump_rtt_seconds histogram "));
+    assert!(histogram, "{kinds:?}");
+}
+
 /// Each flow as it ends, those left at SIGINT, and the counters meanwhile.
 #[test]
 fn json_and_counters() {
@@ -124,8 +142,17 @@ fn json_and_counters() {
     let again = get(&address, "GET /metrics HTTP/1.0\r\n\r\n");
     assert_eq!(bytes, metric(&again, "vxdump_bytes_total"), "counters never fall");
     assert!(get(&address, "GET / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 404 "));
-    assert!(get(&address, "POST /metrics HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 405 "));
+    let post = get(&address, "POST /metrics HTTP/1.1\r\n\r\n");
+    assert!(post.starts_with("HTTP/1.1 405 ") && post.contains("\r\nAllow: GET, HEAD\r\n"));
     assert!(get(&address, "\u{1}\r\n\r\n").starts_with("HTTP/1.1 400 "));
+    let head = get(&address, "HEAD /metrics HTTP/1.1\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.1 200 ") && head.ends_with("\r\n\r\n"), "{head}");
+    assert!(!head.contains("Content-Length: 0\r\n"), "{head}");
+    understood(again.split_once("\r\n\r\n").expect("a body").1);
+    // who says nothing keeps nobody else waiting
+    let silent: Vec<_> = (0..20).map(|_| TcpStream::connect(&address)).collect();
+    assert!(get(&address, "GET /metrics HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200 "));
+    drop(silent);
 
     let (_, said) = interrupt(child, err);
     let mut rest = String::new();
