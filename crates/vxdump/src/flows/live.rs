@@ -94,7 +94,9 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     let counts = table.counts();
     // what is left at the end comes in order, and may take its time
     watch.as_they_end = false;
-    watch.ipfix.iter_mut().for_each(|ipfix| ipfix.patience = LAST);
+    if let Some(ipfix) = &mut watch.ipfix {
+        ipfix.patience = LAST;
+    }
     let rest = captured.and_then(|()| {
         table.finish().try_for_each(|record| watch.ended(record))?;
         let collected = std::mem::replace(&mut watch.collected, Collected::new(show));

@@ -69,7 +69,9 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     let is_table = printer.is_table();
     let mut ipfix = args.export.ipfix.as_deref().map(Exporter::open).transpose()?;
     // a file waits
-    ipfix.iter_mut().for_each(|ipfix| ipfix.patience = Duration::MAX);
+    if let Some(ipfix) = &mut ipfix {
+        ipfix.patience = Duration::MAX;
+    }
     let mut collected = Collected::new(&args.show);
     let result = job.run(&mut source, &progress, &mut select, &mut |record| {
         if let Some(ipfix) = &mut ipfix {
