@@ -51,7 +51,7 @@ pub(crate) struct ShowArgs {
 
     /// Live: print the flows that ended since the last time, and those that go on, every SECONDS (default: 10 for a
     /// table; the other formats have each flow as it ends).
-    #[arg(long, value_name = "SECONDS", requires = "interface", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "SECONDS", requires = "interface", conflicts_with = "read", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) interval: Option<u32>,
 
     /// No progress bar on stderr.
@@ -104,7 +104,7 @@ pub(crate) struct ExportArgs {
     pub(crate) ipfix: Option<String>,
 
     /// Live: serve counters at http://ADDR:PORT/metrics, by pair of nodes and VNI.
-    #[arg(long, value_name = "ADDR:PORT", requires = "interface")]
+    #[arg(long, value_name = "ADDR:PORT", requires = "interface", conflicts_with = "read")]
     pub(crate) prometheus: Option<String>,
 }
 

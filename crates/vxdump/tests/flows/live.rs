@@ -95,13 +95,13 @@ fn metric(text: &str, name: &str) -> u64 {
 
 /// Prometheus' own parser finds what it should.
 fn understood(text: &str) {
-    const PARSER: &str = r#"
+    const PARSER: &str = r"
 import sys
 from prometheus_client.parser import text_string_to_metric_families
 for family in text_string_to_metric_families(sys.argv[1]):
     assert family.documentation, family.name
     print(family.name, family.type, len(family.samples))
-"#;
+";
     let Some(families) = python("prometheus_client.parser", PARSER, &[text]) else { return };
     let kinds: Vec<&str> = families.lines().collect();
     for kind in ["vxdump_bytes counter 1", "vxdump_flows_active gauge 1"] {
