@@ -38,9 +38,9 @@ pub(crate) enum End {
     Name(Arc<str>),
     /// An address that the map has no name for.
     Address(IpAddr),
-    /// A service that is known by its address: its label, and the protocol and port that it has.
+    /// A service, or else a pod or node that serves: its label, and the protocol and port that it has.
     Service(Arc<str>, IpProtocol, Option<u16>),
-    /// A server whose address is no service's.
+    /// A server that the map has no name for.
     Server(IpAddr, IpProtocol, Option<u16>),
     /// A network.
     Vni(Vni),
@@ -191,8 +191,10 @@ fn pair(by: By, flow: &FlowRecord, map: &PodMap, names: &mut Names) -> ([End; 2]
         By::Service => {
             let port = key.destination_port();
             let owner = map.owner(key.destination);
-            let server = match owner.kind() {
-                Kind::Service => End::Service(names.keep(owner.label()), key.protocol, port),
+            let server = match (owner.kind(), pod(map, key.destination, names)) {
+                // of addresses outside the cluster each is another server
+                (Kind::External, _) => End::Server(key.destination, key.protocol, port),
+                (_, End::Name(name)) => End::Service(name, key.protocol, port),
                 _ => End::Server(key.destination, key.protocol, port),
             };
             return ([pod(map, key.source, names), server], false);
