@@ -8,6 +8,8 @@ mod live;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod program;
+#[cfg(target_os = "linux")]
+mod readme;
 
 /// Without the feature `--format parquet` says what is missing.
 #[cfg(not(feature = "parquet"))]
