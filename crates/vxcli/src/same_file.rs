@@ -3,11 +3,16 @@
 use std::fs;
 use std::path::Path;
 
-/// Whether both names lead to one file: what is read must not be written over. `-` is no file.
+/// Standard input as a file, where the system has such names.
+const STDIN: &str = "/dev/stdin";
+
+/// Whether both names lead to one file: what is read must not be written over. The input `-` is what standard input was
+/// redirected from; the output `-` is no file.
 pub fn is_same_file(input: &Path, out: &Path) -> bool {
-    if input.as_os_str() == "-" || out.as_os_str() == "-" {
+    if out.as_os_str() == "-" {
         return false;
     }
+    let input = if input.as_os_str() == "-" { Path::new(STDIN) } else { input };
     let (Ok(a), Ok(b)) = (fs::metadata(input), fs::metadata(out)) else { return false };
     if !a.is_file() {
         return false;

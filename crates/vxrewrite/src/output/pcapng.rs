@@ -224,7 +224,8 @@ impl PcapngShape {
             }
         }
         self.options.clear();
-        if packet.kind != Kind::Record || !out.comment.is_empty() {
+        let is_obsolete = matches!(packet.kind, Kind::Obsolete(_));
+        if packet.has_options() || is_obsolete || !out.comment.is_empty() {
             self.make_options(out, losses);
         }
         let len = 32 + out.data.len().next_multiple_of(4) + self.options.len();

@@ -101,7 +101,7 @@ pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
         None => {}
     }
 
-    let target = Target::new(out, &mut *terminal.out);
+    let target = Target::new(out, inputs, &mut *terminal.out);
     let result = pipeline.run_split(readers, target);
     bar.end();
     let (report, target) = result.map_err(|error| failure(error, out, is_stdout))?;

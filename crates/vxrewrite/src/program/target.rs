@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use vxcap::write;
+use vxcli::is_same_file;
 
 use super::behind::Behind;
 use crate::{OutputFormat, Sinks};
@@ -22,6 +23,9 @@ const FORMATS: [(&str, OutputFormat); 4] = [
     ("ntar", OutputFormat::Pcapng),
 ];
 
+/// So many symbolic links are followed (Linux: `MAXSYMLINKS`).
+const MOST_LINKS: usize = 40;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Compression {
     Gzip,
@@ -34,18 +38,21 @@ pub(crate) struct Target<'t> {
     out: PathBuf,
     compression: Option<Compression>,
     stdout: Option<&'t mut dyn Write>,
+    /// What is read, and so is not written.
+    inputs: &'t [PathBuf],
     /// Files that are written beside their place, by it.
     parts: HashMap<PathBuf, PathBuf>,
 }
 
 impl<'t> Target<'t> {
     /// `stdout` is used where OUT is `-`.
-    pub(crate) fn new(out: &Path, stdout: &'t mut dyn Write) -> Self {
+    pub(crate) fn new(out: &Path, inputs: &'t [PathBuf], stdout: &'t mut dyn Write) -> Self {
         let is_stdout = out.as_os_str() == "-";
         Self {
             out: out.to_owned(),
             compression: compression(out),
             stdout: is_stdout.then_some(stdout),
+            inputs,
             parts: HashMap::new(),
         }
     }
@@ -77,8 +84,10 @@ impl<'t> Target<'t> {
         if again && let Some(part) = self.parts.get(&place) {
             return OpenOptions::new().append(true).open(part);
         }
-        // through a symbolic link to what it leads to
-        let place = fs::canonicalize(&place).unwrap_or(place);
+        let place = behind_links(place)?;
+        if self.inputs.iter().any(|input| is_same_file(input, &place)) {
+            return Err(io::Error::other("is read at the same time: give -w another name"));
+        }
         match fs::metadata(&place) {
             Ok(there) if there.is_dir() => {
                 return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a folder"));
@@ -105,6 +114,18 @@ impl<'t> Target<'t> {
         self.parts.insert(place, part);
         Ok(file)
     }
+}
+
+/// Through symbolic links to what they lead to, which may not be there yet.
+fn behind_links(mut place: PathBuf) -> io::Result<PathBuf> {
+    for _ in 0..MOST_LINKS {
+        match fs::read_link(&place) {
+            // `join` takes an absolute name as it is
+            Ok(next) => place = place.parent().map_or_else(|| next.clone(), |at| at.join(&next)),
+            Err(_) => return Ok(fs::canonicalize(&place).unwrap_or(place)),
+        }
+    }
+    Err(io::Error::other("symbolic links lead in a circle"))
 }
 
 impl<'t> Sinks for Target<'t> {

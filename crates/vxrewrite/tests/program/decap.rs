@@ -9,12 +9,17 @@ use crate::harness::{Folder, arg, captures, judge, packets, tshark, vxrewrite};
 fn inner_frames_are_those_of_editcap() {
     let Some(captures) = captures() else { return };
     let folder = Folder::new();
-    for (name, format) in [("http/n1-eth0.pcap", "pcap"), ("tcp-bulk-wire/n2-eth0.pcap", "pcap")] {
+    for (name, format) in [
+        ("http/n1-eth0.pcap", "pcap"),
+        ("tcp-bulk-wire/n2-eth0.pcap", "pcap"),
+        ("mesh/n1-all.pcapng", "pcapng"),
+        ("variants/ping-n1-n2-merged.pcapng", "pcapng"),
+    ] {
         let file = captures.join("lab").join(name);
-        let (out, chopped) = (folder.file("out.pcap"), folder.file("chopped.pcap"));
+        let (out, chopped) = (folder.file("out"), folder.file("chopped"));
         let run = vxrewrite(["-r", arg(&file), "-w", arg(&out), "--decap", "--tunnel-only"]);
         assert_eq!((run.status, run.stderr.as_str()), (0, ""));
-        let tunnels = folder.file("tunnels.pcap");
+        let tunnels = folder.file("tunnels");
         vxrewrite(["-r", arg(&file), "-w", arg(&tunnels), "--tunnel-only"]);
         // -L: with the original length
         judge("editcap", &["-F", format, "-L", "-C", "50", arg(&tunnels), arg(&chopped)]);

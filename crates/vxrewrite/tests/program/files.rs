@@ -21,7 +21,48 @@ fn an_input_is_never_the_output() {
         assert_eq!(run.status, 2);
         assert!(run.stderr.contains("read and written at the same time"), "{}", run.stderr);
     }
+    // the name of one of several outputs
+    let named = folder.file("out-no-vni.pcap");
+    fs::rename(folder.file("other.pcap"), &named).unwrap();
+    let run = vxrewrite(["-r", arg(&named), "-w", arg(&folder.file("out.pcap")), "--split", "vni"]);
+    assert_eq!(run.status, 1);
+    assert!(run.stderr.contains("out-no-vni.pcap: is read at the same time"), "{}", run.stderr);
+    assert_eq!(folder.names(), ["in.pcap", "out-no-vni.pcap"]);
     assert_eq!(fs::read(&file).unwrap(), TINY);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_file_at_standard_input_is_an_input() {
+    let folder = Folder::new();
+    let file = folder.file("in.pcap");
+    fs::write(&file, TINY).unwrap();
+    let run = std::process::Command::new(env!("CARGO_BIN_EXE_vxrewrite"))
+        .args(["-r", "-", "-w", arg(&file), "--decap"])
+        .stdin(fs::File::open(&file).unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(run.status.code(), Some(2));
+    assert_eq!(fs::read(&file).unwrap(), TINY);
+}
+
+#[cfg(unix)]
+#[test]
+fn symbolic_links_stay_and_what_they_lead_to_is_written() {
+    let folder = Folder::new();
+    let (file, link) = (folder.file("in.pcap"), folder.file("link.pcap"));
+    fs::write(&file, TINY).unwrap();
+    std::os::unix::fs::symlink("new.pcap", &link).unwrap();
+    // first it leads nowhere, then to what the first run wrote
+    for _ in 0..2 {
+        let run = vxrewrite(["-r", arg(&file), "-w", arg(&link)]);
+        assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(folder.file("new.pcap")).unwrap(), TINY);
+    }
+    fs::remove_file(folder.file("new.pcap")).unwrap();
+    std::os::unix::fs::symlink("link.pcap", folder.file("new.pcap")).unwrap();
+    assert_eq!(vxrewrite(["-r", arg(&file), "-w", arg(&link)]).status, 1);
 }
 
 #[test]

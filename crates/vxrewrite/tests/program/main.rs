@@ -8,4 +8,5 @@ mod files;
 mod fragments;
 mod harness;
 mod pass_through;
+mod readable;
 mod to_port;
