@@ -62,6 +62,9 @@ impl Interface {
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Resolution(pub u8);
 
+/// 2 to the power of minus this is less than a nanosecond.
+const FINER_THAN_NANOS: u32 = 30;
+
 impl Resolution {
     /// Microseconds: what holds where a file says nothing.
     pub const MICROS: Self = Self(6);
@@ -110,8 +113,8 @@ impl Resolution {
         }
     }
 
-    /// The ticks since the epoch plus `offset` seconds, rounded down; `None` for a time before that or beyond
-    /// what 64 bits count.
+    /// The ticks since the epoch plus `offset` seconds, rounded down, but a time that [`Self::timestamp`] made of ticks of a
+    /// nanosecond or longer becomes those ticks again; `None` for a time before that or beyond what 64 bits count.
     pub const fn checked_ticks(self, time: Timestamp, offset: i64) -> Option<u64> {
         let nanos = time.nanos() as i128 - offset as i128 * NANOS_PER_SECOND as i128;
         if nanos < 0 {
@@ -128,8 +131,13 @@ impl Resolution {
             Scale::Shift(bits @ 0..=64) => {
                 let second = NANOS_PER_SECOND as u128;
                 let (whole, rest) = (nanos / second, nanos % second);
+                let mut fraction = (rest << bits) / second;
+                // a time that came from ticks was rounded down: back to the tick that it came from
+                if bits < FINER_THAN_NANOS && ((fraction + 1) * second) >> bits == rest {
+                    fraction += 1;
+                }
                 match whole.checked_mul(1 << bits) {
-                    Some(ticks) => ticks + ((rest << bits) / second),
+                    Some(ticks) => ticks + fraction,
                     None => return None,
                 }
             }
@@ -229,7 +237,8 @@ mod tests {
                     // rounded down: the tick found lies not after the time, and the next one does
                     assert!(back <= ticks, "{resolution:?} {ticks}");
                     assert!(resolution.timestamp(back, offset) <= time);
-                    if !resolution.is_binary() && resolution.exponent() <= 9 {
+                    let finest = if resolution.is_binary() { FINER_THAN_NANOS - 1 } else { 9 };
+                    if resolution.exponent() <= finest {
                         assert_eq!(back, ticks, "{resolution:?}");
                     }
                 }

@@ -45,6 +45,18 @@ impl Failure {
         }
     }
 
+    /// Neither a file nor a device is named. Who types `vxdump FILE` is told how to read it.
+    ///
+    /// `ways`: what the program can read from; `words`: the expression as typed.
+    pub fn nothing_to_read(ways: &str, words: &[String]) -> Self {
+        match words.first().filter(|word| std::path::Path::new(word).is_file()) {
+            Some(file) => Self::usage(format_args!(
+                "nothing to read: `{file}` stands where a filter expression belongs; to read it give -r {file}"
+            )),
+            None => Self::usage(format_args!("nothing to read: give {ways} (see --help)")),
+        }
+    }
+
     /// An error on the way.
     pub fn error(what: impl fmt::Display) -> Self {
         Self::Error(what.to_string())
@@ -53,7 +65,7 @@ impl Failure {
 
 impl From<vxcap::filter::Error> for Failure {
     fn from(error: vxcap::filter::Error) -> Self {
-        Self::error(error)
+        Self::usage(error)
     }
 }
 

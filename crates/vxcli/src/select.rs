@@ -1,6 +1,6 @@
 //! Which packets are wanted.
 
-use podmap::{NodeId, Owner, PodId, PodMap};
+use podmap::{Kind, NodeId, Owner, PodId, PodMap};
 use vxcap::Frame;
 use vxcap::filter::pushdown::{self, Overlay, Prefix, Pushed};
 use vxcap::filter::{self, Filter, Program};
@@ -184,7 +184,11 @@ impl Selection {
         match &mut self.inner {
             Some(filter) => {
                 let inner = &packet.inner;
-                filter.matches(inner.link_type(), inner.bytes(), inner_len)
+                match filter.matches(inner.link_type(), inner.bytes(), inner_len) {
+                    // an expression about Ethernet is true of no packet without an Ethernet header
+                    Err(_) if inner.link_type() != LinkType::ETHERNET => Ok(false),
+                    result => result,
+                }
             }
             None => Ok(true),
         }
@@ -229,9 +233,12 @@ fn vni(number: u32) -> Result<Vni, Failure> {
     })
 }
 
+/// How many names of a map are listed where one is not found.
+const MOST_LISTED: usize = 20;
+
 fn node(map: &PodMap, name: &str) -> Result<NodeId, Failure> {
     map.node_named(name).ok_or_else(|| {
-        let known: Vec<&str> = map.nodes().take(20).collect();
+        let known: Vec<&str> = map.nodes().take(MOST_LISTED).collect();
         if known.is_empty() {
             Failure::usage(format_args!(
                 "--node {name}: no node is known: give a map with --map or --pod-cidr"
@@ -250,9 +257,21 @@ fn pods(map: &PodMap, names: &[String]) -> Result<Vec<PodId>, Failure> {
     for name in names {
         let found = map.pods_named(name);
         if found.is_empty() {
-            return Err(Failure::usage(format_args!(
-                "--pod {name}: no such pod in the map: give one with --map (kubectl get pods -A -o json)"
-            )));
+            let mut known: Vec<String> = map
+                .rows()
+                .filter(|row| row.kind == Kind::Pod)
+                .filter_map(|row| Some(format!("{}/{}", row.namespace?, row.name?)))
+                .collect();
+            known.dedup();
+            return Err(Failure::usage(if known.is_empty() {
+                format!(
+                    "--pod {name}: no pod is known: give a map with --map (kubectl get pods -A -o json)"
+                )
+            } else {
+                let more = if known.len() > MOST_LISTED { " …" } else { "" };
+                known.truncate(MOST_LISTED);
+                format!("--pod {name}: no such pod in the map; it has {}{more}", known.join(", "))
+            }));
         }
         ids.extend(found);
     }

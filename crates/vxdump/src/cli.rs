@@ -28,8 +28,10 @@ Examples:
   vxdump -r node1.pcap.zst --format json | jq .inner
   vxdump map --map nodes.json 10.244.1.7              who owns an address
 
-Exit status: 0; 1 for an error on the way (a damaged file), after printing what could be read; 2 for a command line
-that cannot be carried out."
+Exit status:
+  0  all went well
+  1  an error on the way (a damaged file), after printing what could be read
+  2  a command line that cannot be carried out"
 )]
 pub(crate) struct Cli {
     /// What to do instead of printing packets.
@@ -204,7 +206,7 @@ pub(crate) struct PrintArgs {
 
     /// -t: no time; -tt: seconds since 1970; -ttt: since the previous line; -tttt: with the date; -ttttt: since the
     /// first line.
-    #[arg(short = 't', action = ArgAction::Count)]
+    #[arg(short = 't', action = ArgAction::Count, value_parser = clap::value_parser!(u8).range(..=5))]
     pub(crate) time: u8,
 
     /// The precision of times in text.
@@ -269,7 +271,7 @@ pub(crate) struct PrintArgs {
 #[command(next_help_heading = "Writing")]
 pub(crate) struct WriteArgs {
     /// Write the selected packets to FILE as captured, instead of printing them; `-` is stdout. pcapng, and pcap where
-    /// FILE ends in .pcap.
+    /// FILE ends in .pcap. Comments, names and secrets of the input stay behind: vxrewrite keeps them.
     #[arg(short = 'w', value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
 

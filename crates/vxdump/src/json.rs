@@ -6,7 +6,9 @@ use std::net::IpAddr;
 
 use podmap::{Kind, Owner, PodMap};
 use vxcap::Frame;
-use vxlan::{Decoder, Encapsulation, Headers, IpProtocol, MacAddr, Packet, Protocol, VlanTags};
+use vxlan::{
+    Decoder, Encapsulation, EtherType, Headers, IpProtocol, MacAddr, Packet, Protocol, VlanTags,
+};
 
 use crate::text::put;
 use crate::time_utc::Utc;
@@ -186,7 +188,8 @@ fn inner(out: &mut Vec<u8>, headers: &Headers<'_>) {
         member(out, "ttl", ttl);
     }
     if let Some(arp) = headers.arp() {
-        put::text(out, ",\"protocol\":\"arp\"");
+        let is_reverse = headers.ether_type() == Some(EtherType::RARP);
+        put::text(out, if is_reverse { ",\"protocol\":\"rarp\"" } else { ",\"protocol\":\"arp\"" });
         member(out, "operation", arp.operation());
         member(out, "length", length(headers).unwrap_or(0));
     }
@@ -248,6 +251,10 @@ pub(crate) fn length(headers: &Headers<'_>) -> Option<u32> {
     }
     let protocol = headers.protocol()?;
     let has_payload = headers.tcp().is_some() || headers.udp().is_some();
+    if let Some(tcp) = headers.tcp() {
+        // not what the decoder found to be payload: of a cut header the options would be counted too
+        return Some(headers.transport_wire_len().saturating_sub(tcp.header_len() as u32));
+    }
     let whole = !has_payload || !matches!(protocol, IpProtocol::TCP | IpProtocol::UDP);
     Some(if whole { headers.transport_wire_len() } else { headers.payload_wire_len() })
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Zoned;
 use vxcap::write::{Counts, PacketOptions, PcapFormat, PcapWriter, PcapngWriter, Section};
-use vxcap::{Error, Frame, Interface};
+use vxcap::{Error, Frame, Interface, Timestamp};
 use vxcli::Failure;
 
 use crate::cli::WriteArgs;
@@ -168,6 +168,8 @@ pub(crate) struct Save {
     number: u32,
     begun: Instant,
     children: Vec<Child>,
+    /// It was said that times lose digits.
+    told_coarse: bool,
 }
 
 impl Save {
@@ -175,7 +177,15 @@ impl Save {
     pub(crate) fn begin(plan: Plan) -> Result<Self, Failure> {
         let name = plan.name(0)?;
         let writer = Some(open(&name).map_err(Failure::usage)?);
-        Ok(Self { plan, name, writer, number: 1, begun: Instant::now(), children: Vec::new() })
+        Ok(Self {
+            plan,
+            name,
+            writer,
+            number: 1,
+            begun: Instant::now(),
+            children: Vec::new(),
+            told_coarse: false,
+        })
     }
 
     /// Saves a packet. `false`: `-W` says that it was the last file.
@@ -206,10 +216,24 @@ impl Save {
             self.writer = Some(Writer::Pcap(PcapWriter::new(sink, PcapFormat::of(interface))?));
         }
         match &mut self.writer {
-            Some(Writer::Pcap(writer)) => writer.packet(frame),
+            Some(Writer::Pcap(writer)) => {
+                if !self.told_coarse && !writer.format().nanos && frame.time.nanos() % 1000 != 0 {
+                    self.told_coarse = true;
+                    eprintln!(
+                        "vxdump: {}: times are cut to microseconds, which the first packet's interface has: write pcapng to keep nanoseconds",
+                        self.name.display()
+                    );
+                }
+                writer.packet(frame)
+            }
             Some(Writer::Pcapng(writer, numbers)) => {
                 let mut frame = *frame;
                 frame.interface = number(writer, numbers, frame.interface, interface)?;
+                if frame.time == Timestamp::default() && interface.ts_offset > 0 {
+                    // simple packet blocks have no time, and the interface none so early
+                    let earliest = interface.ts_offset.saturating_mul(1_000_000_000);
+                    frame.time = Timestamp::from_nanos(earliest);
+                }
                 writer.packet(&frame, &PacketOptions::default())
             }
             Some(Writer::Waiting(_)) | None => Ok(()),
@@ -305,6 +329,19 @@ impl Save {
                 && source.kind() == io::ErrorKind::BrokenPipe
             {
                 return Failure::Closed;
+            }
+            if matches!(error, Error::Unwritable { .. }) {
+                // the file is well, and one packet does not belong there
+                let flushed = match &mut self.writer {
+                    Some(Writer::Pcap(writer)) => writer.flush(),
+                    Some(Writer::Pcapng(writer, _)) => writer.flush(),
+                    _ => Ok(()),
+                };
+                let name = self.name.display();
+                return Failure::error(match flushed {
+                    Ok(()) => format!("{name}: {error}; the packets before it are there"),
+                    Err(flushing) => format!("{name}: {error}; {flushing}"),
+                });
             }
             let kept = match &mut self.writer {
                 Some(Writer::Pcap(writer)) => whole(writer.blocks()),

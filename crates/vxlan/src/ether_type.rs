@@ -11,6 +11,8 @@ impl EtherType {
     pub const IPV4: Self = Self(0x0800);
     /// ARP (RFC 826).
     pub const ARP: Self = Self(0x0806);
+    /// Reverse ARP (RFC 903): ARP's form, other operations.
+    pub const RARP: Self = Self(0x8035);
     /// Transparent Ethernet bridging (RFC 1701): an Ethernet frame follows, in Geneve and NSH.
     pub const ETHERNET: Self = Self(0x6558);
     /// Customer VLAN tag (IEEE 802.1Q).

@@ -190,7 +190,7 @@ impl<'a> Headers<'a> {
         Ipv6ExtensionHeaders { bytes: clamped(self.bytes, start, self.transport as usize), next }
     }
 
-    /// The ARP packet.
+    /// The ARP packet, or reverse ARP packet.
     pub fn arp(&self) -> Option<ArpPacket<'a>> {
         if self.layer != Network::Arp {
             return None;

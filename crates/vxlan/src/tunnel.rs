@@ -419,7 +419,7 @@ impl<'a> Tunnel<'a> {
             EtherType::ETHERNET => self.looks_like_ethernet(),
             EtherType::IPV4 => looks_like_ip(bytes, wire, 4),
             EtherType::IPV6 => looks_like_ip(bytes, wire, 6),
-            EtherType::ARP => looks_like_arp(bytes, wire),
+            EtherType::ARP | EtherType::RARP => looks_like_arp(bytes, wire),
             EtherType::MPLS => looks_like_mpls(bytes, wire),
             _ => false,
         }
@@ -447,7 +447,7 @@ impl<'a> Tunnel<'a> {
             return match ether_type {
                 EtherType::IPV4 => looks_like_ip(rest, wire, 4),
                 EtherType::IPV6 => looks_like_ip(rest, wire, 6),
-                EtherType::ARP => looks_like_arp(rest, wire),
+                EtherType::ARP | EtherType::RARP => looks_like_arp(rest, wire),
                 EtherType::MPLS | EtherType::MPLS_UPSTREAM => looks_like_mpls(rest, wire),
                 // bridges' own frames, LLDP and 802.1X among them, go to 01:80:c2:00:00:00 to :0f (IEEE 802.1Q table 8-1)
                 _ => frame.starts_with(&[0x01, 0x80, 0xc2, 0, 0]),

@@ -43,8 +43,9 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
         return live::run(args, terminal);
     }
     if args.input.read.is_empty() {
-        return Err(Failure::usage(
-            "nothing to read: give a capture file with -r FILE, or a device with -i (see --help)",
+        return Err(Failure::nothing_to_read(
+            "a capture file with -r FILE, or a device with -i",
+            &args.select.expression,
         ));
     }
     let decoder = setup::decoder(&args.input.tunnel)?;

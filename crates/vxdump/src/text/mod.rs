@@ -151,6 +151,17 @@ impl Line<'_> {
         put::hexadecimal(self.out, number.into(), width);
     }
 
+    /// A number of 64 bits in hexadecimal, without leading zeros.
+    fn hex_long(&mut self, label: &str, number: u64) {
+        let [upper, lower] = [(number >> 32) as u32, number as u32];
+        if upper == 0 {
+            self.hex(label, lower, 1);
+        } else {
+            self.hex(label, upper, 1);
+            self.hex("", lower, 8);
+        }
+    }
+
     fn named_or(&mut self, name: Option<&str>, label: &str, number: impl Into<u64>) {
         match name {
             Some(name) => self.text(name),

@@ -1,6 +1,6 @@
 //! The option of Multipath TCP (RFC 8684, version 0: RFC 6824).
 
-use super::field::{self, Cut};
+use super::field::{self, Cut, Printed};
 use super::{Line, put};
 
 const SYN: u8 = 0x02;
@@ -18,7 +18,7 @@ impl Line<'_> {
         match first >> 4 {
             0 => self.mptcp_capable(data, flags),
             1 => self.mptcp_join(data, flags),
-            2 => self.mptcp_sequence(data),
+            2 => self.mptcp_sequence(data, flags),
             3 => self.mptcp_add_address(data),
             4 => {
                 self.text(" rem-addr id");
@@ -35,12 +35,11 @@ impl Line<'_> {
                 Ok(true)
             }
             6 if len == 12 => {
-                self.labelled(" fail seq ", u64::from_be_bytes(field::array(data, 2)?));
+                self.labelled(" fail seq ", long(data, 2)?);
                 Ok(true)
             }
             7 if len == 12 => {
-                self.text(" fast-close key 0x");
-                put::hex_bytes(self.out, field::rest(data, 2));
+                self.hex_long(" fast-close key 0x", long(data, 2)?);
                 Ok(true)
             }
             5..=7 => Ok(false),
@@ -69,11 +68,9 @@ impl Line<'_> {
             self.text(" csum");
         }
         if len >= 12 {
-            self.text(" {0x");
-            put::hex_bytes(self.out, field::slice(data, 2, 8)?);
+            self.hex_long(" {0x", long(data, 2)?);
             if len >= 20 {
-                self.text(",0x");
-                put::hex_bytes(self.out, field::slice(data, 10, 8)?);
+                self.hex_long(",0x", long(data, 10)?);
             }
             self.byte(b'}');
         }
@@ -103,8 +100,7 @@ impl Line<'_> {
                 self.hex(" nonce 0x", field::u32(data, 6)?, 1);
             }
             16 => {
-                self.text(" hmac 0x");
-                put::hex_bytes(self.out, field::slice(data, 2, 8)?);
+                self.hex_long(" hmac 0x", long(data, 2)?);
                 self.hex(" nonce 0x", field::u32(data, 10)?, 1);
             }
             _ => {
@@ -116,72 +112,79 @@ impl Line<'_> {
     }
 
     /// Data sequence signal.
-    fn mptcp_sequence(&mut self, data: &[u8]) -> Result<bool, Cut> {
+    fn mptcp_sequence(&mut self, data: &[u8], tcp_flags: u8) -> Result<bool, Cut> {
         self.text(" dss");
         let flags = field::u8(data, 1)?;
+        let ack_len = if flags & 2 != 0 { 8 } else { 4 };
+        // the mapping: data sequence number, subflow sequence number, length, and maybe a checksum
+        let mapping_len = if flags & 8 != 0 { 14 } else { 10 };
+        let len = 2
+            + if flags & 1 != 0 { ack_len } else { 0 }
+            + if flags & 4 != 0 { mapping_len } else { 0 };
+        let has_checksum = flags & 4 != 0 && data.len() == len + 2;
+        if tcp_flags & SYN != 0 || !(data.len() == len || has_checksum) {
+            return Ok(false);
+        }
         if flags & 0x10 != 0 {
             self.text(" fin");
         }
         let mut at = 2;
-        if flags & 1 != 0 && !self.mptcp_number(" ack ", data, &mut at, flags & 2 != 0) {
-            return Ok(false);
+        if flags & 1 != 0 {
+            self.mptcp_number(" ack ", data, &mut at, flags & 2 != 0)?;
         }
         if flags & 4 != 0 {
-            if !self.mptcp_number(" seq ", data, &mut at, flags & 8 != 0) {
-                return Ok(false);
-            }
-            let (Ok(subflow), Ok(length)) = (field::u32(data, at), field::u16(data, at + 4)) else {
-                return Ok(false);
-            };
-            self.labelled(" subseq ", subflow);
-            self.labelled(" len ", length);
-            at += 6;
-            if let Ok(checksum) = field::u16(data, at) {
-                self.hex(" csum 0x", checksum, 1);
-                at += 2;
+            self.mptcp_number(" seq ", data, &mut at, flags & 8 != 0)?;
+            self.labelled(" subseq ", field::u32(data, at)?);
+            self.labelled(" len ", field::u16(data, at + 4)?);
+            if has_checksum {
+                self.hex(" csum 0x", field::u16(data, at + 6)?, 1);
             }
         }
-        Ok(at == data.len())
+        Ok(true)
     }
 
-    /// A number of 4 or 8 bytes; `false` where it is not there.
-    fn mptcp_number(&mut self, label: &str, data: &[u8], at: &mut usize, is_long: bool) -> bool {
-        let number = if is_long {
-            field::array(data, *at).map(u64::from_be_bytes)
-        } else {
-            field::u32(data, *at).map(u64::from)
-        };
-        let Ok(number) = number else { return false };
+    /// A number of 4 or 8 bytes.
+    fn mptcp_number(&mut self, label: &str, data: &[u8], at: &mut usize, is_long: bool) -> Printed {
+        let number = if is_long { long(data, *at)? } else { field::u32(data, *at)?.into() };
         self.labelled(label, number);
         *at += if is_long { 8 } else { 4 };
-        true
+        Ok(())
     }
 
     fn mptcp_add_address(&mut self, data: &[u8]) -> Result<bool, Cut> {
         self.text(" add-addr");
         let [first, id] = field::array(data, 0)?;
         let len = data.len() + 2;
-        // version 0 says which IP, version 1 whether it is an echo; else a message authentication code is at the end
-        let (label, mac_len) = match first & 15 {
-            4 if matches!(len, 8 | 10) => (" v0-ip4", 0),
-            6 if matches!(len, 20 | 22) => (" v0-ip6", 0),
-            1 if matches!(len, 8 | 10 | 20 | 22) => (" v1-echo", 0),
-            0 if matches!(len, 16 | 18 | 28 | 30) => (" v1", 8),
+        let address_len = match len {
+            8 | 10 | 16 | 18 => 4,
+            20 | 22 | 28 | 30 => 16,
             _ => return Ok(false),
         };
-        self.text(label);
+        // version 0 says which IP, version 1 whether it is an echo
+        self.text(match first & 15 {
+            0 => " v1",
+            1 => " v1-echo",
+            4 => " v0-ip4",
+            6 => " v0-ip6",
+            _ => " [bad version/echo]",
+        });
         self.labelled(" id ", id);
         self.byte(b' ');
-        let address_len = if len - mac_len >= 20 { 16 } else { 4 };
         self.address(field::slice(data, 2, address_len)?);
-        let at = 2 + address_len;
-        if len - 2 - at - mac_len == 2 {
+        // a port, a message authentication code, or both
+        let mut at = 2 + address_len;
+        if matches!(data.len() - at, 2 | 10) {
             self.labelled(":", field::u16(data, at)?);
+            at += 2;
         }
-        if mac_len > 0 {
-            self.text(" hmac 0x");
-            put::hex_bytes(self.out, field::rest(data, data.len() - mac_len));
+        if data.len() - at == 8 {
+            self.hex_long(" hmac 0x", long(data, at)?);
         }
         Ok(true)
     }
+}
+
+/// The 64-bit number at `at`.
+fn long(bytes: &[u8], at: usize) -> Result<u64, Cut> {
+    field::array(bytes, at).map(u64::from_be_bytes)
 }

@@ -9,7 +9,13 @@ impl Line<'_> {
         let [hop_limit, flags] = field::array(bytes, 4)?;
         self.labelled("\n\thop limit ", hop_limit);
         self.text(", Flags [");
-        let names = [(0x80, "managed"), (0x40, "other stateful"), (0x20, "home agent")];
+        let names = [
+            (0x80, "managed"),
+            (0x40, "other stateful"),
+            (0x20, "home agent"),
+            // draft-ietf-6man-ipv6only-flag
+            (0x02, "ipv6 only"),
+        ];
         self.flags(flags, &names, ", ");
         self.text("], pref ");
         self.text(preference(flags));

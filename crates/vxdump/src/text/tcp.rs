@@ -23,6 +23,8 @@ const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
 const URG: u8 = 0x20;
+/// The option of selective acknowledgements (RFC 2018 section 3).
+const SACK: u8 = 5;
 
 impl Line<'_> {
     /// A TCP segment. `length`: header and payload on the wire.
@@ -196,8 +198,14 @@ impl Line<'_> {
             if start + needed > header_len {
                 return Ok(self.tcp_bad_option(at == 20));
             }
+            if kind == SACK {
+                // as many blocks as were captured
+                self.tcp_sack(field::rest(bytes, start), needed, base)?;
+                at += len;
+                continue;
+            }
             let data = field::slice(bytes, start, needed)?;
-            if !self.tcp_option(kind, data, flags, base)? {
+            if !self.tcp_option(kind, data, flags)? {
                 return Ok(self.tcp_bad_option(at == 20));
             }
             if needed + len.min(2) != len {
@@ -218,28 +226,29 @@ impl Line<'_> {
         false
     }
 
+    /// Selective acknowledgements: blocks of `len` bytes in all, as far as they were captured.
+    fn tcp_sack(&mut self, blocks: &[u8], len: usize, base: u32) -> Printed {
+        if !len.is_multiple_of(8) {
+            self.text(" invalid sack");
+            return Ok(());
+        }
+        self.sized(" ", len / 8);
+        self.byte(b' ');
+        for at in (0..len).step_by(8) {
+            let [left, right] = [field::u32(blocks, at)?, field::u32(blocks, at + 4)?];
+            self.labelled("{", left.wrapping_sub(base));
+            self.labelled(":", right.wrapping_sub(base));
+            self.byte(b'}');
+        }
+        Ok(())
+    }
+
     /// The data of one option; `false` where it makes no sense.
-    fn tcp_option(
-        &mut self,
-        kind: u8,
-        data: &[u8],
-        flags: u8,
-        base: u32,
-    ) -> Result<bool, field::Cut> {
+    fn tcp_option(&mut self, kind: u8, data: &[u8], flags: u8) -> Result<bool, field::Cut> {
         match kind {
             0 | 1 | 4 => {}
             2 => self.labelled(" ", field::u16(data, 0)?),
             3 => self.labelled(" ", field::u8(data, 0)?),
-            5 if !data.len().is_multiple_of(8) => self.text(" invalid sack"),
-            5 => {
-                self.sized(" ", data.len() / 8);
-                self.byte(b' ');
-                for edges in data.chunks_exact(8) {
-                    self.labelled("{", field::u32(edges, 0)?.wrapping_sub(base));
-                    self.labelled(":", field::u32(edges, 4)?.wrapping_sub(base));
-                    self.byte(b'}');
-                }
-            }
             6 | 7 | 11 | 12 | 13 => self.labelled(" ", field::u32(data, 0)?),
             8 => {
                 self.labelled(" val ", field::u32(data, 0)?);

@@ -325,7 +325,7 @@ impl<'a> Headers<'a> {
         match ether_type {
             EtherType::IPV4 => self.ipv4_at(at, wire_end),
             EtherType::IPV6 => self.ipv6_at(at, wire_end),
-            EtherType::ARP => self.arp_at(at, wire_end),
+            EtherType::ARP | EtherType::RARP => self.arp_at(at, ether_type, wire_end),
             EtherType::MPLS | EtherType::MPLS_UPSTREAM => self.mpls(at, wire_end),
             _ => {
                 self.ether_type = ether_type;
@@ -372,8 +372,8 @@ impl<'a> Headers<'a> {
         }
     }
 
-    fn arp_at(&mut self, at: u32, wire_end: u32) -> Result<(), Halted> {
-        self.ether_type = EtherType::ARP;
+    fn arp_at(&mut self, at: u32, ether_type: EtherType, wire_end: u32) -> Result<(), Halted> {
+        self.ether_type = ether_type;
         self.rest_at(at, wire_end);
         let Some(fixed) = self.within(at).first_chunk::<8>() else {
             return Err(self.cut(Layer::Arp, at, 8));
@@ -542,11 +542,14 @@ impl<'a> Headers<'a> {
     fn udp_at(&mut self, at: u32, wire_end: u32) -> Result<(), Halted> {
         self.fixed_at(Layer::Udp, at, 8, wire_end)?;
         let length = be16(self.bytes, at as usize + 4).map_or(0, u32::from);
-        if length >= 8 {
+        let on_wire = wire_end.saturating_sub(at);
+        // 0 is right only where the field cannot hold the length (RFC 2675 section 4, BIG TCP); before
+        // segmentation Linux has the length's lower 16 bits there (udp_set_len, iptunnel_xmit)
+        let wrapped = on_wire > 0xffff && on_wire & 0xffff == length;
+        if length >= 8 && !wrapped {
             let wire_end = self.narrow(at, length, Limit::UdpLength);
             self.payload_at(at + 8, wire_end);
-        } else if length != 0 || wire_end.saturating_sub(at) <= 0xffff {
-            // 0 is right only where the field cannot hold the length (RFC 2675 section 4, BIG TCP)
+        } else if !wrapped && (length != 0 || on_wire <= 0xffff) {
             return Err(self.invalid(Layer::Udp, Cause::Length, at, 8, length));
         }
         Ok(())

@@ -70,7 +70,7 @@ impl Rewrite<'_> {
         self.link(headers, start);
         let network = start + headers.network_offset();
         match headers.ether_type() {
-            Some(EtherType::ARP) => self.arp(headers, network),
+            Some(EtherType::ARP | EtherType::RARP) => self.arp(headers, network),
             Some(EtherType::IPV4) if headers.ipv4().is_some() => self.ipv4(headers, network),
             Some(EtherType::IPV6) if headers.ipv6().is_some() => self.ipv6(headers, network),
             _ => return,

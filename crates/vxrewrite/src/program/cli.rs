@@ -22,8 +22,10 @@ Examples:
   vxrewrite -r n1.pcap -r n2.pcap -w both.pcapng.zst          merged in time order
   vxrewrite -r node.pcap -w - --vni 1 | wireshark -k -i -
 
-Exit status: 0; 1 for an error on the way (a damaged file), after writing what could be read; 2 for a command line that
-cannot be carried out."
+Exit status:
+  0  all went well
+  1  an error on the way (a damaged file), after writing what could be read
+  2  a command line that cannot be carried out"
 )]
 pub(crate) struct Cli {
     #[command(flatten)]

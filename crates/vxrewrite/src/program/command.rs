@@ -19,8 +19,9 @@ use crate::{Anonymizer, Decap, Error, OutputFormat, Pipeline, Report, Select, Sp
 pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
     let inputs = &cli.files.read;
     if inputs.is_empty() {
-        return Err(Failure::usage(
-            "nothing to read: give a capture file with -r FILE (see --help)",
+        return Err(Failure::nothing_to_read(
+            "a capture file with -r FILE",
+            &cli.select.expression,
         ));
     }
     let Some(out) = &cli.files.write else {
