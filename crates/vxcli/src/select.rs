@@ -270,7 +270,10 @@ fn pods(map: &PodMap, names: &[String]) -> Result<Vec<PodId>, Failure> {
             } else {
                 let more = if known.len() > MOST_LISTED { " …" } else { "" };
                 known.truncate(MOST_LISTED);
-                format!("--pod {name}: no such pod in the map; it has {}{more}", known.join(", "))
+                format!(
+                    "--pod {name}: no pod of that name has an address of its own in the map (one in its host's network is found by --node); it has {}{more}",
+                    known.join(", ")
+                )
             }));
         }
         ids.extend(found);

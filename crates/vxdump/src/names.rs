@@ -124,7 +124,7 @@ fn carriage(out: &mut Vec<u8>, headers: &Headers<'_>, tunnel: &Tunnel<'_>) {
 
 /// What `-v` adds: TTL, checksum states, reserved bits that are set.
 fn details(out: &mut Vec<u8>, encapsulation: &Encapsulation<'_>, map: &PodMap) {
-    let Encapsulation { headers, tunnel, inner } = encapsulation;
+    let Encapsulation { headers, tunnel, inner, .. } = encapsulation;
     put::text(out, " (");
     if let Some((source, _)) = headers.ports() {
         put::text(out, "sport ");

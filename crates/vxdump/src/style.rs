@@ -3,7 +3,7 @@
 use podmap::PodMap;
 use vxcap::Frame;
 use vxcli::Terminal;
-use vxlan::{Decoder, EtherType, Headers, LinkType, Packet};
+use vxlan::{Decoder, Packet};
 
 use crate::cli::{Color, Format, Precision, PrintArgs};
 use crate::csv::{self, Csv};
@@ -74,24 +74,6 @@ impl Style {
     }
 }
 
-/// Where the link-layer header ends: what is dumped begins there, whatever comes of it, padding included.
-fn behind_link_header(headers: &Headers<'_>) -> usize {
-    let network = headers.network_offset();
-    if headers.link_type() != LinkType::ETHERNET {
-        return network;
-    }
-    let len = ETHERNET_LEN + 4 * headers.vlan_tags().count();
-    // a label stack is no part of it
-    let ether_type = headers.bytes().get(len - 2..len).map(|field| [field[0], field[1]]);
-    match ether_type.map(|field| EtherType(u16::from_be_bytes(field))) {
-        Some(EtherType::MPLS | EtherType::MPLS_UPSTREAM) => len.min(network),
-        _ => network,
-    }
-}
-
-/// An Ethernet header without tags (IEEE 802.3 clause 3.1.1).
-const ETHERNET_LEN: usize = 14;
-
 /// Lines in tcpdump's form, with names and carriage.
 pub(crate) struct Text {
     names: Names,
@@ -149,10 +131,8 @@ impl Text {
         self.clock.write(out, seen.frame.time.nanos());
         self.printer.packet(out, inner, decoder, seen.vni, seen.inner_len);
         self.names.write(out, seen.packet, decoder, map);
-        let pick = |count: u8| {
-            let start = if count > 1 { 0 } else { behind_link_header(inner) };
-            inner.bytes().get(start..).unwrap_or_default()
-        };
+        let pick =
+            |count: u8| if count > 1 { inner.bytes() } else { hex::behind_link_header(inner) };
         // as in tcpdump, one form of dump: -A goes before -X, and that before -x
         if self.ascii > 0 {
             hex::ascii(out, pick(self.ascii));

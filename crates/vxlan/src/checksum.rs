@@ -6,6 +6,8 @@
 
 use crate::headers::Headers;
 use crate::ip_protocol::IpProtocol;
+use crate::ipv4::source_route_end;
+use crate::ipv6::{home_address, routing_end};
 
 /// State of a transport checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,8 +48,13 @@ pub(crate) fn of(headers: &Headers<'_>) -> Checksum {
     seen.state()
 }
 
-/// State of the UDP checksum of headers that carry a tunnel with `inner` in it.
-pub(crate) fn outer(headers: &Headers<'_>, inner: &Headers<'_>) -> Checksum {
+/// State of the UDP checksum of headers that carry a tunnel with `inner` in it, and in that maybe other tunnels with
+/// `innermost` in the last one.
+pub(crate) fn outer(
+    headers: &Headers<'_>,
+    inner: &Headers<'_>,
+    innermost: &Headers<'_>,
+) -> Checksum {
     let Some(seen) = Seen::of(headers) else {
         return Checksum::Unverified;
     };
@@ -55,24 +62,12 @@ pub(crate) fn outer(headers: &Headers<'_>, inner: &Headers<'_>) -> Checksum {
     if state != Checksum::Bad {
         return state;
     }
-    // Linux, lco_csum(): the outer checksum counts the inner packet from its checksum's start as the complement of what
-    // stands in the inner field, for that is what it will add up to.
-    match (of(inner), field(inner)) {
-        (Checksum::Partial, Some((inner_field, _))) => {
-            let start = headers.offset() as usize + headers.transport_offset();
-            let inner_start = inner.offset() as usize + inner.transport_offset();
-            let before = inner_start.checked_sub(start).and_then(|len| seen.bytes.get(..len));
-            match before {
-                Some(before)
-                    if fold(seen.pseudo + sum(before) + u64::from(!inner_field)) == 0xffff =>
-                {
-                    Checksum::Lco
-                }
-                _ => Checksum::Bad,
-            }
-        }
-        _ => Checksum::Bad,
-    }
+    // only one checksum of a packet is left to the network card, whichever it is: the headers around it count from there
+    let is_local = [inner, innermost].into_iter().any(|inner| {
+        // of the headers between, the field that follows from the innermost one is right already
+        matches!(of(inner), Checksum::Partial) && seen.adds_up_once_filled(headers, inner)
+    });
+    if is_local { Checksum::Lco } else { Checksum::Bad }
 }
 
 /// A transport packet of which every byte is there.
@@ -101,6 +96,16 @@ impl<'a> Seen<'a> {
         let pseudo =
             if has_pseudo_header { pseudo(headers, protocol, bytes.len() as u64)? } else { 0 };
         Some(Self { protocol, bytes, field, pseudo })
+    }
+
+    /// Linux, `lco_csum()`: the outer checksum counts the inner packet from its checksum's start as the complement of what
+    /// stands in the inner field, for that is what it will add up to.
+    fn adds_up_once_filled(&self, headers: &Headers<'_>, inner: &Headers<'_>) -> bool {
+        let start = headers.offset() as usize + headers.transport_offset();
+        let inner_start = inner.offset() as usize + inner.transport_offset();
+        let before = inner_start.checked_sub(start).and_then(|len| self.bytes.get(..len));
+        let (Some(before), Some((inner_field, _))) = (before, field(inner)) else { return false };
+        fold(self.pseudo + sum(before) + u64::from(!inner_field)) == 0xffff
     }
 
     fn state(&self) -> Checksum {
@@ -133,11 +138,29 @@ fn field(headers: &Headers<'_>) -> Option<(u16, bool)> {
     })
 }
 
-/// The sum of the pseudo header (RFC 9293 section 3.1, RFC 8200 section 8.1).
+/// The sum of the pseudo header (RFC 9293 section 3.1, RFC 8200 section 8.1): its addresses are those of the two ends,
+/// which on the way may stand elsewhere than in the fixed header.
 fn pseudo(headers: &Headers<'_>, protocol: IpProtocol, len: u64) -> Option<u64> {
     let addresses = match (headers.ipv4(), headers.ipv6()) {
-        (Some(ip), _) => sum(ip.fixed.get(12..20)?),
-        (_, Some(ip)) => sum(ip.0.get(8..40)?),
+        (Some(ip), _) => {
+            let (source, destination) = (ip.fixed.get(12..16)?, ip.fixed.get(16..20)?);
+            sum(source) + sum(source_route_end(ip.options()).unwrap_or(destination))
+        }
+        (_, Some(ip)) => {
+            let (mut source, mut destination) = (ip.0.get(8..24)?, ip.0.get(24..40)?);
+            for header in headers.extension_headers() {
+                match header.protocol {
+                    IpProtocol::ROUTING => {
+                        destination = routing_end(header.bytes).unwrap_or(destination);
+                    }
+                    IpProtocol::DESTINATION_OPTIONS => {
+                        source = home_address(header.bytes).unwrap_or(source);
+                    }
+                    _ => {}
+                }
+            }
+            sum(source) + sum(destination)
+        }
         _ => return None,
     };
     // lengths above 16 bits (BIG TCP) fold in like any other number

@@ -106,3 +106,25 @@ impl<'a> Ipv4Header<'a> {
         self.fixed
     }
 }
+
+/// The destination that a source route (RFC 791 section 3.1) keeps for last, while it has not been reached.
+pub(crate) fn source_route_end(options: &[u8]) -> Option<&[u8]> {
+    const NO_OPERATION: u8 = 1;
+    const LOOSE: u8 = 131;
+    const STRICT: u8 = 137;
+
+    let mut options = options;
+    loop {
+        let len = match *options {
+            [NO_OPERATION, ..] => 1,
+            [kind, len, ..] if kind != 0 && len >= 2 => usize::from(len),
+            _ => return None,
+        };
+        let (option, rest) = options.split_at_checked(len)?;
+        if let [LOOSE | STRICT, len, pointer, addresses @ ..] = option {
+            // the pointer counts from 1 and stands behind the option once the route is used up
+            return (pointer <= len).then(|| addresses.last_chunk::<4>().map(|a| &a[..])).flatten();
+        }
+        options = rest;
+    }
+}

@@ -129,15 +129,39 @@ pub(crate) fn extension_len(protocol: IpProtocol, bytes: &[u8]) -> Option<usize>
     })
 }
 
-/// The jumbo payload length in a hop-by-hop options header (RFC 2675 section 2: option type 0xc2, 4 bytes).
-pub(crate) fn jumbo_length(hop_by_hop: &[u8]) -> Option<u32> {
-    let mut options = hop_by_hop.get(2..)?;
+/// The destination that a routing header keeps for last, while it has not been reached: types 0 (RFC 5095) and 2 (RFC 6275
+/// section 6.4), and segment routing (RFC 8754 section 2: its first segment is the last one).
+pub(crate) fn routing_end(header: &[u8]) -> Option<&[u8]> {
+    let [_, _, kind, segments_left, ..] = *header else { return None };
+    match kind {
+        _ if segments_left == 0 => None,
+        0 | 2 => {
+            header.get(8..).filter(|list| !list.is_empty())?.last_chunk::<16>().map(|a| &a[..])
+        }
+        4 => header.get(8..24),
+        _ => None,
+    }
+}
+
+/// The source's home address in a destination options header (RFC 6275 section 6.3: option type 0xc9, 16 bytes).
+pub(crate) fn home_address(destination_options: &[u8]) -> Option<&[u8]> {
+    option(destination_options, 0xc9, 16)
+}
+
+/// The data of the first option of this type and length in a header of options (RFC 8200 section 4.2).
+fn option(header: &[u8], kind: u8, len: u8) -> Option<&[u8]> {
+    let mut options = header.get(2..)?;
     loop {
         match *options {
             [0, ref rest @ ..] => options = rest, // Pad1
-            [0xc2, 4, a, b, c, d, ..] => return Some(u32::from_be_bytes([a, b, c, d])),
+            [k, l, ref rest @ ..] if k == kind && l == len => return rest.get(..usize::from(len)),
             [_, len, ref rest @ ..] => options = rest.get(usize::from(len)..)?,
             _ => return None,
         }
     }
+}
+
+/// The jumbo payload length in a hop-by-hop options header (RFC 2675 section 2: option type 0xc2, 4 bytes).
+pub(crate) fn jumbo_length(hop_by_hop: &[u8]) -> Option<u32> {
+    crate::bytes::be32(option(hop_by_hop, 0xc2, 4)?, 0)
 }

@@ -52,12 +52,13 @@ pub struct Encapsulation<'a> {
     pub tunnel: Tunnel<'a>,
     /// The headers that the tunnel carries.
     pub inner: Headers<'a>,
+    innermost: Headers<'a>,
 }
 
 impl Encapsulation<'_> {
     /// State of the carrying UDP header's checksum.
     pub fn checksum(&self) -> Checksum {
-        checksum::outer(&self.headers, &self.inner)
+        checksum::outer(&self.headers, &self.inner, &self.innermost)
     }
 }
 
@@ -83,7 +84,7 @@ impl<'a> Iterator for Encapsulations<'_, 'a> {
         {
             self.next = Some((inner, next));
         }
-        Some(Encapsulation { headers, tunnel, inner })
+        Some(Encapsulation { headers, tunnel, inner, innermost: self.innermost })
     }
 }
 
@@ -332,7 +333,7 @@ impl Packet<'_> {
     /// State of the transport checksum of the outer headers; for a tunnel packet in the light of the inner one.
     pub fn outer_checksum(&self) -> Checksum {
         match self.tunnel {
-            Some(tunnel) => checksum::outer(&self.outer, &carried(tunnel)),
+            Some(tunnel) => checksum::outer(&self.outer, &carried(tunnel), &self.inner),
             None => self.inner_checksum(),
         }
     }

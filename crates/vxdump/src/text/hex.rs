@@ -1,12 +1,35 @@
 //! Dumps of bytes below a packet's line: `-x`, `-xx`, `-X`, `-XX`, `-A`, `-AA`.
 //!
-//! Which bytes are dumped is the caller's choice: the network packet for the single letters, the whole frame for the
-//! doubled ones.
+//! Which bytes are dumped is the caller's choice: what stands [behind the link-layer header](behind_link_header) for the
+//! single letters, the whole frame for the doubled ones.
+
+use vxlan::{EtherType, Headers, LinkType};
 
 use super::put;
 
 /// Bytes on a line.
 const LINE: usize = 16;
+
+/// The bytes behind the link-layer header, padding included.
+pub fn behind_link_header<'a>(headers: &Headers<'a>) -> &'a [u8] {
+    /// An Ethernet header without tags (IEEE 802.3 clause 3.1.1).
+    const ETHERNET_LEN: usize = 14;
+
+    let mut start = headers.network_offset();
+    if headers.link_type() == LinkType::ETHERNET {
+        let len = ETHERNET_LEN + 4 * headers.vlan_tags().count();
+        // a label stack is no part of the link-layer header
+        if let Some(&[upper, lower]) = headers.bytes().get(len - 2..len)
+            && matches!(
+                EtherType(u16::from_be_bytes([upper, lower])),
+                EtherType::MPLS | EtherType::MPLS_UPSTREAM
+            )
+        {
+            start = start.min(len);
+        }
+    }
+    headers.bytes().get(start..).unwrap_or_default()
+}
 
 /// In hexadecimal (`-x`). Each line begins with a line feed.
 pub fn hexadecimal(out: &mut Vec<u8>, bytes: &[u8]) {

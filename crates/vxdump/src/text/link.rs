@@ -351,7 +351,8 @@ impl Line<'_> {
     }
 
     fn cooked_address(&mut self, address: &[u8], len: usize) {
-        if let Some(address) = address.get(..len).filter(|address| !address.is_empty()) {
+        // as tcpdump: of other lengths it prints none
+        if let Some(address) = address.get(..len).filter(|address| address.len() == 6) {
             put::hardware_address(self.out, address);
             self.byte(b' ');
         }

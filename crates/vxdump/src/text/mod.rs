@@ -225,7 +225,9 @@ impl Line<'_> {
                 if matches!(
                     stop.layer,
                     Layer::Vxlan | Layer::VxlanGpe | Layer::Geneve | Layer::Nsh | Layer::Link
-                ) || stop.cause == Cause::TooDeep =>
+                ) || stop.cause == Cause::TooDeep
+                    // (extension headers are printed however many they are)
+                    || stop.cause == Cause::TooMany && stop.layer != Layer::Ipv6Extension =>
             {
                 self.reason(|out| put::text(out, &stop.to_string()));
             }

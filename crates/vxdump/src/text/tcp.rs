@@ -343,7 +343,8 @@ fn tcp_option_name(kind: u8) -> Option<&'static str> {
         8 => "TS",
         11 => "cc",
         12 => "ccnew",
-        13 => "ccecho",
+        // tcpdump has no name for it
+        13 => "",
         19 => "md5",
         20 => "scps",
         28 => "uto",

@@ -468,7 +468,7 @@ impl<'a> Headers<'a> {
 
     /// Walks over extension headers to the transport header.
     fn extensions(&mut self, mut at: u32, wire_end: u32) -> Result<(), Halted> {
-        for _ in 0..MOST_IN_A_ROW {
+        for count in 0..=MOST_IN_A_ROW {
             let rest = self.within(at);
             let Some(len) = extension_len(self.protocol, rest) else {
                 // `None` for an extension header means that its length field is not there
@@ -478,6 +478,9 @@ impl<'a> Headers<'a> {
                     self.transport_at(at, wire_end)
                 };
             };
+            if count == MOST_IN_A_ROW {
+                break;
+            }
             let Some(header) = rest.get(..len) else {
                 return Err(self.cut(Layer::Ipv6Extension, at, len as u32));
             };

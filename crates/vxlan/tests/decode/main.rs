@@ -2,6 +2,7 @@
 //!
 //! The captures of the workspace are compared with tshark elsewhere (`crates/vxdump/tests/truth`).
 
+mod checksums;
 mod every_length;
 mod false_positives;
 mod frames;
