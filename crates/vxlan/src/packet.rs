@@ -52,7 +52,8 @@ pub struct Encapsulation<'a> {
     pub tunnel: Tunnel<'a>,
     /// The headers that the tunnel carries.
     pub inner: Headers<'a>,
-    innermost: Headers<'a>,
+    /// The innermost headers of the packet, which the innermost tunnel carries.
+    pub innermost: Headers<'a>,
 }
 
 impl Encapsulation<'_> {

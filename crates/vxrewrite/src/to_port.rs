@@ -72,8 +72,8 @@ impl ToPort {
         let mut change = self.quote(&packet.inner, decoder, ports, patches);
         // a partial checksum below, from which on the outer ones count nothing (local checksum offload)
         let mut hidden = packet.inner.checksum() == Checksum::Partial;
-        for Encapsulation { headers, tunnel, inner } in levels.into_iter().rev().flatten() {
-            let level = Encapsulation { headers, tunnel, inner };
+        for level in levels.into_iter().rev().flatten() {
+            let Encapsulation { headers, tunnel, .. } = level;
             let state = level.checksum();
             if hidden && state == Checksum::Lco {
                 change = Change::NONE;
