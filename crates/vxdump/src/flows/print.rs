@@ -3,7 +3,7 @@
 use podmap::PodMap;
 use vxcli::{Failure, Terminal};
 
-use super::command::{FlowFormat, ShowArgs};
+use super::command::{FlowFormat, ShowArgs, Sort};
 #[cfg(feature = "parquet")]
 use super::parquet::ParquetFile;
 use super::row::{Row, Value};
@@ -25,8 +25,8 @@ pub(crate) struct Printer<'w> {
 
 /// What rows are printed as.
 pub(crate) enum Form {
-    /// Fitted to the terminal; `None` where stdout is none.
-    Table(Option<Frame>),
+    /// Fitted to the terminal, and sorted so; `None` where stdout is none.
+    Table(Option<Sort>),
     Json,
     Csv,
     #[cfg(feature = "parquet")]
@@ -43,10 +43,7 @@ impl Form {
         terminal: &Terminal,
     ) -> Result<Self, Failure> {
         match args.format {
-            FlowFormat::Text => {
-                let sort = args.sort();
-                Ok(Self::Table(width(terminal).map(|width| Frame { width, sort })))
-            }
+            FlowFormat::Text => Ok(Self::Table(terminal.out_is_terminal.then_some(args.sort()))),
             FlowFormat::Json => Ok(Self::Json),
             FlowFormat::Csv => Ok(Self::Csv),
             FlowFormat::Parquet => Self::parquet(columns, terminal),
@@ -72,13 +69,10 @@ impl Form {
     }
 }
 
-/// How wide the terminal is that stdout goes to, if it does.
-fn width(terminal: &Terminal) -> Option<usize> {
-    if !terminal.out_is_terminal {
-        return None;
-    }
+/// The terminal as it is now: it may be resized between two tables.
+fn frame(sort: Sort) -> Option<Frame> {
     let (terminal_size::Width(width), _) = terminal_size::terminal_size()?;
-    Some(width.into())
+    Some(Frame { width: width.into(), sort })
 }
 
 impl<'w> Printer<'w> {
@@ -90,7 +84,8 @@ impl<'w> Printer<'w> {
     /// Prints rows: a whole table, or what the other formats go on with.
     pub(crate) fn rows<R: Row>(&mut self, rows: &[R], map: &PodMap) -> Result<(), Failure> {
         self.head();
-        if let Form::Table(frame) = self.form {
+        if let Form::Table(sort) = self.form {
+            let frame = sort.and_then(frame);
             return table::write(&mut self.output, self.columns, frame, rows, map);
         }
         let mut values = Vec::with_capacity(self.columns.len());
