@@ -1,4 +1,4 @@
-//! Prints a capture file with the whole program: text in several forms, JSON, CSV. What comes out is what a terminal and a
+//! Prints a capture file with the whole program: text in several forms, JSON, CSV, flows. What comes out is what a terminal and a
 //! reader of JSON can take.
 //!
 //! Input: a byte that chooses the form, then the file.
@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use libfuzzer_sys::fuzz_target;
 
-const FORMS: [&[&str]; 8] = [
+const FORMS: [&[&str]; 10] = [
     &["-tt"],
     &["-tt", "-e", "-v"],
     &["-tt", "-vvv", "-XX"],
@@ -20,6 +20,8 @@ const FORMS: [&[&str]; 8] = [
     &["--format", "json"],
     &["--format", "csv"],
     &["--tunnel-port", "8472", "--tunnel-port", "6081=geneve", "--format", "json"],
+    &["flows", "--format", "json", "--max-flows", "5", "--threads", "1"],
+    &["flows", "--by", "service", "--once", "--idle-timeout", "1", "--threads", "1"],
 ];
 
 #[derive(Clone, Default)]
@@ -46,7 +48,7 @@ fuzz_target!(|input: &[u8]| {
     let mut terminal = vxdump::Terminal::of_streams("vxdump", out.clone(), io::sink());
     let form = FORMS[usize::from(choice) % FORMS.len()];
     let path = path.display().to_string();
-    let args = ["vxdump", "-r", &path].into_iter().chain(form.iter().copied());
+    let args = ["vxdump"].into_iter().chain(form.iter().copied()).chain(["-r", &path]);
     let status = vxdump::run(args.map(Into::into), &mut terminal);
     assert!(status <= 2);
     let out = out.0.borrow();
