@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use vxcap::file::{Merge, Reader};
+use vxcap::file::{Merge, Pieces, Reader};
 use vxcap::{Error, Frame, Interface};
 use vxcli::Failure;
 
@@ -45,6 +45,26 @@ impl Source {
                 interface: merged.interface,
                 file: names.get(merged.file).map(String::as_str),
             })),
+        }
+    }
+
+    /// As [`Source::next_frame`], for those who need no more than the frame.
+    #[inline]
+    pub(crate) fn next_frame_alone(&mut self) -> Result<Option<Frame<'_>>, Error> {
+        match self {
+            Self::File(reader) => reader.next_frame(),
+            Self::Files(merge, _) => Ok(merge.next_frame()?.map(|merged| merged.frame)),
+        }
+    }
+
+    /// The file in pieces, where it is one that can be read so. Nothing may have been read of it yet.
+    pub(crate) fn pieces(&self) -> Result<Option<Pieces>, Failure> {
+        match self {
+            Self::File(reader) => {
+                let pieces = reader.path().map(Pieces::open).transpose();
+                pieces.map(Option::flatten).map_err(Failure::opening)
+            }
+            Self::Files(..) => Ok(None),
         }
     }
 

@@ -28,20 +28,24 @@ pub(crate) enum What {
 /// What the transport layer says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
-    Tcp {
-        seq: u32,
-        ack: u32,
-        /// bytes of payload on the wire
-        len: u32,
-        window: u16,
-        flags: u16,
-    },
+    Tcp(Tcp),
     /// DNS by its identifier, ICMP echo by its sequence number.
     Request(u16),
     Answer(u16),
     /// UDP of which nothing further is known.
     Datagram,
     Other,
+}
+
+/// The numbers of a TCP header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tcp {
+    pub(crate) seq: u32,
+    pub(crate) ack: u32,
+    /// bytes of payload on the wire
+    pub(crate) len: u32,
+    pub(crate) window: u16,
+    pub(crate) flags: u16,
 }
 
 /// One packet.

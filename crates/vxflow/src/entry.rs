@@ -37,12 +37,10 @@ const VTEPS_OF_HIGH: u8 = 1 << 7;
 /// (Wireshark's packet-tcp.c: 3 ms).
 const REORDER: u32 = 3_000;
 
-/// The part of an entry that every packet reads and writes.
-///
-/// Not aligned to cache lines: memory that is aligned more than usual cannot be grown in place, and a table of millions of
-/// flows would be copied, and for a moment be there twice, each time it grows.
+/// The part of an entry that every packet reads and writes, in as few cache lines as it can be.
 #[derive(Clone, Debug)]
-pub(crate) struct Hot<A> {
+pub(crate) struct Hot<A: Address> {
+    _align: [A::Align; 0],
     pub(crate) key: Key<A>,
     /// neighbours in the list of the least recently seen; `next` also links free entries
     pub(crate) previous: u32,
@@ -70,7 +68,8 @@ pub(crate) struct Cold {
     vteps: Vteps,
     icmp_errors: u32,
     vtep_changes: u32,
-    rare: [Rare; 2],
+    /// of each side, where any is above 0
+    rare: Option<Box<[Rare; 2]>>,
     detail: Detail,
 }
 
@@ -113,7 +112,7 @@ impl<A: Address> Hot<A> {
     pub(crate) fn begin(digest: &Digest<A>) -> (Self, Cold) {
         let opener = match digest.transport {
             // whom a SYN-ACK goes to has opened the connection
-            Transport::Tcp { flags, .. } if is_syn_ack(flags) => digest.side.other(),
+            Transport::Tcp(tcp) if is_syn_ack(tcp.flags) => digest.side.other(),
             // an answer alone: its receiver has asked
             Transport::Answer(_) => digest.side.other(),
             _ => digest.side,
@@ -127,6 +126,7 @@ impl<A: Address> Hot<A> {
             _ => Detail::None,
         };
         let hot = Self {
+            _align: [],
             key: digest.key,
             previous: NONE,
             next: NONE,
@@ -142,13 +142,7 @@ impl<A: Address> Hot<A> {
             opener,
             bits: 0,
         };
-        let cold = Cold {
-            vteps: Vteps::None,
-            icmp_errors: 0,
-            vtep_changes: 0,
-            rare: [Rare::default(); 2],
-            detail,
-        };
+        let cold = Cold { vteps: Vteps::None, icmp_errors: 0, vtep_changes: 0, rare: None, detail };
         (hot, cold)
     }
 
@@ -156,10 +150,8 @@ impl<A: Address> Hot<A> {
     #[inline]
     pub(crate) fn is_reused_by(&self, digest: &Digest<A>, cold: &Cold) -> bool {
         match digest.transport {
-            Transport::Tcp { seq, flags, .. }
-                if flags & (TcpFlags::SYN | TcpFlags::ACK) == TcpFlags::SYN =>
-            {
-                self.is_new_connection(digest.side, seq, cold)
+            Transport::Tcp(tcp) if tcp.flags & (TcpFlags::SYN | TcpFlags::ACK) == TcpFlags::SYN => {
+                self.is_new_connection(digest.side, tcp.seq, cold)
             }
             _ => false,
         }
@@ -212,10 +204,46 @@ impl<A: Address> Hot<A> {
             direction.flags = TcpFlags(0);
         }
         (cold.icmp_errors, cold.vtep_changes) = (0, 0);
-        cold.rare = [Rare::default(); 2];
+        cold.rare = None;
         if let Detail::Exchange(exchanges) = &mut cold.detail {
             exchanges.restart();
         }
+    }
+
+    /// Counts a packet if it changes nothing but numbers: not the first of its end, at the end's capture point, over the same
+    /// VTEPs; UDP, or TCP of an established connection with new bytes or a bare acknowledgement. What comes is what
+    /// [`Self::count`] does; `false` for all else, and then nothing has changed.
+    #[inline]
+    pub(crate) fn count_usual(&mut self, digest: &Digest<A>) -> bool {
+        let side = digest.side as usize;
+        if self.bits & (CLOSED | SEEN << side) != SEEN << side
+            || self.point[side] != digest.point
+            || self.carriage[side] != fold(&digest.carriage)
+            || self.is_full()
+        {
+            return false;
+        }
+        match digest.transport {
+            Transport::Tcp(tcp) => {
+                let from_opener = digest.side == self.opener;
+                if tcp.flags & (TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST) != 0
+                    || self.bits & STAGE != STAGE_DONE
+                    || !self.endpoints.is_settled(from_opener, tcp.len)
+                    || !self.direction[side].take_usual(&Segment::of(digest, tcp))
+                {
+                    return false;
+                }
+                self.direction[side].flags.0 |= tcp.flags;
+            }
+            Transport::Datagram | Transport::Other => {}
+            Transport::Request(_) | Transport::Answer(_) => return false,
+        }
+        self.bits |= TOUCHED;
+        self.first = self.first.min(digest.time);
+        self.last = self.last.max(digest.time);
+        self.packets[side] += 1;
+        self.bytes[side] += u64::from(digest.bytes);
+        true
     }
 
     /// Counts a packet. Returns whether it ended the connection.
@@ -236,17 +264,8 @@ impl<A: Address> Hot<A> {
         let mut is_copy = !at_home;
         let mut ended = false;
         match digest.transport {
-            Transport::Tcp { seq, ack, len, window, flags } => {
-                let segment = Segment {
-                    seq,
-                    ack,
-                    len,
-                    window,
-                    flags: TcpFlags(flags),
-                    ip_id: digest.ip_id,
-                    ttl: digest.ttl,
-                    when: (digest.time / 1_000).cast_unsigned() as u32,
-                };
+            Transport::Tcp(tcp) => {
+                let segment = Segment::of(digest, tcp);
                 (is_copy, ended) = self.tcp(cold, digest, &segment, at_home);
             }
             _ if !at_home => {}
@@ -269,7 +288,7 @@ impl<A: Address> Hot<A> {
             Transport::Other => {}
         }
         if is_copy {
-            let count = &mut cold.rare[side].copies;
+            let count = &mut cold.rare(digest.side).copies;
             *count = count.saturating_add(1);
         }
         if copies || !is_copy {
@@ -336,7 +355,7 @@ impl<A: Address> Hot<A> {
         let peer = self.direction[other];
         let verdict = self.direction[me].take(segment, &peer, || cold.reorder());
         if verdict != Verdict::Fresh || segment.is_zero_window() || flags.0 & TcpFlags::RST != 0 {
-            cold.rare[me].add(verdict, segment);
+            cold.rare(digest.side).add(verdict, segment);
         }
         (verdict == Verdict::Copy, ended)
     }
@@ -448,7 +467,7 @@ impl<A: Address> Hot<A> {
     }
 
     fn counts(&self, cold: &Cold, side: usize) -> Counts {
-        let rare = cold.rare[side];
+        let rare = cold.rare.as_ref().map_or_else(Rare::default, |rare| rare[side]);
         Counts {
             packets: u64::from(self.packets[side]),
             bytes: self.bytes[side],
@@ -465,6 +484,11 @@ impl<A: Address> Hot<A> {
 }
 
 impl Cold {
+    #[cold]
+    fn rare(&mut self, side: Side) -> &mut Rare {
+        &mut self.rare.get_or_insert_default()[side as usize]
+    }
+
     pub(crate) fn add_icmp_error(&mut self) {
         self.icmp_errors = self.icmp_errors.saturating_add(1);
     }
@@ -482,7 +506,7 @@ impl Cold {
 
     /// Gives back what is on the heap: the entry is unused from here on.
     pub(crate) fn release(&mut self) {
-        (self.vteps, self.detail) = (Vteps::None, Detail::None);
+        (self.vteps, self.rare, self.detail) = (Vteps::None, None, Detail::None);
     }
 
     /// Bytes on the heap besides the entry itself.
@@ -495,7 +519,8 @@ impl Cold {
             Detail::Exchange(exchanges) => exchanges.heap_bytes(),
             _ => 0,
         };
-        vteps + detail
+        let rare = self.rare.as_ref().map_or(0, |rare| size_of_val(&**rare));
+        vteps + rare + detail
     }
 }
 
@@ -549,7 +574,7 @@ mod tests {
     #[test]
     fn entries_are_small() {
         assert_eq!(size_of::<Hot<u32>>(), 128);
-        assert!(size_of::<Hot<Wide>>() <= 160);
-        assert!(size_of::<Cold>() <= 144, "{}", size_of::<Cold>());
+        assert!(size_of::<Hot<Wide>>() <= 192);
+        assert!(size_of::<Cold>() <= 104, "{}", size_of::<Cold>());
     }
 }

@@ -11,6 +11,7 @@ use crate::fragments::{First, Fragments};
 use crate::index::Index;
 use crate::key::{Address, Key, Kind};
 use crate::record::{EndReason, FlowRecord};
+use crate::store::Store;
 
 /// A list of entries, the least recently seen first.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +24,7 @@ struct List {
 #[derive(Clone, Debug)]
 pub(crate) struct Family<A: Address> {
     index: Index,
-    hot: Vec<Hot<A>>,
+    hot: Store<A>,
     cold: Vec<Cold>,
     /// unused entries, linked by their `next`
     free: u32,
@@ -32,8 +33,6 @@ pub(crate) struct Family<A: Address> {
     lists: [List; 2],
     fragments: Fragments<A>,
     hasher: RandomState,
-    /// packets after which a flow that is seen again goes to the end of its list
-    patience: u32,
 }
 
 /// What the table does for the families.
@@ -41,6 +40,8 @@ pub(crate) struct Clerk<'a> {
     pub(crate) config: &'a Config,
     /// packets counted so far, wrapping
     pub(crate) now: u32,
+    /// packets after which a flow that is seen again goes to the end of its list
+    pub(crate) patience: u32,
     pub(crate) ended: &'a mut Vec<FlowRecord>,
 }
 
@@ -58,14 +59,13 @@ impl<A: Address> Family<A> {
     pub(crate) fn new(config: &Config, hasher: &RandomState) -> Self {
         Self {
             index: Index::new(),
-            hot: Vec::new(),
+            hot: Store::new(),
             cold: Vec::new(),
             free: NONE,
             live: 0,
             lists: [List { head: NONE, tail: NONE }; 2],
             fragments: Fragments::new(config.max_fragmented, hasher.clone()),
             hasher: hasher.clone(),
-            patience: u32::try_from(config.max_flows / 8).unwrap_or(u32::MAX / 2),
         }
     }
 
@@ -73,17 +73,32 @@ impl<A: Address> Family<A> {
         self.live
     }
 
-    /// The slot of a flow.
+    /// The slot of a flow, which is perhaps `guess`.
     #[inline]
-    pub(crate) fn find(&self, hash: u64, key: &Key<A>) -> Option<u32> {
-        self.index.find(hash, |slot| self.hot.get(slot as usize).is_some_and(|hot| hot.key == *key))
+    pub(crate) fn find(&self, guess: u32, hash: u64, key: &Key<A>) -> Option<u32> {
+        let is_it = |slot: u32| self.hot.get(slot).is_some_and(|hot| hot.key == *key);
+        if is_it(guess) {
+            return Some(guess);
+        }
+        self.index.find(hash, is_it)
     }
 
-    /// Reads of the entry that the digest probably belongs to, so that it is in the cache when it is needed.
+    /// Reads where the search for a flow with this hash begins.
     #[inline]
-    pub(crate) fn touch(&self, digest: &Digest<A>) -> u32 {
-        let slot = self.index.guess(digest.hash);
-        slot.and_then(|slot| self.hot.get(slot as usize)).map_or(0, Hot::touch)
+    pub(crate) fn peek(&self, hash: u64) -> u64 {
+        self.index.peek(hash)
+    }
+
+    /// The slot that a flow with this hash probably has.
+    #[inline]
+    pub(crate) fn guess(&self, hash: u64) -> u32 {
+        self.index.find(hash, |_| true).unwrap_or(NONE)
+    }
+
+    /// Reads of the entry in this slot.
+    #[inline]
+    pub(crate) fn touch(&self, slot: u32) -> u32 {
+        self.hot.get(slot).map_or(0, Hot::touch)
     }
 
     /// Finds out what a fragment or a marker means. `owns` tells whether a flow with this hash is for this table.
@@ -93,7 +108,7 @@ impl<A: Address> Family<A> {
         match digest.what {
             What::Packet => {}
             What::Quoted => {
-                let slot = self.find(digest.hash, &digest.key);
+                let slot = self.find(NONE, digest.hash, &digest.key);
                 if let Some(cold) = slot.and_then(|slot| self.cold.get_mut(slot as usize)) {
                     cold.add_icmp_error();
                 }
@@ -118,12 +133,30 @@ impl<A: Address> Family<A> {
         if owns(digest.hash) { Place::Flow(digest) } else { Place::Nowhere }
     }
 
+    /// Counts a packet like nearly all are, of the flow in this slot. Returns `false` where it is another flow's or not so
+    /// usual: then nothing has changed.
+    #[inline]
+    pub(crate) fn count_usual(
+        &mut self,
+        slot: u32,
+        digest: &Digest<A>,
+        config: &Config,
+        (now, patience): (u32, u32),
+    ) -> bool {
+        let Some(hot) = self.hot.get_mut(slot) else { return false };
+        hot.key == digest.key
+            && digest.what == What::Packet
+            && now.wrapping_sub(hot.stamp) <= patience
+            && !is_over(hot, digest.time, config)
+            && !is_too_long(hot, digest.time, config)
+            && hot.count_usual(digest)
+    }
+
     /// Counts a packet of a flow that there is. Returns `false` where the flow is over and the packet begins a new one:
     /// then the old one has been handed out.
     #[inline]
     pub(crate) fn count(&mut self, slot: u32, digest: &Digest<A>, clerk: &mut Clerk<'_>) -> bool {
-        let (Some(hot), Some(cold)) =
-            (self.hot.get_mut(slot as usize), self.cold.get_mut(slot as usize))
+        let (Some(hot), Some(cold)) = (self.hot.get_mut(slot), self.cold.get_mut(slot as usize))
         else {
             return false;
         };
@@ -140,10 +173,7 @@ impl<A: Address> Family<A> {
             self.end(slot, end, clerk.ended);
             return false;
         }
-        let too_long = config
-            .active_timeout
-            .is_some_and(|timeout| digest.time.saturating_sub(hot.first) > timeout);
-        if too_long || hot.is_full() {
+        if is_too_long(hot, digest.time, config) || hot.is_full() {
             clerk.ended.push(hot.record(cold, EndReason::Active));
             hot.restart(cold, digest.time);
         }
@@ -151,7 +181,7 @@ impl<A: Address> Family<A> {
         if closed && hot.bits & CLOSED == 0 {
             self.unlink(slot);
             self.link(slot, CLOSED, clerk.now);
-        } else if clerk.now.wrapping_sub(hot.stamp) > self.patience {
+        } else if clerk.now.wrapping_sub(hot.stamp) > clerk.patience {
             let list = hot.bits & CLOSED;
             self.unlink(slot);
             self.link(slot, list, clerk.now);
@@ -164,16 +194,15 @@ impl<A: Address> Family<A> {
         let (mut hot, mut cold) = Hot::begin(digest);
         let closed = hot.count(&mut cold, digest, clerk.config.count_copies);
         let slot = self.free;
-        let slot = if let Some(free) = self.hot.get_mut(slot as usize) {
+        let slot = if let Some(free) = self.hot.get_mut(slot) {
             self.free = free.next;
             *free = hot;
             self.cold[slot as usize] = cold;
             slot
         } else {
             self.reserve(clerk.config.max_flows);
-            self.hot.push(hot);
             self.cold.push(cold);
-            self.hot.len() as u32 - 1
+            self.hot.push(hot)
         };
         self.live += 1;
         self.index.insert(digest.hash, slot);
@@ -183,10 +212,9 @@ impl<A: Address> Family<A> {
     /// Makes room for one more entry, growing by a quarter rather than twofold.
     #[inline]
     fn reserve(&mut self, max_flows: usize) {
-        if self.hot.len() == self.hot.capacity() {
-            let room = max_flows.saturating_sub(self.hot.len()).max(1);
-            let more = (self.hot.len() / 4).max(64).min(room);
-            self.hot.reserve_exact(more);
+        if self.cold.len() == self.cold.capacity() {
+            let room = max_flows.saturating_sub(self.cold.len()).max(1);
+            let more = (self.cold.len() / 4).max(64).min(room);
             self.cold.reserve_exact(more);
         }
     }
@@ -196,7 +224,7 @@ impl<A: Address> Family<A> {
         self.lists
             .iter()
             .filter_map(|list| {
-                let hot = self.hot.get(list.head as usize)?;
+                let hot = self.hot.get(list.head)?;
                 Some((now.wrapping_sub(hot.stamp), list.head))
             })
             .max()
@@ -205,14 +233,15 @@ impl<A: Address> Family<A> {
     /// Takes a flow out and hands out its record.
     pub(crate) fn end(&mut self, slot: u32, reason: EndReason, ended: &mut Vec<FlowRecord>) {
         self.unlink(slot);
-        let (Some(hot), Some(cold)) =
-            (self.hot.get_mut(slot as usize), self.cold.get_mut(slot as usize))
+        let (Some(hot), Some(cold)) = (self.hot.get_mut(slot), self.cold.get_mut(slot as usize))
         else {
             return;
         };
         ended.push(hot.record(cold, reason));
         cold.release();
         self.index.remove(self.hasher.hash_one(hot.key), slot);
+        // no packet's key: what was guessed before may not find it here
+        hot.key.kind = Kind::Unused;
         hot.next = self.free;
         self.free = slot;
         self.live -= 1;
@@ -225,7 +254,7 @@ impl<A: Address> Family<A> {
             let mut moves = moves;
             for _ in 0..most {
                 let slot = self.lists[usize::from(list)].head;
-                let Some(hot) = self.hot.get(slot as usize) else { break };
+                let Some(hot) = self.hot.get(slot) else { break };
                 if is_over(hot, time, clerk.config) {
                     let reason = if list == 0 { EndReason::Idle } else { EndReason::Closed };
                     self.end(slot, reason, clerk.ended);
@@ -242,7 +271,7 @@ impl<A: Address> Family<A> {
 
     /// The record of the flow in this slot, and the slot of the next one in its list.
     fn record(&self, slot: u32, end: EndReason) -> Option<(FlowRecord, u32)> {
-        let (hot, cold) = (self.hot.get(slot as usize)?, self.cold.get(slot as usize)?);
+        let (hot, cold) = (self.hot.get(slot)?, self.cold.get(slot as usize)?);
         Some((hot.record(cold, end), hot.next))
     }
 
@@ -276,7 +305,7 @@ impl<A: Address> Family<A> {
     /// Bytes on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.index.heap_bytes()
-            + self.hot.capacity() * size_of::<Hot<A>>()
+            + self.hot.heap_bytes()
             + self.cold.capacity() * size_of::<Cold>()
             + self.cold.iter().map(Cold::heap_bytes).sum::<usize>()
             + self.fragments.heap_bytes()
@@ -285,25 +314,25 @@ impl<A: Address> Family<A> {
     fn link(&mut self, slot: u32, bit: u8, now: u32) {
         let list = &mut self.lists[usize::from(bit)];
         let before = core::mem::replace(&mut list.tail, slot);
-        if let Some(tail) = self.hot.get_mut(before as usize) {
+        if let Some(tail) = self.hot.get_mut(before) {
             tail.next = slot;
         } else {
             list.head = slot;
         }
-        if let Some(hot) = self.hot.get_mut(slot as usize) {
+        if let Some(hot) = self.hot.get_mut(slot) {
             hot.link(before, bit, now);
         }
     }
 
     fn unlink(&mut self, slot: u32) {
-        let Some(hot) = self.hot.get(slot as usize) else { return };
+        let Some(hot) = self.hot.get(slot) else { return };
         let (previous, next, bit) = (hot.previous, hot.next, hot.bits & CLOSED);
         let list = &mut self.lists[usize::from(bit)];
-        match self.hot.get_mut(previous as usize) {
+        match self.hot.get_mut(previous) {
             Some(hot) => hot.next = next,
             None => list.head = next,
         }
-        match self.hot.get_mut(next as usize) {
+        match self.hot.get_mut(next) {
             Some(hot) => hot.previous = previous,
             None => list.tail = previous,
         }
@@ -312,10 +341,16 @@ impl<A: Address> Family<A> {
 
 /// Has the flow had no packets for too long at `time`?
 #[inline]
-fn is_over<A>(hot: &Hot<A>, time: i64, config: &Config) -> bool {
+fn is_over<A: Address>(hot: &Hot<A>, time: i64, config: &Config) -> bool {
     let closed = config.closed_timeout.filter(|_| hot.bits & CLOSED != 0);
     let timeout = closed.or(config.idle_timeout);
     timeout.is_some_and(|timeout| time.saturating_sub(hot.last) > timeout)
+}
+
+/// Did the flow begin so long before `time` that it is to be told in parts?
+#[inline]
+fn is_too_long<A: Address>(hot: &Hot<A>, time: i64, config: &Config) -> bool {
+    config.active_timeout.is_some_and(|timeout| time.saturating_sub(hot.first) > timeout)
 }
 
 /// The key that the later fragments of this packet have.

@@ -67,11 +67,26 @@ impl FlowKey {
 
 /// An address as the table holds it: 4 bytes or 16.
 pub(crate) trait Address: Copy + Ord + Hash + core::fmt::Debug + Send + 'static {
+    /// Aligns the entries of flows between such addresses.
+    type Align: Copy + core::fmt::Debug + Send + 'static;
+
     fn write<H: Hasher>(low: Self, high: Self, state: &mut H);
     fn to_ip(self) -> IpAddr;
 }
 
+/// Two cache lines, which processors load together.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(128))]
+pub(crate) struct LinePair;
+
+/// A cache line.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub(crate) struct Line;
+
 impl Address for u32 {
+    type Align = LinePair;
+
     #[inline]
     fn write<H: Hasher>(low: Self, high: Self, state: &mut H) {
         state.write_u64(u64::from(low) << 32 | u64::from(high));
@@ -86,6 +101,8 @@ impl Address for u32 {
 pub(crate) type Wide = [u64; 2];
 
 impl Address for Wide {
+    type Align = Line;
+
     #[inline]
     fn write<H: Hasher>(low: Self, high: Self, state: &mut H) {
         for word in [low[0], low[1], high[0], high[1]] {
@@ -132,6 +149,8 @@ pub(crate) enum Kind {
     Message,
     Fragments,
     None,
+    /// The key of no packet: what was here is over.
+    Unused,
 }
 
 /// [`Key::vni`] of packets in no tunnel, and in tunnels without identifier: more than 24 bits hold.
@@ -182,7 +201,7 @@ impl<A: Address> Key<A> {
                 Ends::Message { kind, code }
             }
             Kind::Fragments => Ends::Fragments,
-            Kind::None => Ends::None,
+            Kind::None | Kind::Unused => Ends::None,
         };
         FlowKey {
             vni: Vni::new(self.vni),

@@ -57,9 +57,9 @@
 //!
 //! # What it promises
 //!
-//! - Memory is bounded by [`Config::max_flows`], about 290 bytes a flow for IPv4 and 320 for IPv6, plus 48 where the
-//!   underlay is IPv6, and up to 360 while a flow has several DNS or echo requests outstanding; and by
-//!   [`Config::max_fragmented`]. Records of ended flows are kept until they are taken.
+//! - Memory is bounded by [`Config::max_flows`], at most 290 bytes a flow for IPv4 and 350 for IPv6, plus 48 each where the
+//!   underlay is IPv6 and where TCP's health is not perfect, and up to 360 while a flow has several DNS or echo requests
+//!   outstanding; and by [`Config::max_fragmented`]. Records of ended flows are kept until they are taken.
 //! - A flow is pushed out only when the table is full, and never one that was among the last 7/8 of `max_flows` packets.
 //! - What is over depends on the flow's own packets and times, not on when the table looks: a file gives the same records
 //!   each time, and with any number of threads, while none are pushed out. (A capture whose times go back by more than
@@ -67,8 +67,8 @@
 //! - Nobody outside can make packets collide on purpose: the hash is seeded at random for each table, and its values are
 //!   never shown. [`foldhash`] promises that without the seed collisions cannot be found; with chance alone, the
 //!   index's runs stay short.
-//! - No `unsafe`, no panic on any input, no allocation a packet (a table that grows, and flows over an IPv6 underlay,
-//!   allocate a flow).
+//! - No `unsafe`, no panic on any input, no allocation a packet (a table that grows, and flows over an IPv6 underlay or
+//!   with retransmissions, allocate a flow).
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -84,6 +84,7 @@ mod key;
 mod parallel;
 mod record;
 mod sequence;
+mod store;
 mod summarizer;
 mod table;
 

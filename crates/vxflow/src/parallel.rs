@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use vxlan::Packet;
+use vxlan::{LinkType, Packet};
 
 use crate::config::Config;
 use crate::digest::Summary;
@@ -32,12 +32,25 @@ impl Feeder {
     /// Takes in a packet.
     #[inline]
     pub fn push(&mut self, packet: &Packet<'_>, seen: Seen) {
-        let batches = self.batches.as_mut_slice();
-        let shards = batches.len();
-        self.summarizer.summarize(packet, seen, |summary| match summary.shard(shards) {
-            Some(shard) => batches[shard].push(summary),
-            None => batches.iter_mut().for_each(|batch| batch.push(summary)),
-        });
+        let Self { summarizer, batches } = self;
+        summarizer.summarize(packet, seen, |summary| share_out(batches, summary));
+    }
+
+    /// Decodes a frame and takes in its packet: see [`Summarizer::summarize_frame`].
+    #[inline]
+    pub fn push_frame(&mut self, frame: &[u8], link_type: LinkType, seen: Seen) {
+        let Self { summarizer, batches } = self;
+        summarizer.summarize_frame(frame, link_type, seen, |summary| share_out(batches, summary));
+    }
+}
+
+/// Gives a summary to the table that owns its flow, or to all.
+#[inline]
+fn share_out(batches: &mut [Vec<Summary>], summary: Summary) {
+    let shards = batches.len();
+    match summary.shard(shards) {
+        Some(shard) => batches[shard].push(summary),
+        None => batches.iter_mut().for_each(|batch| batch.push(summary)),
     }
 }
 

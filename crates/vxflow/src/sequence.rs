@@ -2,6 +2,8 @@
 
 use vxlan::TcpFlags;
 
+use crate::digest::{Digest, Tcp};
+
 /// A TCP segment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Segment {
@@ -128,6 +130,27 @@ impl Direction {
         verdict
     }
 
+    /// Takes a segment in if it has new bytes, or is a bare acknowledgement, and nothing about it asks for judgement. What
+    /// comes is what [`Self::take`] does; `false` for all else, and then nothing has changed.
+    #[inline]
+    pub(crate) fn take_usual(&mut self, segment: &Segment) -> bool {
+        let ahead = distance(self.next, segment.seq);
+        // one byte may be a zero-window probe
+        let usual = self.has(SEQ_KNOWN)
+            && ahead >= 0
+            && segment.len != 1
+            && segment.window != 0
+            && segment.flags.0 & (CONTROL | TcpFlags::ACK) == TcpFlags::ACK;
+        if usual {
+            if ahead > 0 {
+                self.bits |= HOLE;
+            }
+            self.advance(segment);
+            self.acknowledge(segment);
+        }
+        usual
+    }
+
     #[inline]
     fn advance(&mut self, segment: &Segment) {
         self.next = segment.end();
@@ -234,6 +257,13 @@ const fn distance(from: u32, to: u32) -> i32 {
 }
 
 impl Segment {
+    /// The segment of a packet with this TCP header.
+    #[inline]
+    pub(crate) fn of<A>(digest: &Digest<A>, Tcp { seq, ack, len, window, flags }: Tcp) -> Self {
+        let (flags, when) = (TcpFlags(flags), (digest.time / 1_000).cast_unsigned() as u32);
+        Self { seq, ack, len, window, flags, ip_id: digest.ip_id, ttl: digest.ttl, when }
+    }
+
     /// The sequence number behind it; SYN and FIN count (RFC 9293 section 3.4).
     #[inline]
     fn end(&self) -> u32 {

@@ -4,11 +4,11 @@ use core::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 use vxlan::{
-    Decoder, Fragment, Headers, IcmpHeader, Icmpv6Header, IpProtocol, Packet, Tunnel, Vni,
+    Decoder, Fragment, Headers, IcmpHeader, Icmpv6Header, IpProtocol, LinkType, Packet, Tunnel, Vni,
 };
 
 use crate::config::Config;
-use crate::digest::{Carriage, Digest, Either, Summary, Transport, What};
+use crate::digest::{Carriage, Digest, Either, Summary, Tcp, Transport, What};
 use crate::key::{Address, Key, Kind, NO_VNI, wide};
 
 /// DNS, multicast DNS and LLMNR (IANA Service Name and Transport Protocol Port Number Registry).
@@ -47,9 +47,10 @@ struct Context {
     carriage: Carriage,
 }
 
-/// What counts of the IP header besides addresses and protocol.
+/// What counts of the IP header besides the addresses.
 #[derive(Clone, Copy)]
 struct Network {
+    protocol: IpProtocol,
     /// identification of IPv4, 0 for IPv6
     id: u16,
     ttl: u8,
@@ -77,10 +78,44 @@ impl Summarizer {
         &self.hasher
     }
 
+    /// Decodes a frame and gives its summary to `out`, as [`Summarizer::summarize`]: several times as fast for ordinary
+    /// packets, as nothing is decoded that a summary does not need.
+    #[inline]
+    pub fn summarize_frame(
+        &mut self,
+        frame: &[u8],
+        link_type: LinkType,
+        seen: Seen,
+        out: impl FnMut(Summary),
+    ) {
+        match self.decoder.decode_ordinary(frame, link_type) {
+            Some(packet) => self.summarize_inline(&packet, seen, out),
+            None => self.decode_and_summarize(frame, link_type, seen, out),
+        }
+    }
+
+    #[inline(never)]
+    fn decode_and_summarize(
+        &mut self,
+        frame: &[u8],
+        link_type: LinkType,
+        seen: Seen,
+        out: impl FnMut(Summary),
+    ) {
+        let packet = self.decoder.decode_captured(frame, link_type, seen.wire_len);
+        self.summarize(&packet, seen, out);
+    }
+
     /// Gives the packet's summary to `out`, and maybe a second one: of the flow that an ICMP error quotes, or of the
     /// outer packet whose later fragments are to be known.
     #[inline]
-    pub fn summarize(&mut self, packet: &Packet<'_>, seen: Seen, mut out: impl FnMut(Summary)) {
+    pub fn summarize(&mut self, packet: &Packet<'_>, seen: Seen, out: impl FnMut(Summary)) {
+        self.summarize_inline(packet, seen, out);
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // what is known of an ordinary packet makes most of it go away
+    fn summarize_inline(&mut self, packet: &Packet<'_>, seen: Seen, mut out: impl FnMut(Summary)) {
         let Some(protocol) = packet.inner.protocol() else {
             self.not_ip += 1;
             return;
@@ -98,17 +133,18 @@ impl Summarizer {
                 // the lengths in the inner headers are those of the whole packet
                 let whole = packet.inner.network_offset() as u32 + packet.inner.network_wire_len();
                 context.bytes = context.bytes.max(whole);
-                self.marker(&packet.outer, What::TunnelFragment, NO_VNI, context, &mut out);
+                self.marker(packet.outer, What::TunnelFragment, NO_VNI, context, &mut out);
             }
         }
         self.digest(&packet.inner, protocol, context, What::Packet, &mut out);
         if matches!(protocol, IpProtocol::ICMP | IpProtocol::ICMPV6) {
-            self.quoted(&packet.inner, context, &mut out);
+            self.quoted(packet.inner, context, &mut out);
         }
     }
 
     /// The tunnel next to the inner packet, and who carries it.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `summarize_inline`
     fn carried(&self, packet: &Packet<'_>, tunnel: Tunnel<'_>, context: &mut Context) {
         let (outer, innermost) = if packet.depth() == 1 {
             (packet.outer, tunnel)
@@ -122,8 +158,8 @@ impl Summarizer {
     }
 
     #[cold]
-    fn quoted(&self, headers: &Headers<'_>, context: Context, out: &mut impl FnMut(Summary)) {
-        let Some(quote) = self.decoder.decode_quote(headers) else { return };
+    fn quoted(&self, headers: Headers<'_>, context: Context, out: &mut impl FnMut(Summary)) {
+        let Some(quote) = self.decoder.decode_quote(&headers) else { return };
         // an error about a tunnel packet quotes its inner packet, of another network than the error's own
         let vni = match quote.tunnel {
             Some(_) => self
@@ -133,25 +169,26 @@ impl Summarizer {
                 .map_or(NO_VNI, Vni::number),
             None => context.vni,
         };
-        self.marker(&quote.inner, What::Quoted, vni, context, out);
+        self.marker(quote.inner, What::Quoted, vni, context, out);
     }
 
     /// A digest that is no packet of the flow it names.
     #[cold]
     fn marker(
         &self,
-        headers: &Headers<'_>,
+        headers: Headers<'_>,
         what: What,
         vni: u32,
         context: Context,
         out: &mut impl FnMut(Summary),
     ) {
         if let Some(protocol) = headers.protocol() {
-            self.digest(headers, protocol, Context { vni, ..context }, what, out);
+            self.digest(&headers, protocol, Context { vni, ..context }, what, out);
         }
     }
 
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `summarize_inline`
     fn digest(
         &self,
         headers: &Headers<'_>,
@@ -167,25 +204,27 @@ impl Summarizer {
             } else {
                 None
             };
-            let network = Network { id: ip.identification(), ttl: ip.ttl(), fragment };
-            out(Summary(Either::V4(self.of(headers, ends, network, protocol, context, what))));
+            let network = Network { protocol, id: ip.identification(), ttl: ip.ttl(), fragment };
+            self.of(headers, ends, network, context, what, |d| out(Summary(Either::V4(d))));
         } else if let Some(ip) = headers.ipv6() {
             let ends = (wide(ip.source_octets()), wide(ip.destination_octets()));
-            let network = Network { id: 0, ttl: ip.hop_limit(), fragment: headers.fragment() };
-            out(Summary(Either::V6(self.of(headers, ends, network, protocol, context, what))));
+            let fragment = headers.fragment();
+            let network = Network { protocol, id: 0, ttl: ip.hop_limit(), fragment };
+            self.of(headers, ends, network, context, what, |d| out(Summary(Either::V6(d))));
         }
     }
 
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `summarize_inline`
     fn of<A: Address>(
         &self,
         headers: &Headers<'_>,
         (source, destination): (A, A),
         network: Network,
-        protocol: IpProtocol,
         context: Context,
         mut what: What,
-    ) -> Digest<A> {
+        mut out: impl FnMut(Digest<A>),
+    ) {
         let mut fragment_id = 0;
         if let Some(fragment) = network.fragment {
             fragment_id = fragment.id;
@@ -195,33 +234,48 @@ impl Summarizer {
                 marker => marker,
             };
         }
-        let (kind, ports, transport) = match what {
-            What::LaterFragment | What::TunnelFragment => {
-                (Kind::Fragments, (0, 0), Transport::Other)
+        let digest = |(kind, ports, transport): (Kind, (u16, u16), Transport)| {
+            let (source, destination) = ((source, ports.0), (destination, ports.1));
+            let (key, side) = Key::new(source, destination, context.vni, network.protocol, kind);
+            Digest {
+                time: context.seen.time,
+                hash: self.hasher.hash_one(key),
+                key,
+                point: context.point,
+                bytes: context.bytes,
+                fragment: fragment_id,
+                transport,
+                carriage: context.carriage,
+                ip_id: network.id,
+                ttl: network.ttl,
+                side,
+                what,
             }
-            _ => transport(headers, protocol),
         };
-        let (key, side) =
-            Key::new((source, ports.0), (destination, ports.1), context.vni, protocol, kind);
-        Digest {
-            time: context.seen.time,
-            hash: self.hasher.hash_one(key),
-            key,
-            point: context.point,
-            bytes: context.bytes,
-            fragment: fragment_id,
-            transport,
-            carriage: context.carriage,
-            ip_id: network.id,
-            ttl: network.ttl,
-            side,
-            what,
+        if matches!(what, What::LaterFragment | What::TunnelFragment) {
+            out(digest((Kind::Fragments, (0, 0), Transport::Other)));
+        } else if network.protocol == IpProtocol::TCP
+            && let Some(tcp) = headers.tcp()
+        {
+            // A digest of its own: what becomes of one of several transports is put together in memory, and waited for.
+            let transport = Transport::Tcp(Tcp {
+                seq: tcp.sequence(),
+                ack: tcp.acknowledgement(),
+                len: headers.payload_wire_len(),
+                window: tcp.window(),
+                flags: tcp.flags().0,
+            });
+            let ports = (tcp.source_port(), tcp.destination_port());
+            out(digest((Kind::Ports, ports, transport)));
+        } else {
+            out(digest(transport(headers, network.protocol)));
         }
     }
 }
 
 /// Do fragments follow? (The fields that tell are looked at one by one only where one is set.)
-#[inline]
+#[inline(always)]
+#[allow(clippy::inline_always)] // as `summarize_inline`
 fn is_first_fragment(outer: &Headers<'_>) -> bool {
     match outer.ipv4() {
         Some(ip) => ip.more_fragments() && ip.fragment_offset() == 0,
@@ -230,7 +284,8 @@ fn is_first_fragment(outer: &Headers<'_>) -> bool {
 }
 
 /// Capture interface, and the interface within it that a cooked header names.
-#[inline]
+#[inline(always)]
+#[allow(clippy::inline_always)] // as `summarize_inline`
 fn point(packet: &Packet<'_>, interface: u32) -> u32 {
     match packet.outer.sll().and_then(vxlan::SllHeader::interface_index) {
         Some(index) => interface.rotate_left(20) ^ index,
@@ -238,7 +293,8 @@ fn point(packet: &Packet<'_>, interface: u32) -> u32 {
     }
 }
 
-#[inline]
+#[inline(always)]
+#[allow(clippy::inline_always)] // as `summarize_inline`
 fn carriage(outer: &Headers<'_>) -> Carriage {
     if let Some(ip) = outer.ipv4() {
         return Carriage::V4([ip.source().to_bits(), ip.destination().to_bits()]);
@@ -251,23 +307,13 @@ fn carriage(outer: &Headers<'_>) -> Carriage {
     })
 }
 
-/// What tells flows apart, and what the transport header says.
-#[inline]
+/// What tells flows apart, and what the transport header says, of all but whole TCP headers.
+#[inline(always)]
+#[allow(clippy::inline_always)] // as `summarize_inline`
 fn transport(headers: &Headers<'_>, protocol: IpProtocol) -> (Kind, (u16, u16), Transport) {
     match protocol {
-        IpProtocol::TCP => {
-            let Some(tcp) = headers.tcp() else { return ports_only(headers) };
-            let transport = Transport::Tcp {
-                seq: tcp.sequence(),
-                ack: tcp.acknowledgement(),
-                len: headers.payload_wire_len(),
-                window: tcp.window(),
-                flags: tcp.flags().0,
-            };
-            (Kind::Ports, (tcp.source_port(), tcp.destination_port()), transport)
-        }
         IpProtocol::UDP => {
-            let Some(udp) = headers.udp() else { return ports_only(headers) };
+            let Some(udp) = headers.udp() else { return ports_only(*headers) };
             let ports = (udp.source_port(), udp.destination_port());
             let is_dns = DNS_PORTS.contains(&ports.0) || DNS_PORTS.contains(&ports.1);
             let transport = if is_dns { dns(headers.payload()) } else { Transport::Datagram };
@@ -288,12 +334,14 @@ fn transport(headers: &Headers<'_>, protocol: IpProtocol) -> (Kind, (u16, u16), 
             }
             None => (Kind::None, (0, 0), Transport::Other),
         },
-        _ => ports_only(headers),
+        _ => ports_only(*headers),
     }
 }
 
-/// Also where no more than the ports were captured.
-fn ports_only(headers: &Headers<'_>) -> (Kind, (u16, u16), Transport) {
+/// Also where no more than the ports were captured. (By value: what is borrowed has to be in memory, also where it is not
+/// needed.)
+#[cold]
+fn ports_only(headers: Headers<'_>) -> (Kind, (u16, u16), Transport) {
     match headers.ports() {
         Some(ports) => (Kind::Ports, ports, Transport::Other),
         None => (Kind::None, (0, 0), Transport::Other),

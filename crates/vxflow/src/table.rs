@@ -76,28 +76,37 @@ impl FlowTable {
     #[inline]
     pub fn push(&mut self, packet: &Packet<'_>, seen: Seen) {
         let Self { summarizer, families } = self;
-        summarizer.summarize(packet, seen, |summary| families.add(&summary));
+        summarizer.summarize(packet, seen, |summary| families.add(&summary, NONE));
     }
 
     /// Takes in a summary, made by a summarizer with the same seed.
     #[inline]
     pub fn add(&mut self, summary: &Summary) {
-        self.families.add(summary);
+        self.families.add(summary, NONE);
     }
 
     /// Takes in many summaries: faster than one at a time where the flows do not fit the processor's cache, as their
     /// entries are then loaded side by side.
     pub fn add_all(&mut self, summaries: &[Summary]) {
+        let mut slots = [NONE; BATCH];
         for batch in summaries.chunks(BATCH) {
-            let touched = batch.iter().fold(0, |sum: u32, summary| {
-                sum.wrapping_add(match &summary.0 {
-                    Either::V4(digest) => self.families.v4.touch(digest),
-                    Either::V6(digest) => self.families.v6.touch(digest),
-                })
+            // What is not in the cache is loaded side by side in each of these loops, as nothing in the loop waits for it;
+            // a search would, at every wrongly foreseen branch.
+            let peeked =
+                batch.iter().fold(0, |sum: u64, summary| sum ^ self.families.peek(summary));
+            core::hint::black_box(peeked);
+            for (slot, summary) in slots.iter_mut().zip(batch) {
+                *slot = self.families.guess(summary);
+            }
+            let places = slots.iter().zip(batch);
+            let touched = places.fold(0, |sum: u32, (&slot, summary)| {
+                sum.wrapping_add(self.families.touch(slot, summary))
             });
             core::hint::black_box(touched);
-            for summary in batch {
-                self.families.add(summary);
+            for (&slot, summary) in slots.iter().zip(batch) {
+                if !self.families.add_usual(summary, slot) {
+                    self.families.add(summary, slot);
+                }
             }
         }
     }
@@ -153,41 +162,107 @@ impl FlowTable {
 }
 
 impl Families {
-    fn add(&mut self, summary: &Summary) {
+    /// Reads where the search for the summary's flow begins.
+    #[inline]
+    fn peek(&self, summary: &Summary) -> u64 {
+        match &summary.0 {
+            Either::V4(digest) => self.v4.peek(digest.hash),
+            Either::V6(digest) => self.v6.peek(digest.hash),
+        }
+    }
+
+    /// Where the summary's flow probably is.
+    #[inline]
+    fn guess(&self, summary: &Summary) -> u32 {
+        match &summary.0 {
+            Either::V4(digest) => self.v4.guess(digest.hash),
+            Either::V6(digest) => self.v6.guess(digest.hash),
+        }
+    }
+
+    /// Reads of the entry in this slot, so that it is in the cache when it is needed.
+    #[inline]
+    fn touch(&self, slot: u32, summary: &Summary) -> u32 {
+        match &summary.0 {
+            Either::V4(_) => self.v4.touch(slot),
+            Either::V6(_) => self.v6.touch(slot),
+        }
+    }
+
+    /// Packets after which a flow that is seen again goes to the end of its list.
+    ///
+    /// While the table is that empty, the order of the lists does not matter: so many flows must begin before one is
+    /// pushed out that all that were seen before are no longer recent.
+    #[inline]
+    fn patience(&self) -> u32 {
+        let eighth = self.config.max_flows / 8;
+        if self.v4.live() + self.v6.live() < eighth { u32::MAX } else { eighth as u32 }
+    }
+
+    /// Takes in a summary of a packet like nearly all are, whose flow is in slot `guess`. Returns `false` where it is not:
+    /// then nothing has changed.
+    #[inline]
+    fn add_usual(&mut self, summary: &Summary, guess: u32) -> bool {
+        let when = (self.now, self.patience());
+        let (counted, time) = match &summary.0 {
+            Either::V4(digest) => {
+                (self.v4.count_usual(guess, digest, &self.config, when), digest.time)
+            }
+            Either::V6(digest) => {
+                (self.v6.count_usual(guess, digest, &self.config, when), digest.time)
+            }
+        };
+        if counted {
+            self.counts.packets += 1;
+            self.tick(time);
+        }
+        counted
+    }
+
+    /// Counts the packets, and looks for flows that are over now and then.
+    #[inline]
+    fn tick(&mut self, time: i64) {
+        self.now = self.now.wrapping_add(1);
+        let any_ends = self.config.idle_timeout.is_some() || self.config.closed_timeout.is_some();
+        if self.now.is_multiple_of(SWEEP_EVERY) && any_ends {
+            self.sweep(time, SWEEP_MOST, SWEEP_MOVES);
+        }
+    }
+
+    /// Takes in a summary, whose flow is perhaps in slot `guess`.
+    fn add(&mut self, summary: &Summary, guess: u32) {
+        let patience = self.patience();
         let Self { config, v4, v6, now, counts, ended, shard } = self;
-        let mut clerk = Clerk { config, now: *now, ended };
+        let mut clerk = Clerk { config, now: *now, patience, ended };
         let time = match &summary.0 {
             Either::V4(digest) => {
-                Self::settle(v4, v6, digest, *shard, counts, &mut clerk);
+                Self::settle(v4, v6, (digest, guess), *shard, counts, &mut clerk);
                 digest.time
             }
             Either::V6(digest) => {
-                Self::settle(v6, v4, digest, *shard, counts, &mut clerk);
+                Self::settle(v6, v4, (digest, guess), *shard, counts, &mut clerk);
                 digest.time
             }
         };
-        *now = now.wrapping_add(1);
-        if now.is_multiple_of(SWEEP_EVERY) {
-            self.sweep(time, SWEEP_MOST, SWEEP_MOVES);
-        }
+        self.tick(time);
     }
 
     #[inline]
     fn settle<A: Address, B: Address>(
         family: &mut Family<A>,
         other: &mut Family<B>,
-        digest: &Digest<A>,
+        (digest, guess): (&Digest<A>, u32),
         shard: (usize, usize),
         counts: &mut TableCounts,
         clerk: &mut Clerk<'_>,
     ) {
         if digest.what == What::Packet {
-            Self::count(family, other, digest, counts, clerk);
+            Self::count(family, other, (digest, guess), counts, clerk);
             return;
         }
         let (at, shards) = shard;
         match family.place(digest, |hash| shards == 1 || digest::shard(hash, shards) == at) {
-            Place::Flow(digest) => Self::count(family, other, &digest, counts, clerk),
+            Place::Flow(digest) => Self::count(family, other, (&digest, NONE), counts, clerk),
             Place::Carried => counts.tunnel_fragments += 1,
             Place::Nowhere => {}
         }
@@ -197,12 +272,12 @@ impl Families {
     fn count<A: Address, B: Address>(
         family: &mut Family<A>,
         other: &mut Family<B>,
-        digest: &Digest<A>,
+        (digest, guess): (&Digest<A>, u32),
         counts: &mut TableCounts,
         clerk: &mut Clerk<'_>,
     ) {
         counts.packets += 1;
-        if let Some(slot) = family.find(digest.hash, &digest.key)
+        if let Some(slot) = family.find(guess, digest.hash, &digest.key)
             && family.count(slot, digest, clerk)
         {
             return;
@@ -222,7 +297,9 @@ impl Families {
     }
 
     fn sweep(&mut self, time: i64, most: usize, moves: usize) {
-        let mut clerk = Clerk { config: &self.config, now: self.now, ended: &mut self.ended };
+        let patience = self.patience();
+        let Self { config, now, ended, .. } = self;
+        let mut clerk = Clerk { config, now: *now, patience, ended };
         self.v4.expire(time, most, moves, &mut clerk);
         self.v6.expire(time, most, moves, &mut clerk);
     }

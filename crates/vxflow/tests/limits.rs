@@ -234,6 +234,34 @@ proptest! {
         prop_assert_eq!(seen, oracle);
     }
 
+    /// One packet at a time, or many together with short ways for the usual ones: the same records.
+    #[test]
+    fn together_as_one_at_a_time(
+        packets in prop::collection::vec((made(), 0i64..50), 1..400),
+        max_flows in 2usize..80,
+        idle_timeout in prop::option::of(20i64..60),
+        active_timeout in prop::option::of(20i64..60),
+    ) {
+        let config = Config { max_flows, idle_timeout, active_timeout, ..Config::without_timeouts() };
+        let (mut one, mut all) = (FlowTable::new(config.clone()), FlowTable::new(config));
+        let mut summarizer = all.summarizer();
+        let mut summaries = Vec::new();
+        for (made, time) in &packets {
+            push(&mut one, *made, *time);
+            let frame = made.frame();
+            let seen = Seen { time: *time, interface: 0, wire_len: frame.len() as u32 };
+            summarizer.summarize_frame(&frame, LinkType::ETHERNET, seen, |s| summaries.push(s));
+        }
+        all.add_all(&summaries);
+        prop_assert_eq!(one.counts(), all.counts());
+        let sorted = |table: FlowTable| {
+            let mut records: Vec<_> = table.finish().collect();
+            records.sort_by_key(|flow| (flow.key, flow.first, flow.last, flow.forward.packets));
+            records
+        };
+        prop_assert_eq!(sorted(one), sorted(all));
+    }
+
     /// Of the flows of the last 7/8 of `max_flows` packets none is pushed out.
     #[test]
     fn recent_flows_are_kept(flows in prop::collection::vec(0u8..60, 1..600)) {

@@ -132,6 +132,23 @@ impl Decoder {
         }
     }
 
+    /// The packet, where it is of the most ordinary kind: TCP or UDP, IPv4 and Ethernet without tags, options or fragments,
+    /// in VXLAN over the same. What comes is what [`Decoder::decode_captured`] gives; `None` for all else.
+    ///
+    /// For loops that need little of each packet: all of it is inlined, so that a [`Packet`] whose fields are read right
+    /// after is never put together in memory.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `Ordinary::of`
+    pub fn decode_ordinary<'a>(&self, frame: &'a [u8], link_type: LinkType) -> Option<Packet<'a>> {
+        if link_type != LinkType::ETHERNET {
+            return None;
+        }
+        match self.ordinary(frame)? {
+            (outer, inner @ Some(_)) => Some(made::<false, false>(frame, outer, inner)),
+            (_, None) => None,
+        }
+    }
+
     /// All but the most ordinary.
     #[inline(never)]
     fn other<'a>(&self, frame: &'a [u8], link_type: LinkType, wire_len: u32) -> Packet<'a> {

@@ -137,6 +137,27 @@ impl<R: Read> BlockReader<R> {
         Ok(Self { buffer, stage, format, header, records, sections, path: None, progress: None })
     }
 
+    /// Reads the records of a pcap file with this header, from one at `offset` on.
+    pub(crate) fn of_records(source: R, offset: u64, header: PcapHeader) -> Self {
+        let mut sections = Sections::new();
+        sections.add_pcap_interface(header.interface());
+        Self {
+            buffer: ReadBlock::at(source, offset),
+            stage: Stage::PcapRecords,
+            format: header.format,
+            records: header.records(),
+            header: Some(header),
+            sections,
+            path: None,
+            progress: None,
+        }
+    }
+
+    /// Of a pcap file: its header.
+    pub(crate) fn pcap_header_of_file(&self) -> Option<PcapHeader> {
+        self.header
+    }
+
     /// Lets the read block grow to this many bytes only instead of 256 KiB (single larger blocks
     /// apart), where many files are open at once. At least 64 KiB.
     pub fn limit_read_block(&mut self, len: usize) {

@@ -45,7 +45,8 @@ pub(crate) struct ShowArgs {
     #[arg(long, value_enum)]
     pub(crate) sort: Option<Sort>,
 
-    /// Only the first N after sorting.
+    /// Only the first N after sorting. Of a file no more are kept in memory; without it all rows wait there to be sorted,
+    /// about 250 bytes each, besides what --max-flows allows.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) top: Option<u32>,
 

@@ -5,15 +5,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use podmap::PodMap;
+use vxcap::file::{Piece, Pieces};
 use vxcap::{Frame, FrameFlags};
 use vxcli::{Failure, Progress, Selection};
-use vxflow::{Config, FlowRecord, FlowTable, Seen, TableCounts, in_parallel};
+use vxflow::{
+    Config, Feeder, FlowRecord, FlowTable, Seen, Summarizer, Summary, TableCounts, in_parallel,
+};
 use vxlan::{Decoder, LinkType, Packet};
 
-use crate::source::{Captured, Source};
+use crate::source::Source;
 
-/// Records of flows that ended are taken from the table after so many packets.
-const TAKE_EVERY: u64 = 4096;
+/// Packets that are counted together, so that the table can load their flows ahead of time; then the records of flows that
+/// ended are taken from it. Their summaries stay in the processor's first cache.
+const BATCH: usize = 64;
 /// Bytes of frames that a thread takes at a time, and the most frames among them.
 const PART_BYTES: usize = 512 * 1024;
 const PART_FRAMES: usize = 4096;
@@ -47,9 +51,11 @@ impl Job<'_> {
         ended: &mut (dyn FnMut(FlowRecord) -> Result<(), Failure> + Send),
     ) -> Result<Counted, Failure> {
         if self.threads.get() == 1 || self.most != u64::MAX {
-            self.alone(source, progress, select()?, ended)
-        } else {
-            self.together(source, progress, select, ended)
+            return self.alone(source, progress, select()?, ended);
+        }
+        match source.pieces()? {
+            Some(pieces) => self.in_pieces(&pieces, progress, select, ended),
+            None => self.together(source, progress, select, ended),
         }
     }
 
@@ -60,13 +66,13 @@ impl Job<'_> {
         mut selection: Selection,
         ended: &mut (dyn FnMut(FlowRecord) -> Result<(), Failure> + Send),
     ) -> Result<Counted, Failure> {
-        let mut table = FlowTable::new(self.config.clone());
+        let mut batch = Batch::new(FlowTable::new(self.config.clone()));
         let mut counted = Counted::default();
         let (mut number, mut selected) = (0_u64, 0_u64);
         while selected < self.most {
             progress.packet(number, || source.progress());
-            let frame = match source.next_frame() {
-                Ok(Some(Captured { frame, .. })) => self.cut(frame),
+            let frame = match source.next_frame_alone() {
+                Ok(Some(frame)) => self.cut(frame),
                 Ok(None) => break,
                 Err(error) => {
                     counted.damage.push(error);
@@ -74,21 +80,21 @@ impl Job<'_> {
                 }
             };
             number += 1;
-            let seen = seen(&frame);
-            if let Some(packet) = chosen(&frame, &mut selection, &self.config.decoder, self.map)? {
-                selected += 1;
-                table.push(&packet, seen);
-            }
-            if number.is_multiple_of(TAKE_EVERY) {
-                table.ended().try_for_each(&mut *ended)?;
+            selected += u64::from(self.feed(&frame, &mut selection, &mut batch)?);
+            if batch.summaries.len() >= BATCH {
+                batch.count();
+                batch.table.ended().try_for_each(&mut *ended)?;
             }
         }
-        counted.counts = table.counts();
+        batch.count();
+        let Batch { mut table, summarizer, .. } = batch;
+        counted.counts = TableCounts { not_ip: summarizer.not_ip(), ..table.counts() };
         table.ended().try_for_each(&mut *ended)?;
         table.finish().try_for_each(&mut *ended)?;
         Ok(counted)
     }
 
+    /// Several threads, of which one reads at a time.
     fn together(
         &self,
         source: &mut Source,
@@ -96,41 +102,86 @@ impl Job<'_> {
         select: &mut dyn FnMut() -> Result<Selection, Failure>,
         ended: &mut (dyn FnMut(FlowRecord) -> Result<(), Failure> + Send),
     ) -> Result<Counted, Failure> {
-        // expressions are compiled here, one selection for each thread
-        let selections = (0..self.threads.get()).map(|_| select());
-        let selections = Mutex::new(selections.collect::<Result<Vec<_>, _>>()?);
-        let number = AtomicU64::new(0);
+        let mut number = 0;
         let mut damage = Vec::new();
-        let mut refused = None;
         let read = |part: &mut Part| -> Result<bool, Failure> {
             part.clear();
             while part.bytes.len() < PART_BYTES && part.frames.len() < PART_FRAMES {
-                match source.next_frame() {
-                    Ok(Some(Captured { frame, .. })) => part.push(&self.cut(frame)),
+                match source.next_frame_alone() {
+                    Ok(Some(frame)) => part.push(&self.cut(frame)),
                     Ok(None) => break,
                     Err(error) => damage.push(error),
                 }
             }
-            let before = number.fetch_add(part.frames.len() as u64, Ordering::Relaxed);
-            for number in before..before + part.frames.len() as u64 {
+            for _ in &part.frames {
+                number += 1;
                 progress.packet(number, || source.progress());
             }
             Ok(!part.frames.is_empty())
         };
-        let decode = |part: &mut Part, feeder: &mut vxflow::Feeder| -> Result<(), Failure> {
+        let feed = |part: &mut Part, selection: &mut Selection, feeder: &mut Feeder| {
+            part.frames().try_for_each(|frame| self.feed(&frame, selection, feeder).map(|_| ()))
+        };
+        let counts = self.shared(read, feed, select, ended)?;
+        Ok(Counted { counts, damage })
+    }
+
+    /// Several threads that read side by side.
+    fn in_pieces(
+        &self,
+        pieces: &Pieces,
+        progress: &Progress,
+        select: &mut dyn FnMut() -> Result<Selection, Failure>,
+        ended: &mut (dyn FnMut(FlowRecord) -> Result<(), Failure> + Send),
+    ) -> Result<Counted, Failure> {
+        let mut numbers = 0..pieces.count();
+        let packets = AtomicU64::new(0);
+        let damage = Mutex::new(Vec::new());
+        let read = |part: &mut (u64, Piece)| -> Result<bool, Failure> {
+            let Some(number) = numbers.next() else { return Ok(false) };
+            part.0 = number;
+            let (len, before) = pieces.progress(number);
+            progress.show(packets.load(Ordering::Relaxed), before, Some(len));
+            Ok(true)
+        };
+        let feed = |part: &mut (u64, Piece), selection: &mut Selection, feeder: &mut Feeder| {
+            let (number, piece) = part;
+            if let Err(error) = pieces.read(*number, piece) {
+                damage.lock().unwrap_or_else(PoisonError::into_inner).push(error);
+            }
+            let mut count = 0;
+            let fed = pieces.frames(piece).try_for_each(|frame| {
+                count += 1;
+                self.feed(&self.cut(frame), selection, feeder).map(|_| ())
+            });
+            packets.fetch_add(count, Ordering::Relaxed);
+            fed
+        };
+        let counts = self.shared(read, feed, select, ended)?;
+        let damage = damage.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Counted { counts, damage })
+    }
+
+    /// Lets several threads read parts and feed their frames.
+    fn shared<P: Default + Send>(
+        &self,
+        read: impl FnMut(&mut P) -> Result<bool, Failure> + Send,
+        feed: impl Fn(&mut P, &mut Selection, &mut Feeder) -> Result<(), Failure> + Sync,
+        select: &mut dyn FnMut() -> Result<Selection, Failure>,
+        ended: &mut (dyn FnMut(FlowRecord) -> Result<(), Failure> + Send),
+    ) -> Result<TableCounts, Failure> {
+        // expressions are compiled here, one selection for each thread
+        let selections = (0..self.threads.get()).map(|_| select());
+        let selections = Mutex::new(selections.collect::<Result<Vec<_>, _>>()?);
+        let decode = |part: &mut P, feeder: &mut Feeder| -> Result<(), Failure> {
             let taken = selections.lock().unwrap_or_else(PoisonError::into_inner).pop();
             // there are as many as threads
             let Some(mut selection) = taken else { return Ok(()) };
-            let result = part.frames().try_for_each(|frame| {
-                let chosen = chosen(&frame, &mut selection, &self.config.decoder, self.map)?;
-                if let Some(packet) = chosen {
-                    feeder.push(&packet, seen(&frame));
-                }
-                Ok(())
-            });
+            let result = feed(part, &mut selection, feeder);
             selections.lock().unwrap_or_else(PoisonError::into_inner).push(selection);
             result
         };
+        let mut refused = None;
         let early = |record| {
             if refused.is_none() {
                 refused = ended(record).err();
@@ -143,7 +194,28 @@ impl Job<'_> {
         let counts = flows.counts();
         flows.finish().try_for_each(&mut *ended)?;
         result?;
-        Ok(Counted { counts, damage })
+        Ok(counts)
+    }
+
+    /// Feeds a frame, if it is wanted. Returns whether it is.
+    #[inline]
+    fn feed(
+        &self,
+        frame: &Frame<'_>,
+        selection: &mut Selection,
+        sink: &mut impl Sink,
+    ) -> Result<bool, Failure> {
+        let seen =
+            Seen { time: frame.time.nanos(), interface: frame.interface, wire_len: frame.orig_len };
+        if !selection.is_any() {
+            sink.frame(frame.data, frame.link_type, seen);
+            return Ok(true);
+        }
+        let chosen = chosen(frame, selection, &self.config.decoder, self.map)?;
+        if let Some(packet) = &chosen {
+            sink.packet(packet, seen);
+        }
+        Ok(chosen.is_some())
     }
 
     /// `-s` cuts what is decoded.
@@ -154,9 +226,57 @@ impl Job<'_> {
     }
 }
 
-#[inline]
-fn seen(frame: &Frame<'_>) -> Seen {
-    Seen { time: frame.time.nanos(), interface: frame.interface, wire_len: frame.orig_len }
+/// Takes what is to be counted.
+trait Sink {
+    /// Takes a frame that nobody has decoded.
+    fn frame(&mut self, frame: &[u8], link_type: LinkType, seen: Seen);
+    /// Takes a packet.
+    fn packet(&mut self, packet: &Packet<'_>, seen: Seen);
+}
+
+/// A table, and summaries that wait for it.
+struct Batch {
+    table: FlowTable,
+    summarizer: Summarizer,
+    summaries: Vec<Summary>,
+}
+
+impl Batch {
+    fn new(table: FlowTable) -> Self {
+        // a packet may have two
+        Self { summarizer: table.summarizer(), summaries: Vec::with_capacity(BATCH + 1), table }
+    }
+
+    fn count(&mut self) {
+        self.table.add_all(&self.summaries);
+        self.summaries.clear();
+    }
+}
+
+impl Sink for Batch {
+    #[inline]
+    fn frame(&mut self, frame: &[u8], link_type: LinkType, seen: Seen) {
+        let Self { summarizer, summaries, .. } = self;
+        summarizer.summarize_frame(frame, link_type, seen, |summary| summaries.push(summary));
+    }
+
+    #[inline]
+    fn packet(&mut self, packet: &Packet<'_>, seen: Seen) {
+        let Self { summarizer, summaries, .. } = self;
+        summarizer.summarize(packet, seen, |summary| summaries.push(summary));
+    }
+}
+
+impl Sink for Feeder {
+    #[inline]
+    fn frame(&mut self, frame: &[u8], link_type: LinkType, seen: Seen) {
+        self.push_frame(frame, link_type, seen);
+    }
+
+    #[inline]
+    fn packet(&mut self, packet: &Packet<'_>, seen: Seen) {
+        self.push(packet, seen);
+    }
 }
 
 /// The decoded packet, if it is wanted.

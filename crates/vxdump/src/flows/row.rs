@@ -251,7 +251,9 @@ impl Row for SumRow {
 pub(crate) struct Chosen<R> {
     rows: Vec<R>,
     sort: Sort,
+    /// at least 1
     top: usize,
+    is_cut: bool,
     given: u64,
 }
 
@@ -261,26 +263,37 @@ const SPARE: usize = 4096;
 impl<R: Row> Chosen<R> {
     pub(crate) fn new(sort: Sort, top: Option<u32>) -> Self {
         let top = top.map_or(usize::MAX, |top| top as usize);
-        Self { rows: Vec::new(), sort, top, given: 0 }
+        Self { rows: Vec::new(), sort, top, is_cut: false, given: 0 }
     }
 
     pub(crate) fn push(&mut self, row: R) {
         self.given += 1;
+        // after a cut the last of the rows that are kept stands at its place
+        let last = if self.is_cut { self.rows.get(self.top - 1) } else { None };
+        if last.is_some_and(|last| row.compare(last, self.sort) == Ordering::Greater) {
+            return;
+        }
         self.rows.push(row);
         if self.rows.len() >= self.top.saturating_mul(2).saturating_add(SPARE) {
             self.cut();
         }
     }
 
+    /// Keeps the rows that come first, the last of them at the end.
     fn cut(&mut self) {
         let sort = self.sort;
-        self.rows.sort_unstable_by(|a, b| a.compare(b, sort));
-        self.rows.truncate(self.top);
+        if self.top < self.rows.len() {
+            self.rows.select_nth_unstable_by(self.top - 1, |a, b| a.compare(b, sort));
+            self.rows.truncate(self.top);
+            self.is_cut = true;
+        }
     }
 
     /// The rows in order, and how many were given in all.
     pub(crate) fn finish(mut self) -> (Vec<R>, u64) {
         self.cut();
+        let sort = self.sort;
+        self.rows.sort_unstable_by(|a, b| a.compare(b, sort));
         (self.rows, self.given)
     }
 }
