@@ -11,6 +11,8 @@ pub struct Mix {
     pub hosts: u32,
     /// One in so many frames is IPv6 inside and outside; 0 for none.
     pub every_nth_is_ipv6: u32,
+    /// The flows come one after the other rather than scattered.
+    pub in_turn: bool,
 }
 
 impl Mix {
@@ -20,14 +22,23 @@ impl Mix {
         flows: 5_000,
         hosts: 1_000,
         every_nth_is_ipv6: 10,
+        in_turn: false,
     };
     /// The smallest frames: 64 bytes inside, 50,000 flows, IPv4.
-    pub const TINY: Self =
-        Self { inner_lengths: &[64], flows: 50_000, hosts: 1_000, every_nth_is_ipv6: 0 };
+    pub const TINY: Self = Self {
+        inner_lengths: &[64],
+        flows: 50_000,
+        hosts: 1_000,
+        every_nth_is_ipv6: 0,
+        in_turn: false,
+    };
+    /// Each frame begins a flow, up to 59,940,000; 64 bytes inside, IPv4.
+    pub const FLOWS: Self =
+        Self { flows: SOURCE_PORTS * (Self::TINY.hosts - 1), in_turn: true, ..Self::TINY };
 
     /// Writes the `n`th frame of the mix: Ethernet, IP, UDP to 8472, VXLAN, Ethernet, IP, TCP or UDP.
     pub fn write_frame(&self, n: u32, frame: &mut Vec<u8>) {
-        let flow = scatter(n) % self.flows;
+        let flow = if self.in_turn { n } else { scatter(n) } % self.flows;
         let turn = n as usize % self.inner_lengths.len();
         let inner_len: usize = self.inner_lengths.get(turn).copied().unwrap_or(64);
         let six = self.every_nth_is_ipv6 != 0 && n.is_multiple_of(self.every_nth_is_ipv6);
@@ -48,7 +59,7 @@ impl Mix {
         ethernet(frame, nodes, ether_type);
         let transport_len = inner_len - 14 - ip_len;
         let ports: (u16, u16) =
-            ((1024 + flow % 60_000) as u16, if flow.is_multiple_of(4) { 8125 } else { 8080 });
+            ((1024 + flow % SOURCE_PORTS) as u16, if flow.is_multiple_of(4) { 8125 } else { 8080 });
         let protocol = if flow.is_multiple_of(4) { 17 } else { 6 };
         ip(frame, six, OVERLAY, pods, protocol, transport_len);
         frame.extend(ports.0.to_be_bytes());
@@ -58,7 +69,8 @@ impl Mix {
             frame.extend([0, 0]);
             8
         } else {
-            frame.extend(u32::to_be_bytes(n));
+            // each segment behind those before it, whatever flow and length they have
+            frame.extend(n.wrapping_mul(1460).to_be_bytes());
             frame.extend([0, 0, 0, 1, 0x50, 0x18, 0x20, 0, 0, 0, 0, 0]);
             20
         };
@@ -67,7 +79,9 @@ impl Mix {
 
     fn pods_of(&self, flow: u32) -> (u32, u32) {
         let source = flow % self.hosts;
-        (source, (source + 1 + scatter(flow) % (self.hosts - 1)) % self.hosts)
+        // so that all flows differ: the source and its port come again after so many
+        let turn = if self.in_turn { flow / SOURCE_PORTS } else { scatter(flow) };
+        (source, (source + 1 + turn % (self.hosts - 1)) % self.hosts)
     }
 
     /// The first `count` frames, one after the other in one piece of memory.
@@ -113,6 +127,8 @@ impl Frames {
 }
 
 const NODES: u32 = 25;
+/// Inner source ports that are used, a multiple of the number of hosts.
+const SOURCE_PORTS: u32 = 60_000;
 /// First address and first bytes of the addresses on either side of the tunnel.
 type Network = ([u8; 2], [u8; 4]);
 const UNDERLAY: Network = ([172, 18], [0xfd, 0, 0, 0x18]);
