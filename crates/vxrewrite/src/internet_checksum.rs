@@ -23,6 +23,28 @@ impl Change {
         change
     }
 
+    /// A sum of words as the change that adding them is.
+    pub(crate) const fn of_sum(sum: u16) -> Self {
+        Self(sum)
+    }
+
+    /// The sum that adding it gives to nothing.
+    pub(crate) const fn sum(self) -> u16 {
+        self.0
+    }
+
+    /// As seen from a place that is `offset` bytes away: at an odd one, the two bytes of each word stand the other way round
+    /// (RFC 1071 section 2B).
+    #[inline]
+    pub(crate) const fn at(self, offset: usize) -> Self {
+        if offset.is_multiple_of(2) { self } else { Self(self.0.swap_bytes()) }
+    }
+
+    /// Whether the sum is that of a packet whose checksum is right.
+    pub(crate) const fn is_all_ones(self) -> bool {
+        self.0 == u16::MAX
+    }
+
     /// Both changes.
     #[inline]
     pub(crate) fn and(self, other: Self) -> Self {
@@ -49,6 +71,20 @@ impl Change {
 fn add(a: u16, b: u16) -> u16 {
     let (sum, carry) = a.overflowing_add(b);
     sum + u16::from(carry)
+}
+
+/// The sum of bytes that begin at an even offset.
+pub(crate) fn sum(bytes: &[u8]) -> u16 {
+    let (words, rest) = bytes.as_chunks::<4>();
+    let total: u64 = words.iter().map(|word| u64::from(u32::from_be_bytes(*word))).sum();
+    let mut total = total + (u64::from(word(rest)) << 16);
+    if let [_, _, last] = *rest {
+        total += u64::from(last) << 8;
+    }
+    while total > 0xffff {
+        total = (total & 0xffff) + (total >> 16);
+    }
+    total as u16
 }
 
 /// One word, of one or two bytes.

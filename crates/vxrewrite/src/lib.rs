@@ -69,7 +69,7 @@ mod split;
 mod stored_block;
 mod to_port;
 
-pub use anonymize::{Anonymizer, KeyError};
+pub use anonymize::{Anonymizer, KeyError, Unseen};
 pub use decap::Decap;
 pub use error::Error;
 pub use output::{OutputFormat, Sinks};

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::anonymize::Unseen;
+
 /// What a rewrite did.
 #[derive(Debug, Default)]
 #[non_exhaustive]
@@ -18,6 +20,8 @@ pub struct Report {
     pub reported: u64,
     /// Packets left out because another copy of them was written.
     pub merged: u64,
+    /// Packets that were anonymised, with contents of kinds that are not looked into.
+    pub unseen: Unseen,
     /// What the output format, or an action, could not keep.
     pub losses: Losses,
     /// The damage of each damaged input. What stood before it was rewritten.

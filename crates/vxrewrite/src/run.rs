@@ -115,6 +115,9 @@ impl<'m> Run<'m> {
         }
         self.report.losses.add_many(Loss::Unsorted, source.unsorted());
         self.report.losses.add_many(Loss::Unfollowed, self.followed.unfollowed());
+        if let Some(anonymizer) = &self.pipeline.anonymize {
+            self.report.unseen = anonymizer.unseen().clone();
+        }
         let sinks = outputs.finish(&mut self.report.losses)?;
         Ok((self.report, sinks))
     }
@@ -320,7 +323,7 @@ impl<'m> Run<'m> {
             self.patches.clear();
             self.after.clone_from(&self.before);
             let (before, after) = (&self.before, &mut self.after);
-            anonymizer.packet(before, after, link_type, orig_len, &self.decoder);
+            anonymizer.packet(before, after, link_type, orig_len, &pipeline.ports);
             data = &self.after;
             changed = true;
         }

@@ -1,141 +1,105 @@
-//! Addresses that control protocols carry: ARP, ICMP, neighbour discovery, group membership.
+//! Addresses that control protocols carry: ARP, ICMP, group membership.
 
-use vxlan::{Decoder, Headers, IcmpHeader, Icmpv6Header, IpProtocol};
+use super::packet::{Area, Layer, Next, Rewrite};
+use super::unseen::Content;
 
-use super::packet::Rewrite;
-
-/// ICMPv6 types whose message holds one address behind the 8 bytes of its header: neighbour solicitation and advertisement
-/// (RFC 4861 sections 4.3, 4.4), multicast listener query, report, done (RFC 2710 section 3).
-const ONE_ADDRESS: [u8; 5] = [135, 136, 130, 131, 132];
-/// Redirect (RFC 4861 section 4.5): target and destination.
-const REDIRECT: u8 = 137;
-/// Version 2 multicast listener report (RFC 3810 section 5.2).
-const MLD2_REPORT: u8 = 143;
-/// Version 3 membership report (RFC 3376 section 4.2).
-const IGMP3_REPORT: u8 = 0x22;
+/// IPv4 as ARP's protocol type, and as an address family of lists.
+const IPV4: u16 = 0x0800;
+/// Where the packet begins that an error quotes, and where its router's list of addresses does.
+const QUOTE_AT: usize = 8;
 
 impl Rewrite<'_> {
-    /// ARP (RFC 826), for IPv4 and MAC addresses.
-    pub(super) fn arp(&mut self, headers: &Headers<'_>, at: usize) {
-        let Some(arp) = headers.arp() else { return };
-        let (hardware, protocol) =
-            (usize::from(arp.hardware_len()), usize::from(arp.protocol_len()));
-        for end in 0..2 {
-            let at = at + vxlan::ArpPacket::FIXED_LEN + end * (hardware + protocol);
-            if hardware == 6 {
-                self.mac(at);
+    /// ARP (RFC 826), reverse (RFC 903) and inverse (RFC 2390), for IPv4 and MAC addresses; others are wiped.
+    pub(super) fn arp(&mut self, area: Area) -> Option<Next> {
+        let protocol = self.number(area.at + 2)?;
+        let [hardware_len, protocol_len] = self.bytes(area.at + 4)?.map(usize::from);
+        let mut at = area.at + vxlan::ArpPacket::FIXED_LEN;
+        for _ in 0..2 {
+            match hardware_len {
+                6 => self.mac(at),
+                len => self.wipe(at, len),
             }
-            if protocol == 4 {
-                self.v4(at + hardware);
+            at += hardware_len;
+            match (protocol, protocol_len) {
+                (IPV4, 4) => self.v4(at),
+                (_, 16) => self.v6(at),
+                (_, len) => self.wipe(at, len),
             }
+            at += protocol_len;
         }
+        Some(Next::Done)
     }
 
-    /// What the message behind the IP header carries; `at`: where it begins.
-    pub(super) fn control(&mut self, headers: &Headers<'_>, at: usize, decoder: &Decoder) {
-        let end = at + headers.transport_wire_len() as usize;
-        let end = end.min(self.old.len());
-        match headers.protocol() {
-            Some(IpProtocol::ICMP)
-                if headers.icmp().map(IcmpHeader::icmp_type) == Some(IcmpHeader::REDIRECT) =>
-            {
+    pub(super) fn icmp(&mut self, area: Area) -> Option<Next> {
+        let at = area.at;
+        let kind = self.byte(at)?;
+        Some(match kind {
+            // echo, routers asked for, timestamp, information, address mask: no address
+            0 | 8 | 10 | 13..=18 | 42 | 43 => Next::Done,
+            3 | 4 | 11 | 12 => {
+                // in units of 4 bytes (RFC 4884 section 4)
+                let len = usize::from(self.byte(at + 5)?) * 4;
+                self.quote(Content::Icmp(kind), len, area)
+            }
+            5 => {
                 // the gateway (RFC 792)
                 self.v4(at + 4);
+                self.quote(Content::Icmp(kind), 0, area)
             }
-            Some(IpProtocol::IGMP) => self.igmp(at, end),
-            Some(IpProtocol::ICMPV6) => {
-                let Some(kind) = headers.icmpv6().map(Icmpv6Header::icmp_type) else { return };
-                self.icmpv6(kind, at, end, decoder);
+            // routers (RFC 1256): their number, and how many words each has
+            9 => {
+                let [count, words] = self.bytes(at + 4)?.map(usize::from);
+                let len = words.max(1) * 4;
+                let from = at + QUOTE_AT;
+                self.list(from, from + count * len, len, Self::v4);
+                Next::Done
             }
-            _ => {}
-        }
+            other => self.opaque(Content::Icmp(other), area),
+        })
     }
 
-    fn igmp(&mut self, at: usize, end: usize) {
-        if self.old.get(at) == Some(&IGMP3_REPORT) {
-            return self.records(at + 8, end, 4, Self::v4);
+    /// The packet that an error quotes. `len`: its length in bytes, where something stands behind it; else 0.
+    pub(super) fn quote(&mut self, kind: Content, len: usize, area: Area) -> Next {
+        // The quote ends where it does, whatever the packet's length was.
+        let mut quote = area.behind(QUOTE_AT);
+        quote.wire_end = usize::MAX / 2;
+        self.in_fragment = false;
+        if len > 0 {
+            let end = quote.at + len;
+            quote.end = quote.end.min(end);
+            // behind the quote, objects (RFC 4884 section 7): of those, label stacks (RFC 4950) have no addresses
+            if self.byte(end + 6).is_some_and(|class| class != 1) {
+                self.unseen(kind);
+            }
         }
-        self.v4(at + 4);
-        // the sources of a version 3 query (RFC 3376 section 4.1)
-        for place in (at + 12..end).step_by(4) {
-            self.v4(place);
-        }
+        Next::Layer(Layer::Ip, quote)
     }
 
-    fn icmpv6(&mut self, kind: u8, at: usize, end: usize, decoder: &Decoder) {
-        let options = match kind {
-            _ if ONE_ADDRESS.contains(&kind) => {
-                self.v6(at + 8);
-                if kind == 130 {
-                    // the sources of a version 2 query (RFC 3810 section 5.1)
-                    for place in (at + 28..end).step_by(16) {
-                        self.v6(place);
-                    }
-                }
-                at + 24
+    /// Group membership (RFC 1112, RFC 2236, RFC 3376).
+    pub(super) fn igmp(&mut self, area: Area) -> Option<Next> {
+        let at = area.at;
+        match self.byte(at)? {
+            0x11 => {
+                self.v4(at + 4);
+                self.list(at + 12, area.end, 4, Self::v4);
             }
-            REDIRECT => {
-                self.v6(at + 8);
-                self.v6(at + 24);
-                at + 40
-            }
-            MLD2_REPORT => return self.records(at + 8, end, 16, Self::v6),
-            // router solicitation and advertisement (RFC 4861 sections 4.1, 4.2)
-            133 => at + 8,
-            134 => at + 16,
-            _ => return,
-        };
-        if (133..=137).contains(&kind) {
-            self.neighbor_options(options, end, decoder);
+            0x12 | 0x16 | 0x17 => self.v4(at + 4),
+            0x22 => self.records(at + 8, 4, Self::v4),
+            // multicast router discovery (RFC 4286)
+            0x30..=0x32 => {}
+            other => return Some(self.opaque(Content::Igmp(other), area)),
         }
-    }
-
-    /// Options of neighbour discovery (RFC 4861 section 4.6): type, length in units of 8 bytes.
-    fn neighbor_options(&mut self, mut at: usize, end: usize, decoder: &Decoder) {
-        while let Some(&[kind, units]) = self.old.get(at..end).and_then(<[u8]>::first_chunk) {
-            let len = usize::from(units) * 8;
-            if len == 0 {
-                return;
-            }
-            match kind {
-                // link-layer addresses of source and target
-                1 | 2 => self.mac(at + 2),
-                // prefix information
-                3 => self.v6(at + 16),
-                // redirected header: a packet
-                4 => {
-                    let (from, to) = (at + 8, (at + len).min(end));
-                    if let Some(packet) = self.new.get_mut(from..to) {
-                        self.keys.bare(packet, decoder);
-                    }
-                }
-                // servers of names (RFC 8106 section 5.1)
-                25 => {
-                    for place in (at + 8..(at + len).min(end)).step_by(16) {
-                        self.v6(place);
-                    }
-                }
-                _ => {}
-            }
-            at += len;
-        }
+        Some(Next::Done)
     }
 
     /// Records of membership reports: type, length of auxiliary data in units of 4 bytes, count of sources, group, sources.
-    fn records(&mut self, mut at: usize, end: usize, len: usize, map: fn(&mut Self, usize)) {
-        while let Some(&[_, auxiliary, high, low]) =
-            self.old.get(at..end).and_then(<[u8]>::first_chunk)
-        {
+    pub(super) fn records(&mut self, mut at: usize, len: usize, map: fn(&mut Self, usize)) {
+        while let Some([_, auxiliary, high, low]) = self.bytes(at) {
             let sources = usize::from(u16::from_be_bytes([high, low]));
             at += 4;
-            for _ in 0..=sources {
-                if at >= end {
-                    return;
-                }
-                map(self, at);
-                at += len;
-            }
-            at += usize::from(auxiliary) * 4;
+            let end = at + (sources + 1) * len;
+            self.list(at, end, len, map);
+            at = end + usize::from(auxiliary) * 4;
         }
     }
 }

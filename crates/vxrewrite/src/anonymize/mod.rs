@@ -2,13 +2,22 @@
 
 mod blocks;
 mod control;
+mod ip;
+mod ledger;
+mod link;
+mod neighbor;
 mod packet;
+mod transport;
+mod unseen;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipcrypt_rs::IpcryptPfx;
+
+use ledger::Ledger;
+pub use unseen::Unseen;
 
 /// So many addresses are remembered; then they are computed anew. Own choice.
 const MOST_REMEMBERED: usize = 1 << 18;
@@ -28,6 +37,9 @@ pub struct Anonymizer {
     v4: HashMap<Ipv4Addr, Ipv4Addr>,
     v6: HashMap<Ipv6Addr, Ipv6Addr>,
     macs: HashMap<[u8; 6], [u8; 6]>,
+    unseen: Unseen,
+    /// The checksums of the packet at hand, in memory that is used again.
+    ledger: Ledger,
 }
 
 /// Why a key is none.
@@ -67,6 +79,8 @@ impl Anonymizer {
             v4: HashMap::new(),
             v6: HashMap::new(),
             macs: HashMap::new(),
+            unseen: Unseen::default(),
+            ledger: Ledger::default(),
         })
     }
 
@@ -90,6 +104,11 @@ impl Anonymizer {
             .map(|pair| pair.iter().fold(0, |byte, digit| (byte << 4) | digit))
             .collect();
         Self::new(pairs.try_into().map_err(|_| KeyError::Length)?)
+    }
+
+    /// The packets so far whose contents were not all looked into.
+    pub const fn unseen(&self) -> &Unseen {
+        &self.unseen
     }
 
     /// The replacement of an IP address.

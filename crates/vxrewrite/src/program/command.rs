@@ -153,6 +153,9 @@ fn tell(report: Report, terminal: &mut Terminal) -> Result<(), Failure> {
     for message in report.losses.messages() {
         terminal.tell(format_args!("warning: {message}"));
     }
+    if report.unseen.packets() > 0 {
+        terminal.tell(format_args!("warning: {}", report.unseen));
+    }
     let mut damage = report.damage;
     let last = damage.pop();
     for error in damage {

@@ -1,0 +1,254 @@
+//! IP headers with their options and extension headers.
+
+use super::packet::{Area, Layer, Next, Rewrite};
+use super::unseen::Content;
+use crate::internet_checksum::{Change, sum};
+
+/// Where an IPv4 header has its checksum, its addresses (RFC 791 section 3.1).
+const IPV4_CHECKSUM_AT: usize = 10;
+const IPV4_ADDRESSES_AT: usize = 12;
+/// Where an IPv6 header has its addresses (RFC 8200 section 3), and what length it has.
+const IPV6_ADDRESSES_AT: usize = 8;
+const IPV6_LEN: usize = 40;
+
+/// The IP header around a transport packet, as its pseudo header sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Carrier {
+    pub(super) is_v6: bool,
+    /// Where the addresses stand that count: those of the first sender and of the last receiver.
+    source: usize,
+    destination: usize,
+    /// Whether the packet is a fragment; then it is the first.
+    pub(super) is_fragment: bool,
+}
+
+impl Carrier {
+    const fn address_len(self) -> usize {
+        if self.is_v6 { 16 } else { 4 }
+    }
+}
+
+impl Rewrite<'_> {
+    pub(super) fn ip(&mut self, area: Area) -> Option<Next> {
+        match self.byte(area.at)? >> 4 {
+            4 => self.ipv4(area),
+            6 => self.ipv6(area),
+            _ => Some(self.opaque(Content::Broken, area)),
+        }
+    }
+
+    pub(super) fn ipv4(&mut self, area: Area) -> Option<Next> {
+        let at = area.at;
+        let first = self.byte(at)?;
+        if first >> 4 != 4 {
+            return Some(self.opaque(Content::Broken, area));
+        }
+        // a header that says that it is shorter than it can be has addresses all the same
+        let header_len = usize::from(first & 0x0f).max(5) * 4;
+        let total = self.number(at + 2).map_or(0, usize::from);
+        // 0: longer than the field can say (BIG TCP), or not known yet
+        let packet = if total < header_len { area } else { area.narrowed(total) };
+        self.v4(at + IPV4_ADDRESSES_AT);
+        self.v4(at + IPV4_ADDRESSES_AT + 4);
+        let mut carrier = Carrier {
+            is_v6: false,
+            source: at + IPV4_ADDRESSES_AT,
+            destination: at + IPV4_ADDRESSES_AT + 4,
+            is_fragment: false,
+        };
+        self.ipv4_options(at + 20, at + header_len, &mut carrier);
+        self.ipv4_checksum(at, header_len);
+        if first & 0x0f < 5 {
+            return Some(self.opaque(Content::Broken, area.behind(header_len)));
+        }
+        let fragment = self.number(at + 6)?;
+        let protocol = self.byte(at + 9)?;
+        if fragment & 0x1fff != 0 {
+            return Some(Next::Done);
+        }
+        carrier.is_fragment = fragment & 0x2000 != 0;
+        self.in_fragment |= carrier.is_fragment;
+        self.behind_ip(carrier, protocol, packet.behind(header_len))
+    }
+
+    /// Mends the header's checksum; 0 in a header that does not add up is left to hardware, and stays.
+    fn ipv4_checksum(&mut self, at: usize, header_len: usize) {
+        let end = (at + header_len).min(self.end);
+        let field_at = at + IPV4_CHECKSUM_AT;
+        let (Some(field), Some((old, new))) = (self.number(field_at), self.both(at, end)) else {
+            return;
+        };
+        if field == 0 && sum(old) != u16::MAX {
+            return;
+        }
+        let mended = Change::of_bytes(old, new).mend(field);
+        self.write(field_at, &mended.to_be_bytes());
+    }
+
+    /// Options that hold addresses: record route, loose and strict source route, timestamps with addresses (RFC 791 section
+    /// 3.1), traceroute (RFC 1393).
+    fn ipv4_options(&mut self, mut at: usize, end: usize, carrier: &mut Carrier) {
+        while at < end {
+            let Some(kind) = self.byte(at) else { return };
+            let len = match kind {
+                0 => return,
+                1 => 1,
+                _ => self.byte(at + 1).map_or(0, usize::from),
+            };
+            if len == 0 || (len == 1 && kind != 1) {
+                return;
+            }
+            let option_end = (at + len).min(end);
+            match kind {
+                7 | 131 | 137 => {
+                    let entries = (len.saturating_sub(3)) / 4;
+                    self.list(at + 3, at + 3 + entries * 4, 4, Self::v4);
+                    let pointer = self.byte(at + 2).map_or(usize::MAX, usize::from);
+                    if kind != 7 && pointer <= len && entries > 0 {
+                        carrier.destination = at + 3 + (entries - 1) * 4;
+                    }
+                }
+                68 if self.byte(at + 3).is_some_and(|flags| matches!(flags & 0x0f, 1 | 3)) => {
+                    self.list(at + 4, option_end.saturating_sub(3), 8, Self::v4);
+                }
+                82 => self.v4(at + 8),
+                _ => {}
+            }
+            at += len;
+        }
+    }
+
+    pub(super) fn ipv6(&mut self, area: Area) -> Option<Next> {
+        let at = area.at;
+        if self.byte(at)? >> 4 != 6 {
+            return Some(self.opaque(Content::Broken, area));
+        }
+        self.v6(at + IPV6_ADDRESSES_AT);
+        self.v6(at + IPV6_ADDRESSES_AT + 16);
+        let length = usize::from(self.number(at + 4)?);
+        let next = self.byte(at + 6)?;
+        // 0: a jumbogram
+        let packet = if length == 0 { area } else { area.narrowed(IPV6_LEN + length) };
+        let carrier = Carrier {
+            is_v6: true,
+            source: at + IPV6_ADDRESSES_AT,
+            destination: at + IPV6_ADDRESSES_AT + 16,
+            is_fragment: false,
+        };
+        self.end = self.end.min(packet.end);
+        self.extensions(carrier, next, packet.behind(IPV6_LEN))
+    }
+
+    /// Extension headers (RFC 8200 section 4), each with the number of the next one and its length in units of 8 bytes.
+    fn extensions(&mut self, mut carrier: Carrier, mut next: u8, mut area: Area) -> Option<Next> {
+        loop {
+            let at = area.at;
+            let mut len = 8;
+            match next {
+                0 | 43 | 60 => {
+                    len = (usize::from(self.byte(at + 1)?) + 1) * 8;
+                    if next == 43 {
+                        self.routing(at, len, &mut carrier);
+                    } else {
+                        self.ipv6_options(at + 2, at + len, &mut carrier);
+                    }
+                }
+                44 => {
+                    let field = self.number(at + 2)?;
+                    if field & 0xfff8 != 0 {
+                        return Some(Next::Done);
+                    }
+                    carrier.is_fragment = field & 1 != 0;
+                    self.in_fragment |= carrier.is_fragment;
+                }
+                other => return self.behind_ip(carrier, other, area),
+            }
+            next = self.byte(at)?;
+            area = area.behind(len);
+        }
+    }
+
+    /// Routing headers that list addresses behind their 8 fixed bytes: type 0 (RFC 2460 section 4.4), type 2 (RFC 6275
+    /// section 6.4), segment routing (RFC 8754 section 2), whose last segment stands first.
+    fn routing(&mut self, at: usize, len: usize, carrier: &mut Carrier) {
+        let (Some(kind), Some(left), Some(last)) =
+            (self.byte(at + 2), self.byte(at + 3), self.byte(at + 4))
+        else {
+            return;
+        };
+        let room = (len - 8) / 16;
+        let (count, receiver) = match kind {
+            0 | 2 => (room, room.saturating_sub(1)),
+            4 => (room.min(usize::from(last) + 1), 0),
+            other => return self.unseen(Content::Routing(other)),
+        };
+        self.list(at + 8, at + 8 + count * 16, 16, Self::v6);
+        let receiver = at + 8 + receiver * 16;
+        if left > 0 && count > 0 && receiver + 16 <= self.end {
+            carrier.destination = receiver;
+        }
+    }
+
+    /// The home address (RFC 6275 section 6.3), which counts as the sender's.
+    fn ipv6_options(&mut self, mut at: usize, end: usize, carrier: &mut Carrier) {
+        const HOME_ADDRESS: u8 = 0xc9;
+        while at < end {
+            let Some(kind) = self.byte(at) else { return };
+            if kind == 0 {
+                at += 1;
+                continue;
+            }
+            let Some(len) = self.byte(at + 1) else { return };
+            if kind == HOME_ADDRESS && len == 16 {
+                self.v6(at + 2);
+                if at + 18 <= self.end {
+                    carrier.source = at + 2;
+                }
+            }
+            at += 2 + usize::from(len);
+        }
+    }
+
+    /// What an IP header carries; `carrier`: how its pseudo header sees that header.
+    fn behind_ip(&mut self, carrier: Carrier, protocol: u8, area: Area) -> Option<Next> {
+        self.end = self.end.min(area.end);
+        if area.at >= self.end {
+            // nothing of it: cut, or never there
+            return if area.wire_end > area.at { None } else { Some(Next::Done) };
+        }
+        Some(match protocol {
+            // IPv4, IPv6 (RFC 2003, 2473, 4213), and the oldest of them
+            4 | 41 | 94 => Next::Layer(Layer::Ip, area),
+            47 => self.gre(area)?,
+            // an authentication header, in units of 4 bytes (RFC 4302 section 2.2)
+            51 => {
+                let [next, len] = self.bytes(area.at)?;
+                let behind = area.behind((usize::from(len) + 2) * 4);
+                return if carrier.is_v6 {
+                    self.extensions(carrier, next, behind)
+                } else {
+                    self.behind_ip(carrier, next, behind)
+                };
+            }
+            // Ethernet in IP (RFC 3378), MPLS in IP (RFC 4023), Ethernet behind segment routing (RFC 8986)
+            97 => Next::Layer(Layer::Ethernet, area.behind(2)),
+            137 => self.labels(area)?,
+            143 => Next::Layer(Layer::Ethernet, area),
+            // no next header
+            59 => Next::Done,
+            other => self.transport(carrier, other, area)?,
+        })
+    }
+
+    /// The sum of the pseudo header's addresses as they were, and how it changes.
+    pub(super) fn pseudo_addresses(&self, carrier: Carrier) -> (Change, Change) {
+        let len = carrier.address_len();
+        [carrier.source, carrier.destination]
+            .into_iter()
+            .filter_map(|at| self.both(at, at + len))
+            .map(|(old, new)| (Change::of_sum(sum(old)), Change::of_bytes(old, new)))
+            .fold((Change::NONE, Change::NONE), |(sum, change), (more, another)| {
+                (sum.and(more), change.and(another))
+            })
+    }
+}
