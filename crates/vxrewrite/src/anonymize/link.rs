@@ -44,9 +44,12 @@ impl Rewrite<'_> {
                     _ => self.opaque(Content::LinkType(link_type.0), area),
                 }
             }
-            PPP | PPP_HDLC => Next::Layer(Layer::Ppp, area),
+            PPP | PPP_HDLC | CISCO_HDLC => match self.byte(area.at)? {
+                // Cisco's: to one station, to all of them
+                0x0f | 0x8f => Next::Layer(Layer::Typed(self.number(area.at + 2)?), area.behind(4)),
+                _ => Next::Layer(Layer::Ppp, area),
+            },
             PPPOE => self.pppoe(area)?,
-            CISCO_HDLC => Next::Layer(Layer::Typed(self.number(area.at + 2)?), area.behind(4)),
             LinkType(other) => self.opaque(Content::LinkType(other), area),
         })
     }
@@ -118,6 +121,7 @@ impl Rewrite<'_> {
             // GRE's name for PPP (RFC 2637)
             0x880b => Next::Layer(Layer::Ppp, area),
             0x894f => self.nsh(area)?,
+            0x88e5 => self.macsec(area)?,
             // TRILL (RFC 6325 section 3): options in units of 4 bytes
             0x22f3 => {
                 let options = usize::from(self.number(at)? >> 6 & 0x1f) * 4;
@@ -125,6 +129,23 @@ impl Rewrite<'_> {
             }
             other => self.opaque(Content::EtherType(other), area),
         })
+    }
+
+    /// `MACsec` (IEEE 802.1AE clause 9): its secure channel may name the sender's MAC address, and what is behind it may be no
+    /// secret.
+    fn macsec(&mut self, area: Area) -> Option<Next> {
+        const HAS_CHANNEL: u8 = 0x20;
+        const IS_ENCRYPTED: u8 = 0x0c;
+        let control = self.byte(area.at)?;
+        let mut inner = area.behind(6);
+        if control & HAS_CHANNEL != 0 {
+            self.mac(area.at + 6);
+            inner = inner.behind(8);
+        }
+        if control & IS_ENCRYPTED != 0 {
+            return Some(self.opaque(Content::EtherType(0x88e5), inner));
+        }
+        Some(typed_or_llc(self.number(inner.at)?, inner.behind(2)))
     }
 
     /// A label stack (RFC 3032 section 2.1).

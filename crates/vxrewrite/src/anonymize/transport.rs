@@ -12,10 +12,11 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 /// Geneve's least protocol type (RFC 8926 section 3.4).
 const LEAST_ETHER_TYPE: u16 = 0x0600;
-/// Ports of tunnels that are always looked for: GTP-U (3GPP TS 29.281), MPLS (RFC 7510), LISP (RFC 9300).
+/// Ports of tunnels that are always looked for: GTP-U (3GPP TS 29.281), MPLS (RFC 7510), LISP (RFC 9300), Teredo (RFC 4380).
 const GTP_PORT: u16 = 2152;
 const MPLS_PORT: u16 = 6635;
 const LISP_PORT: u16 = 4341;
+const TEREDO_PORT: u16 = 3544;
 
 impl Rewrite<'_> {
     /// A transport header, the checksum in it, and what stands behind it.
@@ -146,6 +147,7 @@ impl Rewrite<'_> {
             (None, LISP_PORT) if self.looks_like_ip(payload.behind(8)) => {
                 Some(Next::Layer(Layer::Ip, payload.behind(8)))
             }
+            _ if [source, port].contains(&TEREDO_PORT) => self.teredo(payload)?,
             (None, _) => return Some(Next::Done),
         };
         Some(match next {
@@ -211,6 +213,31 @@ impl Rewrite<'_> {
             }
         }
         self.looks_like_ip(inner).then_some(Next::Layer(Layer::Ip, inner))
+    }
+
+    /// IPv6 in Teredo (RFC 4380 section 5.1.1), maybe behind authentication and the sender's obscured address.
+    #[allow(clippy::option_option)] // as above
+    fn teredo(&mut self, area: Area) -> Option<Option<Next>> {
+        let mut inner = area;
+        if self.number(inner.at)? == 1 {
+            let [client, authentication] = self.bytes(inner.at + 2)?.map(usize::from);
+            inner = inner.behind(13 + client + authentication);
+        }
+        let origin = inner.at + 4;
+        let has_origin = self.number(inner.at)? == 0;
+        if has_origin {
+            inner = inner.behind(8);
+        }
+        if !self.looks_like_ip(inner) {
+            return Some(None);
+        }
+        if has_origin {
+            // each bit is turned over, so that translators on the way leave it alone
+            let clear = self.bytes::<4>(origin)?.map(|byte| !byte);
+            let new = self.keys.v4(clear.into()).octets().map(|byte| !byte);
+            self.write(origin, &new);
+        }
+        Some(Some(Next::Layer(Layer::Ip, inner)))
     }
 
     fn looks_like_labels(&self, mut area: Area) -> bool {
