@@ -98,7 +98,6 @@ impl Ledger {
             // complement of what stands in its field, for that is what it will add up to.
             let offloaded = partial.as_ref().filter(|partial| {
                 site.is_whole
-                    && site.is_udp
                     && Change::of_sum(pseudo_sum)
                         .and(before.of(old, site.start, partial.start))
                         .and(Change::of_sum(!partial.old).at(partial.start + site.start))
@@ -106,7 +105,7 @@ impl Ledger {
             });
             let mended = if let Some(partial) = offloaded {
                 let word = Change::of_word(!partial.old, !partial.new).at(partial.start);
-                as_udp(site.pseudo.and(partial.before.and(word).at(site.start)).mend(field))
+                site.pseudo.and(partial.before.and(word).at(site.start)).mend(field)
             } else if site.pseudo_sum == Some(field)
                 && !(site.is_whole
                     && Change::of_sum(field)
@@ -119,9 +118,9 @@ impl Ledger {
                     Some(Partial { start: site.start, old: field, new, before: Change::NONE });
                 new
             } else {
-                let mended = site.pseudo.and(inside.at(site.start)).mend(field);
-                if site.is_udp { as_udp(mended) } else { mended }
+                site.pseudo.and(inside.at(site.start)).mend(field)
             };
+            let mended = if site.is_udp { as_udp(mended) } else { mended };
             *place = mended.to_be_bytes();
             let own = Change::of_word(field, mended).at(site.start);
             inside = inside.and(own);

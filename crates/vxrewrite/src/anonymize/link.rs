@@ -163,16 +163,20 @@ impl Rewrite<'_> {
     /// IP by its version (RFC 4928), or Ethernet (RFC 4448), behind a control word or not.
     pub(super) fn below_labels(&mut self, area: Area) -> Option<Next> {
         let first = self.byte(area.at)?;
-        let layer = if self.looks_like_ip(area) {
-            (Layer::Ip, area)
-        } else if first >> 4 == 0 && self.looks_like_ethernet(area.behind(4)) {
-            (Layer::Ethernet, area.behind(4))
-        } else if self.looks_like_ethernet(area) {
-            (Layer::Ethernet, area)
+        let behind = area.behind(4);
+        // mostly zeros, which no address begins with
+        let is_control_word = self.bytes(area.at) == Some([0; 4]);
+        Some(if self.looks_like_ip(area) {
+            Next::Layer(Layer::Ip, area)
+        } else if !is_control_word && self.looks_like_ethernet(area) {
+            Next::Layer(Layer::Ethernet, area)
+        } else if first >> 4 == 0 && self.looks_like_ethernet(behind) {
+            Next::Layer(Layer::Ethernet, behind)
+        } else if matches!(first >> 4, 4 | 6) {
+            Next::Layer(Layer::Ip, area)
         } else {
-            return Some(self.opaque(Content::Mpls, area));
-        };
-        Some(Next::Layer(layer.0, layer.1))
+            self.opaque(Content::Mpls, area)
+        })
     }
 
     /// `PPPoE`'s session stage (RFC 2516 section 4).
@@ -268,7 +272,8 @@ impl Rewrite<'_> {
                 IPV4 => return self.byte(at).is_none_or(|first| first >> 4 == 4),
                 IPV6 => return self.byte(at).is_none_or(|first| first >> 4 == 6),
                 0x0806 | 0x8035 => return self.number(at + 2).is_none_or(|kind| kind == IPV4),
-                0x8847 | 0x8848 | 0x8863 | 0x8864 | 0x88cc | 0x888e | 0x894f => return true,
+                0x22f3 | 0x6558 | 0x8847 | 0x8848 | 0x8863 | 0x8864 | 0x888e | 0x88cc | 0x88e5
+                | 0x88e7 | 0x8926 | 0x893f | 0x894f => return true,
                 // bridges' own frames (IEEE 802.1Q table 8-1)
                 _ => return self.bytes(area.at) == Some([0x01, 0x80, 0xc2, 0, 0]),
             }
