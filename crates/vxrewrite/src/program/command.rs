@@ -113,6 +113,9 @@ pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
         terminal
             .tell(format_args!("{} copies merged, {} packets left", report.merged, report.written));
     }
+    if actions.split.is_some() && report.written == 0 {
+        terminal.tell("no packet is left, so no file was written");
+    }
     tell(report, terminal)
 }
 

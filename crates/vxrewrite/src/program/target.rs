@@ -119,10 +119,14 @@ impl<'t> Target<'t> {
 /// Through symbolic links to what they lead to, which may not be there yet.
 fn behind_links(mut place: PathBuf) -> io::Result<PathBuf> {
     for _ in 0..MOST_LINKS {
+        // what is there need not have a name, as a pipe behind /dev/stdout
+        if fs::metadata(&place).is_ok() {
+            return Ok(fs::canonicalize(&place).unwrap_or(place));
+        }
         match fs::read_link(&place) {
             // `join` takes an absolute name as it is
             Ok(next) => place = place.parent().map_or_else(|| next.clone(), |at| at.join(&next)),
-            Err(_) => return Ok(fs::canonicalize(&place).unwrap_or(place)),
+            Err(_) => return Ok(place),
         }
     }
     Err(io::Error::other("symbolic links lead in a circle"))

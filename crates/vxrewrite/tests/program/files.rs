@@ -46,6 +46,30 @@ fn the_file_at_standard_input_is_an_input() {
     assert_eq!(fs::read(&file).unwrap(), TINY);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn names_of_pipes_are_written_to() {
+    let folder = Folder::new();
+    let file = folder.file("in.pcap");
+    fs::write(&file, TINY).unwrap();
+    let run = std::process::Command::new(env!("CARGO_BIN_EXE_vxrewrite"))
+        .args(["-r", arg(&file), "-w", "/dev/stdout"])
+        .output()
+        .unwrap();
+    assert_eq!((run.status.code(), run.stdout.as_slice()), (Some(0), TINY));
+}
+
+#[test]
+fn a_split_of_nothing_is_told() {
+    let folder = Folder::new();
+    let (file, out) = (folder.file("in.pcap"), folder.file("out.pcap"));
+    fs::write(&file, TINY).unwrap();
+    let run = vxrewrite(["-r", arg(&file), "-w", arg(&out), "--split", "vni", "--tunnel-only"]);
+    assert_eq!(run.status, 0);
+    assert!(run.stderr.contains("no file was written"), "{}", run.stderr);
+    assert_eq!(folder.names(), ["in.pcap"]);
+}
+
 #[cfg(unix)]
 #[test]
 fn symbolic_links_stay_and_what_they_lead_to_is_written() {
