@@ -20,7 +20,7 @@ use crate::sandbox::Sandbox;
 use crate::save::{Ended, Plan, Save};
 use crate::signals::Signals;
 use crate::style::Style;
-use crate::taps::{Tap, Taps, Wanted};
+use crate::taps::{Purpose, Tap, Taps, Wanted};
 use crate::text::put;
 
 /// Signals and changes of the map are looked at this often, while nothing comes.
@@ -44,7 +44,8 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
     }
 
     let text = filter_text(args);
-    let wanted = Wanted { selection: &mut selection, ports: &ports, map: &map, text };
+    let purpose = purpose(args, text.is_some());
+    let wanted = Wanted { selection: &mut selection, ports: &ports, map: &map, text, purpose };
     let mut taps = Taps::open(&args.input, netns.as_ref(), wanted, terminal)?;
     let mut link_types = vec![LinkType::ETHERNET, LinkType::RAW];
     link_types.extend(taps.all.iter().map(|tap| tap.interface.link_type));
@@ -128,36 +129,75 @@ fn capture(
             pipeline.map_changed(map);
             taps.map_changed(&mut pipeline.selection, &pipeline.map)?;
         }
-        let mut came = false;
-        for tap in &mut taps.all {
-            for _ in 0..BATCH {
-                let index = tap.index;
-                match tap.next_frame() {
-                    Ok(Some((frame, interface))) => {
-                        came = true;
-                        let carriage = carriage(following, index, frame.data);
-                        let arrival = Arrival { interface: Some(interface), file: None, carriage };
-                        if pipeline.frame(frame, &arrival)? == Next::Enough {
-                            return Ok(());
-                        }
+        match round(taps, following, pipeline, told)? {
+            Round::Enough => return Ok(()),
+            Round::Frames => {}
+            Round::Nothing => {
+                // nothing more for now: whoever looks on sees all there was
+                pipeline.flush()?;
+                taps.wait(WAIT)?;
+            }
+        }
+    }
+    // what arrived before the signal counts
+    taps.stop()?;
+    while round(taps, following, pipeline, told)? == Round::Frames {}
+    Ok(())
+}
+
+/// What came of asking each device once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Round {
+    Frames,
+    Nothing,
+    /// As many as were asked for are there.
+    Enough,
+}
+
+/// The frames that are there, of each device at most a batch.
+fn round(
+    taps: &mut Taps,
+    following: &Following,
+    pipeline: &mut Pipeline<'_>,
+    told: &mut Told<'_>,
+) -> Result<Round, Failure> {
+    let mut came = Round::Nothing;
+    for tap in &mut taps.all {
+        for _ in 0..BATCH {
+            let index = tap.index;
+            match tap.next_frame() {
+                Ok(Some((frame, interface))) => {
+                    came = Round::Frames;
+                    let carriage = carriage(following, index, frame.data);
+                    let arrival = Arrival { interface: Some(interface), file: None, carriage };
+                    if pipeline.frame(frame, &arrival)? == Next::Enough {
+                        return Ok(Round::Enough);
                     }
-                    Ok(None) => break,
-                    Err(error) => {
-                        told.tell(&error);
-                        told.lost += 1;
-                        tap.give_up();
-                        break;
-                    }
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    told.tell(&error);
+                    told.lost += 1;
+                    tap.give_up();
+                    break;
                 }
             }
         }
-        if !came {
-            // nothing more for now: whoever looks on sees all there was
-            pipeline.flush()?;
-            taps.wait(WAIT)?;
-        }
     }
-    Ok(())
+    Ok(came)
+}
+
+/// What the frames are captured for.
+fn purpose(args: &PacketArgs, selects: bool) -> Purpose {
+    let write = &args.write;
+    let stored = write.write.as_ref().is_some_and(|path| path.as_os_str() != "-");
+    if stored && !write.packet_buffered && !write.print_too {
+        Purpose::Store
+    } else if args.print.count_only && write.write.is_none() && selects {
+        Purpose::CountSome
+    } else {
+        Purpose::Show
+    }
 }
 
 /// How a frame on a VXLAN device is carried, as its MAC addresses and the forwarding database say.

@@ -42,7 +42,24 @@ pub(crate) struct Wanted<'a> {
     pub(crate) map: &'a PodMap,
     /// The selection as text, for the interface block of a capture file.
     pub(crate) text: Option<String>,
+    pub(crate) purpose: Purpose,
 }
+
+/// What the frames are for: how soon they are wanted, and how long their reader may be away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Somebody may be looking.
+    Show,
+    /// A file, which nobody reads yet.
+    Store,
+    /// A number, of a part of the frames.
+    CountSome,
+}
+
+/// Fewer wake-ups where nobody waits for a frame.
+const UNHURRIED: Duration = Duration::from_millis(50);
+/// What only counts a selection is never away for long, and to get 32 MiB from the kernel costs more than some seconds of counting.
+const COUNTING_BUFFER: usize = 8 << 20;
 
 impl Taps {
     /// Opens the devices that were asked for. `selection` learns on which of them only overlay traffic is wanted.
@@ -52,7 +69,7 @@ impl Taps {
         wanted: Wanted<'_>,
         terminal: &mut Terminal,
     ) -> Result<Self, Failure> {
-        let Wanted { selection, ports, map, text } = wanted;
+        let Wanted { selection, ports, map, text, purpose } = wanted;
         let args = &input.live;
         let devices = live::devices(netns.map(Arc::as_ref)).map_err(Failure::error)?;
         let device = |name: &str| devices.iter().find(|device| device.name == name);
@@ -73,7 +90,7 @@ impl Taps {
             devices: Vec::new(),
         };
         for (number, (name, only_overlay)) in args.interface.iter().zip(only_overlay).enumerate() {
-            let mut options = options(input, name, number as u32);
+            let mut options = options(input, name, number as u32, purpose);
             options.netns = netns.cloned();
             if device(name).is_some_and(|device| device.link_type() == LinkType::ETHERNET) {
                 let program = taps.program(name, only_overlay, selection, map, terminal)?;
@@ -146,6 +163,20 @@ impl Taps {
         Capture::wait_for_any(alive.map(|tap| &tap.capture), timeout).map_err(Failure::error)
     }
 
+    /// Takes no more frames from now on, and waits until those that were taken can be had. Only from libpcap, which
+    /// cannot be told to, there are none any more.
+    pub(crate) fn stop(&mut self) -> Result<(), Failure> {
+        let mut longest = Duration::ZERO;
+        for tap in self.all.iter_mut().filter(|tap| tap.last.is_none()) {
+            match tap.capture.stop().map_err(Failure::error)? {
+                Some(wait) => longest = longest.max(wait),
+                None => tap.give_up(),
+            }
+        }
+        std::thread::sleep(longest);
+        Ok(())
+    }
+
     /// Is there any device left?
     pub(crate) fn is_over(&self) -> bool {
         self.all.iter().all(|tap| tap.last.is_some())
@@ -213,9 +244,15 @@ fn pods(map: &PodMap) -> Vec<Prefix> {
         .collect()
 }
 
-fn options(input: &InputArgs, device: &str, interface: u32) -> Options {
+fn options(input: &InputArgs, device: &str, interface: u32, purpose: Purpose) -> Options {
     let args = &input.live;
     let mut options = Options::new(device);
+    if purpose != Purpose::Show {
+        options.latency = UNHURRIED;
+    }
+    if purpose == Purpose::CountSome {
+        options.buffer = COUNTING_BUFFER;
+    }
     if args.immediate_mode {
         options = options.immediate();
     }

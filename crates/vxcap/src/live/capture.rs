@@ -106,6 +106,21 @@ impl Capture {
         with!(&mut self.source, source => source.statistics())
     }
 
+    /// Ends the capture but for what has arrived: from now on the device's frames are not taken. After the time that is returned,
+    /// [`Self::next_frame`] has handed out all that was taken once it says `None`. `None` here where the
+    /// source cannot be stopped, and frames would come for ever (libpcap).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`] where the kernel does not do it.
+    pub fn stop(&mut self) -> Result<Option<Duration>, Error> {
+        match &mut self.source {
+            #[cfg(target_os = "linux")]
+            Source::Ring(ring) => ring.stop().map(Some),
+            Source::Libpcap(_) => Ok(None),
+        }
+    }
+
     /// Changes the program of a running capture: frames that arrive from now on must be accepted by
     /// the new one; those before were by the old one, and may still be in the buffer. The
     /// expression that libpcap was given stays.

@@ -1,5 +1,6 @@
 //! Frames straight out of a ring that the kernel shares.
 
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use vxlan::LinkType;
 use super::blocks::Blocks;
 use super::departure::Departure;
 use super::header::{Header, packets_of_block};
-use super::headroom::{cook, cooked_len, put_tag_back};
+use super::headroom::{Sender, VlanTag, cook, cooked_len, put_tag_back};
 use super::netlink::Netlink;
 use super::netns::run_in;
 use super::statistics::Backlog;
@@ -23,6 +24,8 @@ use crate::{Frame, FrameFlags, Timestamp};
 pub(super) struct Ring {
     device: Device,
     link_type: LinkType,
+    /// Whether frames begin with a header that is made here.
+    is_cooked: bool,
     options: Options,
     /// What the kernel could not run.
     program: Option<Arc<Program>>,
@@ -80,6 +83,7 @@ impl Ring {
             Ok(Self {
                 device,
                 link_type,
+                is_cooked: cooked_len(link_type) > 0,
                 options,
                 program,
                 socket,
@@ -101,8 +105,20 @@ impl Ring {
     }
 
     /// The next frame; `None` where there is none, having waited for at most `wait`.
+    ///
+    /// Inlined down to [`Self::step`], as a frame's description would otherwise be copied from hand to hand.
+    #[inline]
     pub(super) fn next_frame(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Error> {
-        let Some(place) = self.advance(wait)? else { return Ok(None) };
+        let mut may_wait = true;
+        let place = loop {
+            if self.left > 0 {
+                if let Some(place) = self.step()? {
+                    break place;
+                }
+            } else if !self.next_block(wait, &mut may_wait)? {
+                return Ok(None);
+            }
+        };
         self.counters.captured += 1;
         Ok(Some(Frame {
             time: place.time,
@@ -114,30 +130,26 @@ impl Ring {
         }))
     }
 
-    fn advance(&mut self, wait: Duration) -> Result<Option<Place>, Error> {
-        let mut may_wait = true;
+    /// Goes on to the next block; `false` where there is none, having waited once, if that may be.
+    fn next_block(&mut self, wait: Duration, may_wait: &mut bool) -> Result<bool, Error> {
         loop {
-            while self.left > 0 {
-                if let Some(place) = self.step()? {
-                    return Ok(Some(place));
-                }
-            }
             self.blocks.give_back();
             if self.blocks.hold() {
                 let first = packets_of_block(self.blocks.bytes());
                 (self.left, self.next) = first.ok_or_else(|| self.damaged())?;
+                return Ok(true);
             } else if let Some(loss) = self.loss {
                 // the last block comes within its time; POLLERR is over
-                self.wait(self.options.latency * 2 + LAST_BLOCK_MARGIN)?;
+                self.wait(self.last_block())?;
                 if !self.blocks.hold() {
                     return Err(self.lost(loss));
                 }
-            } else if may_wait {
-                may_wait = false;
+            } else if *may_wait {
+                *may_wait = false;
                 self.wait(wait)?;
             } else {
                 // callers look whether they shall stop, also where no frame of many was wanted
-                return Ok(None);
+                return Ok(false);
             }
         }
     }
@@ -170,14 +182,9 @@ impl Ring {
             flags: header.flags(),
         };
         let tag = header.vlan_tag();
-        if cooked_len(self.link_type) > 0 {
+        if self.is_cooked || tag.is_some() {
             let sender = header.sender();
-            let cooked = cook(self.blocks.bytes_mut(), start, self.link_type, sender, tag);
-            start = cooked.ok_or_else(|| self.damaged())?;
-        } else if let Some(tag) = tag
-            && self.link_type == LinkType::ETHERNET
-        {
-            start = put_tag_back(self.blocks.bytes_mut(), start, end - start, tag);
+            start = self.restore(start..end, sender, tag)?;
         }
         place.orig_len = place.orig_len.saturating_add((place.start - start) as u32);
         place.start = start;
@@ -189,6 +196,25 @@ impl Ring {
         match &self.program {
             Some(program) if !program.matches(data, place.orig_len) => Ok(None),
             _ => Ok(Some(place)),
+        }
+    }
+
+    /// Puts what is not in the ring before the bytes of a frame: its tag, or a cooked header. Returns where they begin now.
+    #[inline(never)]
+    fn restore(
+        &mut self,
+        data: Range<usize>,
+        sender: Sender,
+        tag: Option<VlanTag>,
+    ) -> Result<usize, Error> {
+        let block = self.blocks.bytes_mut();
+        match tag {
+            _ if self.is_cooked => cook(block, data.start, self.link_type, sender, tag)
+                .ok_or_else(|| self.damaged()),
+            Some(tag) if self.link_type == LinkType::ETHERNET => {
+                Ok(put_tag_back(block, data.start, data.len(), tag))
+            }
+            _ => Ok(data.start),
         }
     }
 
@@ -238,6 +264,18 @@ impl Ring {
     fn damaged(&self) -> Error {
         let source = std::io::Error::other("its ring has a packet that is not inside");
         Error::system(&self.options.device, "read from the kernel", source)
+    }
+
+    /// From now on nothing more is taken; what was is there after the time that is returned.
+    pub(super) fn stop(&mut self) -> Result<Duration, Error> {
+        sys::attach_filter(self.socket.as_fd(), &[setup::REJECT_ALL])
+            .map_err(|source| Error::system(&self.options.device, "stop the capture", source))?;
+        Ok(self.last_block())
+    }
+
+    /// In this time a block that has frames is handed over, whether it is full or not.
+    fn last_block(&self) -> Duration {
+        self.options.latency * 2 + LAST_BLOCK_MARGIN
     }
 
     /// From now on the kernel lets only through what `program` accepts. What it let through before

@@ -22,8 +22,8 @@ const BLOCKS: usize = 8;
 /// `tp_frame_size`, which says nothing in a ring with frames of any length, but must be there.
 const FRAME_SIZE: usize = 2048;
 
-/// `BPF_RET | BPF_K` of `linux/bpf_common.h`.
-const RETURN: u16 = 0x06;
+/// A program that accepts nothing: `BPF_RET | BPF_K` of `linux/bpf_common.h`, with a length of 0.
+pub(super) const REJECT_ALL: Instruction = Instruction { code: 0x06, jt: 0, jf: 0, k: 0 };
 
 /// A socket that receives the device's frames into the blocks, from the moment of the call on.
 pub(super) fn open(
@@ -72,7 +72,7 @@ pub(super) fn open(
     };
     match options.fanout {
         // a socket that is bound, and not yet of the group, would have all frames
-        Some(_) => attach(&[Instruction { code: RETURN, jt: 0, jf: 0, k: 0 }])?,
+        Some(_) => attach(&[REJECT_ALL])?,
         None => attach(program.instructions())?,
     }
     sys::bind_to_device(fd, device.index).map_err(failed("bind to the device"))?;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{BlockWriter, Sink};
 use crate::file::magic::{BYTE_ORDER_MAGIC, parse_interface};
 use crate::file::{ByteOrder, block_type, option};
-use crate::{Error, Frame, FrameFlags, Interface, Resolution, Timestamp};
+use crate::{Error, Frame, Interface, Resolution, Timestamp};
 
 /// Name resolution blocks are ended at this length, and another one is begun.
 const NAMES_BLOCK_LEN: usize = 256 << 10;
@@ -157,10 +157,18 @@ impl<W: Sink> PcapngWriter<W> {
         self.blocks.begin(32 + padded + options.max_len())?;
         let buffer = self.blocks.buffer();
         let start = buffer.len();
+        let flags = frame.flags.epb_flags();
+        // what captures write: all lengths are known, and the end is put together at once
+        let end = match (options.is_empty(), flags) {
+            (true, 0) => Some(PacketEnd::without_options()),
+            (true, flags) => Some(PacketEnd::with_flags(order, flags)),
+            (false, _) => None,
+        };
+        let len = |options_len: usize| order.bytes32((32 + padded + options_len) as u32);
         let mut header = [0; 28];
         for (field, number) in header.chunks_exact_mut(4).zip([
             block_type::ENHANCED_PACKET,
-            // the length, below
+            // the length, here or below
             0,
             frame.interface,
             (ticks >> 32) as u32,
@@ -170,15 +178,22 @@ impl<W: Sink> PcapngWriter<W> {
         ]) {
             field.copy_from_slice(&order.bytes32(number));
         }
+        if let Some(end) = &end {
+            header[4..8].copy_from_slice(&len(end.options_len));
+        }
         buffer.extend_from_slice(&header);
         buffer.extend_from_slice(frame.data);
         buffer.extend_from_slice(padding(frame.data.len()));
-        let has_options = !options.is_empty() || frame.flags != FrameFlags::default();
-        if has_options && let Err(error) = options.append(buffer, order, frame.flags) {
+        if let Some(mut end) = end {
+            buffer.extend_from_slice(end.with_len(len(end.options_len)));
+            return self.blocks.end();
+        }
+        let options_at = buffer.len();
+        if let Err(error) = options.append(buffer, order, flags) {
             buffer.truncate(start);
             return Err(error);
         }
-        let len = order.bytes32((buffer.len() - start + 4) as u32);
+        let len = len(buffer.len() - options_at);
         buffer.extend_from_slice(&len);
         if let Some(field) = buffer.get_mut(start + 4..start + 8) {
             field.copy_from_slice(&len);
@@ -392,11 +407,10 @@ impl PacketOptions<'_> {
         &self,
         bytes: &mut Vec<u8>,
         order: ByteOrder,
-        flags: FrameFlags,
+        flags: u32,
     ) -> Result<(), Error> {
         bytes.extend_from_slice(self.raw);
         bytes.extend_from_slice(padding(self.raw.len()));
-        let flags = flags.epb_flags();
         if self.raw.is_empty() && flags != 0 {
             push_option(bytes, order, option::EPB_FLAGS, &order.bytes32(flags))?;
         }
@@ -408,6 +422,35 @@ impl PacketOptions<'_> {
         }
         bytes.extend_from_slice(&[0; 4]);
         Ok(())
+    }
+}
+
+/// What follows the bytes of a packet that has no other option than its flags: the option, the mark of the options'
+/// end, and the length of the block.
+struct PacketEnd {
+    bytes: [u8; 16],
+    options_len: usize,
+}
+
+impl PacketEnd {
+    fn without_options() -> Self {
+        Self { bytes: [0; 16], options_len: 0 }
+    }
+
+    fn with_flags(order: ByteOrder, flags: u32) -> Self {
+        let mut bytes = [0; 16];
+        bytes[..2].copy_from_slice(&order.bytes16(option::EPB_FLAGS));
+        bytes[2..4].copy_from_slice(&order.bytes16(4));
+        bytes[4..8].copy_from_slice(&order.bytes32(flags));
+        Self { bytes, options_len: 12 }
+    }
+
+    /// All of it, with the length of the whole block.
+    #[inline]
+    fn with_len(&mut self, len: [u8; 4]) -> &[u8] {
+        let end = if self.options_len == 0 { 4 } else { self.bytes.len() };
+        self.bytes[end - 4..end].copy_from_slice(&len);
+        &self.bytes[..end]
     }
 }
 

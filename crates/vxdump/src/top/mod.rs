@@ -36,7 +36,7 @@ use crate::following::Following;
 use crate::live::write_statistics;
 use crate::sandbox::Sandbox;
 use crate::signals::Signals;
-use crate::taps::{Taps, Wanted};
+use crate::taps::{Purpose, Taps, Wanted};
 use capturing::{Capturing, TOGETHER};
 use command::TopCommand;
 use counting::{Counting, Slot};
@@ -62,7 +62,13 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
     let decoder = Decoder::default().ports(ports.clone());
     let mut selection =
         Selection::new(&crate::packets::selected(&args.select, &args.input)?, &map)?;
-    let wanted = Wanted { selection: &mut selection, ports: &ports, map: &map, text: None };
+    let wanted = Wanted {
+        selection: &mut selection,
+        ports: &ports,
+        map: &map,
+        text: None,
+        purpose: Purpose::Show,
+    };
     let mut taps = Taps::open(&args.input, netns.as_ref(), wanted, terminal)?;
     let mut link_types = vec![LinkType::ETHERNET, LinkType::RAW];
     link_types.extend(taps.all.iter().map(|tap| tap.interface.link_type));
