@@ -133,7 +133,7 @@ pub(crate) struct InputArgs {
 #[command(next_help_heading = "Live capture")]
 #[allow(clippy::struct_excessive_bools)] // tcpdump's flags
 pub(crate) struct LiveArgs {
-    /// Capture live on device IF; `any` is all of them. May be repeated. On an underlay device (a physical one) only
+    /// Capture live on device IF, a name or a number of -D; `any` is all of them. May be repeated. On an underlay device (a physical one) only
     /// overlay traffic is shown, unless --all is given.
     #[arg(short = 'i', long = "interface", value_name = "IF", conflicts_with = "read")]
     pub(crate) interface: Vec<String>,
@@ -157,6 +157,18 @@ pub(crate) struct LiveArgs {
     /// Do not put the device into promiscuous mode.
     #[arg(short = 'p', long = "no-promiscuous-mode")]
     pub(crate) no_promiscuous: bool,
+
+    /// What frames shall begin with, where the device has a choice (-L lists it).
+    #[arg(short = 'y', long = "linktype", value_name = "TYPE")]
+    pub(crate) link_type: Option<String>,
+
+    /// Whose clock stamps frames; the host's is the only one there is (-J).
+    #[arg(short = 'j', long = "time-stamp-type", value_name = "TYPE")]
+    pub(crate) time_stamp_type: Option<String>,
+
+    /// List the clocks that can stamp the device's frames, and end.
+    #[arg(short = 'J', long = "list-time-stamp-types")]
+    pub(crate) list_time_stamp_types: bool,
 
     /// Show frames within a millisecond or two.
     #[arg(long)]
@@ -257,7 +269,7 @@ pub(crate) struct PrintArgs {
     #[arg(long)]
     pub(crate) no_progress: bool,
 
-    /// List the link types of the input, and end.
+    /// List the link types of the input or the device, and end.
     #[arg(short = 'L', long = "list-data-link-types")]
     pub(crate) list_link_types: bool,
 

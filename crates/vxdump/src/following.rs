@@ -75,14 +75,18 @@ impl Following {
 
     /// The ports of `--tunnel-port`; without, the default ones and those of the node's VXLAN devices.
     pub(crate) fn ports(&self, args: &TunnelArgs) -> Result<Ports, Failure> {
-        let mut ports = setup::ports(args)?;
-        if args.tunnel_port.is_empty() {
-            for tunnel in self.kernel.iter().flat_map(KernelMap::tunnels) {
-                let known = ports.iter().any(|(port, _)| port == tunnel.port);
-                if !known && tunnel.port != 0 {
-                    let kind = if tunnel.gpe { TunnelKind::Gpe } else { TunnelKind::Vxlan };
-                    ports = ports.with(tunnel.port, kind).map_err(Failure::error)?;
-                }
+        let usual = setup::ports(args)?;
+        if !args.tunnel_port.is_empty() {
+            return Ok(usual);
+        }
+        let of_devices = self.kernel.iter().flat_map(KernelMap::tunnels).map(|tunnel| {
+            (tunnel.port, if tunnel.gpe { TunnelKind::Gpe } else { TunnelKind::Vxlan })
+        });
+        // what the node's devices speak on a port counts more than what the port is for
+        let mut ports = Ports::none();
+        for (port, kind) in of_devices.chain(usual.iter()) {
+            if port != 0 && ports.iter().all(|(known, _)| known != port) {
+                ports = ports.with(port, kind).map_err(Failure::error)?;
             }
         }
         Ok(ports)

@@ -4,6 +4,7 @@
 
 mod cli;
 mod csv;
+mod devices;
 mod flows;
 mod following;
 mod json;
@@ -64,7 +65,7 @@ fn dispatch(cli: Cli, terminal: &mut Terminal) -> Result<(), Failure> {
             .map_err(|e| Failure::writing(&e));
     }
     if cli.list_interfaces {
-        return live::list(&cli.packets.input, terminal);
+        return devices::list(&cli.packets.input, terminal);
     }
     match cli.command {
         Some(Command::Flows(command)) => flows::run(&command, terminal),

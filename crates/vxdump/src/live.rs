@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use vxcap::Timestamp;
-use vxcap::live::{self, Netns, User};
+use vxcap::live::{Netns, User};
 use vxcap::write::Counts;
 use vxcli::{Failure, Selection, Terminal};
 use vxlan::{Decoder, LinkType};
 
-use crate::cli::{InputArgs, PacketArgs};
+use crate::cli::PacketArgs;
+use crate::devices;
 use crate::following::Following;
 use crate::json::Carriage;
+use crate::kernel_map::SUBNET_ENV_FOLDER;
 use crate::output::Output;
 use crate::packets;
 use crate::pipeline::{Arrival, Next, Pipeline};
@@ -21,7 +23,6 @@ use crate::save::{Ended, Plan, Save};
 use crate::signals::Signals;
 use crate::style::Style;
 use crate::taps::{Purpose, Tap, Taps, Wanted};
-use crate::text::put;
 
 /// Signals and changes of the map are looked at this often, while nothing comes.
 pub(crate) const WAIT: Duration = Duration::from_millis(100);
@@ -30,6 +31,9 @@ pub(crate) const BATCH: u32 = 4096;
 
 pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Failure> {
     let live = &args.input.live;
+    if args.print.list_link_types || live.list_time_stamp_types {
+        return devices::list_choices(live, args.print.list_link_types, terminal);
+    }
     let netns = live.netns.as_deref().map(Netns::open).transpose().map_err(Failure::usage)?;
     let netns = netns.map(Arc::new);
     let mut following = Following::open(&args.map, netns.as_deref(), terminal)?;
@@ -102,7 +106,7 @@ fn give_up_rights(
     if !live.no_sandbox {
         let sandbox = Sandbox {
             writable: plan.filter(|p| p.rotates()).map(|p| p.folder().to_owned()),
-            readable: Vec::new(),
+            readable: vec![SUBNET_ENV_FOLDER.into()],
             commands: plan.is_some_and(Plan::runs_commands),
             terminal: false,
         };
@@ -283,21 +287,4 @@ fn filter_text(args: &PacketArgs) -> Option<String> {
     words.extend(select.vni.iter().map(|vni| format!("--vni {vni}")));
     words.extend(select.inner.iter().map(|inner| format!("--inner '{inner}'")));
     (!words.is_empty()).then(|| words.join(" "))
-}
-
-/// `-D`: the devices, each with its number, kind, and for a VXLAN device VNI and port.
-pub(crate) fn list(input: &InputArgs, terminal: &mut Terminal) -> Result<(), Failure> {
-    let netns = input.live.netns.as_deref().map(Netns::open).transpose().map_err(Failure::usage)?;
-    let devices = live::devices(netns.as_ref()).map_err(Failure::error)?;
-    let mut output = Output::new(&mut *terminal.out, false);
-    for (number, device) in devices.iter().enumerate() {
-        let state = match (device.up, device.running) {
-            (true, true) => "up, running",
-            (true, false) => "up",
-            _ => "down",
-        };
-        let line = format!("{}.{} ({}) [{state}]\n", number + 1, device.name, device.kind);
-        put::text(output.buffer(), &line);
-    }
-    output.flush()
 }

@@ -72,9 +72,11 @@ impl Taps {
         let Wanted { selection, ports, map, text, purpose } = wanted;
         let args = &input.live;
         let devices = live::devices(netns.map(Arc::as_ref)).map_err(Failure::error)?;
+        let names = crate::devices::names(args, &devices);
+        let link_type = crate::devices::link_type(args)?;
+        crate::devices::check_clock(args, terminal)?;
         let device = |name: &str| devices.iter().find(|device| device.name == name);
-        let only_overlay: Vec<bool> = args
-            .interface
+        let only_overlay: Vec<bool> = names
             .iter()
             .map(|name| !args.all && device(name).is_some_and(|device| device.kind.is_underlay()))
             .collect();
@@ -89,15 +91,16 @@ impl Taps {
             pushdown: !args.no_pushdown,
             devices: Vec::new(),
         };
-        for (number, (name, only_overlay)) in args.interface.iter().zip(only_overlay).enumerate() {
+        for (number, (name, only_overlay)) in names.iter().zip(only_overlay).enumerate() {
             let mut options = options(input, name, number as u32, purpose);
             options.netns = netns.cloned();
+            options.link_type = link_type;
             if device(name).is_some_and(|device| device.link_type() == LinkType::ETHERNET) {
                 let program = taps.program(name, only_overlay, selection, map, terminal)?;
                 options.program = program.map(Arc::new);
             }
             let capture = Capture::open(&options).map_err(|error| match error {
-                Error::NoSuchDevice { .. } => Failure::usage(error),
+                Error::NoSuchDevice { .. } | Error::Unsupported { .. } => Failure::usage(error),
                 _ => Failure::error(error),
             })?;
             let mut interface = capture.interface().clone();

@@ -194,6 +194,35 @@ fn changes_are_followed_and_only_those_that_matter() {
 }
 
 #[test]
+fn nodes_that_are_reached_without_a_tunnel_are_known() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::up("f", &[]);
+    let mut builder = Builder::new();
+    let mut kernel = lab.kernel(&mut builder);
+    // as flannel's DirectRouting does it for a node of the same subnet
+    let on_n1 = |command: &str| {
+        lab.command(&[&["exec", "n1", "ip"], &*command.split(' ').collect::<Vec<_>>()].concat());
+    };
+    on_n1("route replace 10.244.3.0/24 via 172.18.0.4 dev eth0");
+    // what is not like a node's part of the cluster is behind a router
+    on_n1("route add 10.99.0.0/16 via 172.18.0.4 dev eth0");
+    on_n1("route add 10.98.1.0/24 via 172.18.0.4 dev eth0");
+    // every change is seen, however many maps there are on the way
+    let mut map = next_map(&mut kernel, &mut builder);
+    while label(&map, "10.244.3.3") != "172.18.0.4"
+        || map.owner(address("172.18.0.4")).kind() != Kind::Node
+    {
+        map = next_map(&mut kernel, &mut builder);
+    }
+    for other in ["10.99.0.9", "10.98.1.9"] {
+        assert_eq!(map.owner(address(other)).kind(), Kind::External);
+    }
+    assert_eq!(label(&map, "10.244.2.3"), "172.18.0.3");
+}
+
+#[test]
 fn a_thousand_changes_cost_little_and_leave_nothing() {
     if !is_root() {
         return;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use vxcap::file::Reader;
 
@@ -328,4 +328,184 @@ fn files_are_rotated_in_the_sandbox() {
     let rotated: Vec<usize> =
         (0..3).map(|number| frames(&format!("{file}{number:02}")).len()).collect();
     assert!(rotated.iter().all(|&count| count > 5), "{rotated:?}");
+}
+
+#[test]
+fn what_a_device_offers_is_listed_and_can_be_chosen() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::up(&[]);
+    let run = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &lab.netns("n1"), program]).args(arguments);
+        let output = command.stdin(Stdio::null()).output().expect("ip is there");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let ours = env!("CARGO_BIN_EXE_vxdump");
+    // the kernel's own devices: a number of -D is a device
+    let (status, devices, _) = run(ours, &["-D"]);
+    assert_eq!(status, Some(0));
+    let numbered = devices.lines().find(|line| line.contains(".eth0 (")).expect("it is listed");
+    let (number, _) = numbered.split_once('.').expect("it has a number");
+    assert_eq!(run(ours, &["-i", number, "-L"]).1, run(ours, &["-i", "eth0", "-L"]).1);
+
+    // tcpdump lists more link types of Ethernet devices, and those of `any` in another order
+    for device in ["eth0", "any"] {
+        let (_, out, err) = run("tcpdump", &["-i", device, "-L"]);
+        let theirs = out + &err;
+        let (status, listed, _) = run(ours, &["-i", device, "-L"]);
+        assert_eq!(status, Some(0));
+        assert!(listed.lines().all(|line| theirs.contains(line)), "{listed}{theirs}");
+    }
+    let (_, out, err) = run("tcpdump", &["-i", "eth0", "-J"]);
+    assert_eq!(run(ours, &["-i", "eth0", "-J"]).1, out + &err);
+
+    for refused in [
+        ["-i", "eth0", "-y", "RAW"],
+        ["-i", "eth0", "-y", "NONSENSE"],
+        ["-i", "eth0", "-j", "nonsense"],
+        ["-i", "no-such-device", "-c", "1"],
+    ] {
+        assert_eq!(run("tcpdump", &refused).0, Some(1), "{refused:?}");
+        let (status, _, said) = run(ours, &refused);
+        assert_eq!(status, Some(2), "{refused:?}: {said}");
+        assert!(!said.contains("listening"), "{said}");
+    }
+    let file = lab.file("cooked.pcap");
+    let capture = lab.vxdump("n1", &["-i", "any", "-y", "LINUX_SLL", "-w", &file]);
+    lab.command(&["traffic", "ping"]);
+    let (status, _, said) = capture.end("INT");
+    assert!(status.success(), "{said}");
+    let mut reader = Reader::open(&file).unwrap_or_else(|e| panic!("{e}"));
+    let frame = reader.next_frame().unwrap_or_else(|e| panic!("{e}")).expect("there was a ping");
+    assert_eq!(frame.link_type, vxcap::LinkType::LINUX_SLL);
+}
+
+#[test]
+fn what_came_before_the_signal_is_captured() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::up(&[]);
+    let file = lab.file("all.pcapng");
+    for written in [&["-w", file.as_str()][..], &["--count"]] {
+        let mut capture = lab.vxdump("n1", &[&["-i", "eth0", "icmp"], written].concat());
+        lab.command(&["exec", "n1", "ping", "-c", "3", "-i", "0.02", "172.18.0.3"]);
+        // at once: the block that the packets are in is still the kernel's
+        let id = capture.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", "INT", &id]).status().expect("kill").success());
+        let (status, _, said) = capture.ended();
+        assert!(status.success(), "{said}");
+        assert!(said.contains("6 packets captured\n6 packets received by filter\n"), "{said}");
+    }
+}
+
+#[test]
+fn checksums_that_nobody_filled_in_are_not_called_bad() {
+    if !is_root() {
+        return;
+    }
+    // virtual cables: super-frames, and checksums that are never finished
+    let lab = Lab::up(&[]);
+    let mut running = Vec::new();
+    for (place, device) in [("n1p1", "eth0"), ("n1", "cni0"), ("n1", "flannel.1"), ("n1", "eth0")] {
+        running.push(lab.vxdump(place, &["-i", device, "--format", "json"]));
+    }
+    lab.command(&["traffic", "tcp", "udp", "http"]);
+    let mut longest = 0;
+    for capture in running {
+        let (status, lines, said) = capture.end("INT");
+        assert!(status.success(), "{said}");
+        assert!(!lines.contains("\"checksum\":\"bad\""), "{lines}");
+        assert!(lines.contains("\"checksum\":\"partial\""), "{lines}");
+        let lengths = lines.lines().filter_map(|line| {
+            let (_, rest) = line.split_once("\"len\":")?;
+            rest.split(',').next()?.parse::<u32>().ok()
+        });
+        longest = longest.max(lengths.max().expect("there are packets"));
+    }
+    assert!(longest > 5000, "no super-frame among them: {longest}");
+}
+
+#[test]
+fn a_packet_is_on_the_screen_soon() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::up(&[]);
+    let program = format!(
+        "{} --netns {} -i eth0 icmp -tt --nano",
+        env!("CARGO_BIN_EXE_vxdump"),
+        lab.netns("n1")
+    );
+    // on a terminal, which script(1) makes; and through a pipe, with -l
+    let mut terminal = Command::new("script");
+    terminal.args(["-qefc", &format!("exec {program}"), "/dev/null"]);
+    let mut pipe = Command::new("sh");
+    pipe.args(["-c", &format!("exec {program} -l 2>&1")]);
+    for mut command in [terminal, pipe] {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let mut next = || lines.next().expect("it goes on").expect("text");
+        while !next().contains("listening on") {}
+        let ping = thread::spawn({
+            let netns = lab.netns("n1");
+            move || {
+                let ping = ["netns", "exec", &netns, "ping", "-c", "3", "172.18.0.3"];
+                Command::new("ip").args(ping).stdout(Stdio::null()).status().expect("ip is there")
+            }
+        });
+        let mut delays = Vec::new();
+        for _ in 0..6 {
+            let line = next();
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
+            let time = line.split(' ').next().expect("it has a time");
+            let time: f64 = time.parse().unwrap_or_else(|e| panic!("{line}: {e}"));
+            delays.push(now.as_secs_f64() - time);
+        }
+        assert!(ping.join().expect("it ran").success());
+        let id = child.id().to_string();
+        Command::new("kill").args(["-s", "TERM", &id]).status().expect("kill");
+        child.wait().expect("a status");
+        delays.sort_unstable_by(f64::total_cmp);
+        eprintln!("{delays:?} s from arrival to the screen");
+        // another packet comes after a second: what is not shown until then waits for it
+        assert!(delays[0] < 0.8, "{delays:?}");
+    }
+}
+
+#[test]
+fn a_node_whose_devices_come_and_go_does_not_fill_memory() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::up(&[]);
+    let file = lab.file("churn.pcapng");
+    let capture = lab.vxdump("n1", &["-i", "any", "-i", "eth0", "-w", &file]);
+    let resident = |id: u32| {
+        let status = fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it says so");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number")
+    };
+    let churn = |times: u32| {
+        let each = "ip link add t0 type veth peer name t1; ip link set t0 up; ip link del t0";
+        let script = format!("i=0; while [ $i -lt {times} ]; do {each}; i=$((i+1)); done");
+        lab.command(&["exec", "n1", "sh", "-c", &script]);
+    };
+    churn(20);
+    lab.command(&["traffic", "ping"]);
+    let before = resident(capture.child.id());
+    churn(200);
+    let grown = resident(capture.child.id()).saturating_sub(before);
+    assert!(grown < 4096, "{grown} KiB more after hundreds of changes");
+    lab.command(&["exec", "n1", "ping", "-c", "1", "172.18.0.3"]);
+    let (status, _, said) = capture.end("TERM");
+    assert!(status.success() && said.contains("0 packets dropped by kernel"), "{said}");
+    assert!(frames_on(&file, "eth0") > 20);
 }

@@ -134,6 +134,23 @@ impl Builder {
     ///
     /// As [`Builder::read_file`].
     pub fn read_bytes(&mut self, name: &str, bytes: &[u8]) -> Result<Summary, MapError> {
+        let source = self.source(name);
+        let result = self.read_into(source, bytes);
+        if result.is_err() {
+            self.sources.truncate(source.0 as usize);
+        }
+        result
+    }
+
+    /// Reads a map file that is in memory into a source that is there: with [`Builder::forget`], what a file says now takes
+    /// the place, and the rank, of what it said before. Errors call it by the source's label.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::read_file`].
+    pub fn read_into(&mut self, source: Source, bytes: &[u8]) -> Result<Summary, MapError> {
+        let name = self.sources.get(source.0 as usize).cloned().unwrap_or_default();
+        let name = name.as_str();
         if bytes.len() as u64 > MAX_FILE_LEN {
             return Err(MapError::TooLong { file: name.to_owned(), limit: MAX_FILE_LEN });
         }
@@ -141,8 +158,7 @@ impl Builder {
         let format = recognise(&text)
             .map_err(|what| MapError::Unrecognised { file: name.to_owned(), what })?;
 
-        let (rows_before, sources_before) = (self.rows.len(), self.sources.len());
-        let source = self.source(name);
+        let rows_before = self.rows.len();
         let mut sink =
             Sink { builder: self, source, summary: Summary::default(), hosts: HashSet::new() };
         let result = match format {
@@ -155,7 +171,6 @@ impl Builder {
         let mut summary = sink.summary;
         if let Err(fault) = result {
             self.rows.truncate(rows_before);
-            self.sources.truncate(sources_before);
             return Err(fault.in_file(name));
         }
         summary.rows = self.rows.len() - rows_before;

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use pnet::ipnetwork::IpNetwork;
 use vxlan::LinkType;
 
-use super::Error;
 #[cfg(target_os = "linux")]
 use super::Netns;
+use super::{Error, Options};
 
 /// The name that stands for all devices together.
 pub const ANY: &str = "any";
@@ -180,6 +180,16 @@ impl Device {
         }
     }
 
+    /// What the device's frames can begin with when they are captured, [`Self::link_type`] first.
+    pub fn link_types(&self) -> &'static [LinkType] {
+        match self.link_type() {
+            LinkType::LINUX_SLL2 => &[LinkType::LINUX_SLL2, LinkType::LINUX_SLL],
+            LinkType::LINUX_SLL => &[LinkType::LINUX_SLL],
+            LinkType::RAW => &[LinkType::RAW],
+            _ => &[LinkType::ETHERNET],
+        }
+    }
+
     /// What the device's frames begin with when they are captured; the same as libpcap's choice.
     pub fn link_type(&self) -> LinkType {
         if self.kind == Kind::Any {
@@ -231,6 +241,18 @@ pub(super) fn find(name: &str) -> Result<Device, Error> {
     let found = devices.into_iter().find(|device| device.name == name);
     let device = found.ok_or_else(|| Error::NoSuchDevice { device: name.to_owned() })?;
     if device.up { Ok(device) } else { Err(Error::Down { device: device.name }) }
+}
+
+/// What frames of the device shall begin with: what was asked for, where the device has it.
+pub(super) fn link_type_of(device: &Device, options: &Options) -> Result<LinkType, Error> {
+    match options.link_type {
+        None => Ok(device.link_type()),
+        Some(wanted) if device.link_types().contains(&wanted) => Ok(wanted),
+        Some(_) => Err(Error::Unsupported {
+            device: device.name.clone(),
+            what: "it has no such link type",
+        }),
+    }
 }
 
 /// The devices of this host, by their indices.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use pcap::{Active, Linktype, Precision};
 use vxlan::LinkType;
 
-use super::device::find;
+use super::device::{find, link_type_of};
 use super::{Device, Directions, Error, Options, Statistics, poll};
 use crate::filter::Program;
 use crate::frame::NANOS_PER_SECOND;
@@ -47,7 +47,7 @@ impl Libpcap {
             .open()
             .and_then(pcap::Capture::setnonblock)
             .map_err(failed)?;
-        if device.link_type() == LinkType::LINUX_SLL2 {
+        if link_type_of(&device, options)? == LinkType::LINUX_SLL2 {
             // the better of two cooked headers, where libpcap has both
             let _ = capture.set_datalink(Linktype(LinkType::LINUX_SLL2.0.into()));
         }
@@ -59,7 +59,7 @@ impl Libpcap {
         if let Some(expression) = &options.expression {
             capture.filter(expression, true).map_err(failed)?;
         }
-        let link_type = link_type_of(capture.get_datalink());
+        let link_type = in_files(capture.get_datalink());
         let (options, data) = (options.clone(), Vec::new());
         Ok(Self { device, link_type, options, capture, data, captured: 0 })
     }
@@ -141,7 +141,7 @@ impl std::fmt::Debug for Libpcap {
 
 /// The number in files of a link type that libpcap's functions know by another one (`DLT_RAW` of
 /// `pcap/dlt.h`, libpcap's `pcap-common.c`).
-fn link_type_of(datalink: Linktype) -> LinkType {
+fn in_files(datalink: Linktype) -> LinkType {
     match datalink.0 {
         12 | 14 => LinkType::RAW,
         same => LinkType(u16::try_from(same).unwrap_or(u16::MAX)),

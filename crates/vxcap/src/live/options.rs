@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use vxlan::LinkType;
+
 #[cfg(target_os = "linux")]
 use super::Netns;
 use crate::filter::{MAX_SNAPLEN, Program};
@@ -65,9 +67,11 @@ pub struct Options {
     pub promiscuous: bool,
     /// The longest time that a frame waits in a block that is not full yet, before the reader sees it.
     pub latency: Duration,
+    /// What frames shall begin with: one of the device's [link types](super::Device::link_types). By default its first.
+    pub link_type: Option<LinkType>,
     /// Which frames, by their way.
     pub directions: Directions,
-    /// Only frames that this program accepts, made for the device's [link type](super::Device::link_type). On
+    /// Only frames that this program accepts, made for the link type. On
     /// Ethernet and raw IP devices the kernel runs it, which sees no VLAN tag in the frame; on others it runs in user
     /// space, on the frame as it is handed out.
     pub program: Option<Arc<Program>>,
@@ -103,6 +107,7 @@ impl Options {
             buffer: DEFAULT_BUFFER,
             promiscuous: true,
             latency: DEFAULT_LATENCY,
+            link_type: None,
             directions: Directions::Both,
             program: None,
             expression: None,

@@ -75,7 +75,7 @@ impl Ring {
     pub(super) fn open(options: &Options) -> Result<Self, Error> {
         run_in(options.netns.as_deref(), || {
             let device = device::find(&options.device)?;
-            let link_type = device.link_type();
+            let link_type = device::link_type_of(&device, options)?;
             let counters = Counters::open(&device)?;
             let (socket, blocks) = setup::open(&device, link_type, options)?;
             let options = options.clone();
@@ -209,8 +209,9 @@ impl Ring {
     ) -> Result<usize, Error> {
         let block = self.blocks.bytes_mut();
         match tag {
-            _ if self.is_cooked => cook(block, data.start, self.link_type, sender, tag)
-                .ok_or_else(|| self.damaged()),
+            _ if self.is_cooked => {
+                cook(block, data.start, self.link_type, sender, tag).ok_or_else(|| self.damaged())
+            }
             Some(tag) if self.link_type == LinkType::ETHERNET => {
                 Ok(put_tag_back(block, data.start, data.len(), tag))
             }

@@ -403,12 +403,7 @@ impl PacketOptions<'_> {
 
     /// Appends the options of a packet that has some.
     #[inline(never)]
-    fn append(
-        &self,
-        bytes: &mut Vec<u8>,
-        order: ByteOrder,
-        flags: u32,
-    ) -> Result<(), Error> {
+    fn append(&self, bytes: &mut Vec<u8>, order: ByteOrder, flags: u32) -> Result<(), Error> {
         bytes.extend_from_slice(self.raw);
         bytes.extend_from_slice(padding(self.raw.len()));
         if self.raw.is_empty() && flags != 0 {

@@ -19,6 +19,7 @@ use super::row::columns;
 use super::sums::By;
 use super::{Collected, SECOND, config, tell_evicted, tell_exported};
 use crate::following::Following;
+use crate::kernel_map::SUBNET_ENV_FOLDER;
 use crate::live::{BATCH, WAIT, write_statistics};
 use crate::output::Output;
 use crate::packets;
@@ -67,7 +68,8 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
         User::named(name).and_then(|user| user.assume()).map_err(Failure::usage)?;
     }
     if !live.no_sandbox {
-        for warning in Sandbox::default().enter() {
+        let sandbox = Sandbox { readable: vec![SUBNET_ENV_FOLDER.into()], ..Sandbox::default() };
+        for warning in sandbox.enter() {
             terminal.tell(format_args!("warning: {warning}"));
         }
     }

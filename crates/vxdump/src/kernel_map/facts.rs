@@ -15,24 +15,29 @@ pub(super) struct Facts {
     /// Which nodes have which pods.
     pod_cidrs: Vec<(NodeRef, Cidr)>,
     node_addresses: Vec<IpAddr>,
+    /// Nodes that are reached without a tunnel.
+    direct: Vec<IpAddr>,
 }
 
 impl Facts {
-    pub(super) fn of(tables: &Tables) -> Self {
+    /// `pod_networks`: what is known otherwise of where pods are.
+    pub(super) fn of(tables: &Tables, pod_networks: &[Cidr]) -> Self {
         let mut facts = Self {
             tunnels: tables.devices.iter().filter_map(|device| tunnel(device, tables)).collect(),
             ..Self::default()
         };
-        facts.read_node_addresses(tables);
         facts.read_routes(tables);
+        let through = facts.read_direct_routes(tables, pod_networks);
+        facts.read_node_addresses(tables, &through);
         facts
     }
 
     /// What this node has in the underlay: the tunnels' own addresses, and all addresses of the
-    /// devices that they go through.
-    fn read_node_addresses(&mut self, tables: &Tables) {
-        let underlays: Vec<u32> =
+    /// devices that they, or packets to other nodes' pods without a tunnel, go through.
+    fn read_node_addresses(&mut self, tables: &Tables, through: &[u32]) {
+        let mut underlays: Vec<u32> =
             self.tunnels.iter().filter_map(|tunnel| tunnel.underlay).collect();
+        underlays.extend(through);
         let on_underlay = tables.addresses.iter().filter(|row| {
             let devices = &tables.devices;
             let at = devices.binary_search_by_key(&row.device, |device| device.index);
@@ -83,6 +88,41 @@ impl Facts {
         self.pod_cidrs.dedup();
     }
 
+    /// Routes to other nodes' pods without a tunnel (flannel's host-gw and `DirectRouting`, Calico's routes within a subnet)
+    /// have the node itself as their gateway. Any other network behind a router looks the same: only what lies where
+    /// pods are is taken. Gives the devices that these routes go through.
+    fn read_direct_routes(&mut self, tables: &Tables, pod_networks: &[Cidr]) -> Vec<u32> {
+        let own: Vec<Cidr> = self
+            .pod_cidrs
+            .iter()
+            .filter(|(node, _)| *node == NodeRef::Local)
+            .map(|(_, cidr)| *cidr)
+            .collect();
+        let is_of_pods = |cidr: Cidr| {
+            let within = |network: &Cidr| {
+                network.contains(cidr.address()) && network.prefix_len() <= cidr.prefix_len()
+            };
+            pod_networks.iter().any(within) || own.iter().any(|own| are_siblings(*own, cidr))
+        };
+        let mut through = Vec::new();
+        for route in &tables.routes {
+            let (Some(device), Some(gateway)) = (route.device, route.gateway) else { continue };
+            let Ok(cidr) = Cidr::around(route.destination, route.prefix_len) else { continue };
+            let is_tunnel = self.tunnels.iter().any(|tunnel| tunnel.device == device);
+            if is_tunnel || is_link_local(gateway) || cidr.is_host() || !is_of_pods(cidr) {
+                continue;
+            }
+            self.pod_cidrs.push((NodeRef::Address(gateway), cidr));
+            self.direct.push(gateway);
+            through.push(device);
+        }
+        self.pod_cidrs.sort_unstable();
+        self.pod_cidrs.dedup();
+        self.direct.sort_unstable();
+        self.direct.dedup();
+        through
+    }
+
     /// Puts it all into a builder. Other nodes are known by their underlay addresses; a file that knows their names
     /// has the same addresses.
     pub(super) fn fill(&self, builder: &mut Builder, source: Source) {
@@ -104,6 +144,9 @@ impl Facts {
                 builder.add_vtep(source, NodeRef::Address(end.underlay), vtep);
                 builder.add_node_address(source, NodeRef::Address(end.underlay), end.underlay);
             }
+        }
+        for address in &self.direct {
+            builder.add_node_address(source, NodeRef::Address(*address), *address);
         }
         for (node, cidr) in &self.pod_cidrs {
             builder.add_pod_cidr(source, node.clone(), *cidr);
@@ -148,6 +191,16 @@ fn tunnel(device: &Device, tables: &Tables) -> Option<Tunnel> {
         addresses,
         endpoints,
     })
+}
+
+/// Whether two networks look like two nodes' parts of one cluster's: of equal size, in one /16 (IPv6: /48), which is how large
+/// clusters' networks usually are at least.
+fn are_siblings(a: Cidr, b: Cidr) -> bool {
+    let (whole, longest) = if a.address().is_ipv4() { (16, 32) } else { (48, 128) };
+    let around = Cidr::around(a.address(), whole);
+    a.prefix_len() == b.prefix_len()
+        && (whole + 1..longest).contains(&a.prefix_len())
+        && around.is_ok_and(|around| around.contains(b.address()))
 }
 
 /// Not to a group, and not the row of zeros for what has none.

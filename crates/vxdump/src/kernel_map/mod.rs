@@ -5,10 +5,10 @@
 //! when it changes.
 
 mod facts;
+mod subnet_env;
 
 use std::collections::HashMap;
 use std::fs;
-use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -17,9 +17,9 @@ use podmap::{Builder, MapError, PodMap, Source};
 use vxcap::live::{Error, Netns, TableReader, TableWatch};
 
 use facts::Facts;
+use subnet_env::SubnetEnv;
 
-/// Where flannel notes the cluster's network and its node's part of it.
-const SUBNET_ENV: &str = "/run/flannel/subnet.env";
+pub use subnet_env::FOLDER as SUBNET_ENV_FOLDER;
 
 /// What a map calls the kernel.
 const LABEL: &str = "kernel";
@@ -35,6 +35,7 @@ pub struct KernelMap {
     source: Source,
     reader: TableReader,
     watch: TableWatch,
+    subnet_env: SubnetEnv,
     facts: Facts,
     /// Something changed since the tables were read.
     stale: bool,
@@ -97,24 +98,17 @@ impl KernelMap {
         // first to watch, then to read: what changes in between is read again
         let watch = TableWatch::open_in(netns)?;
         let mut reader = TableReader::open_in(netns)?;
-        let facts = Facts::of(&reader.read()?);
+        let tables = reader.read()?;
         let source = builder.source(LABEL);
+        let subnet_env = SubnetEnv::open(subnet_env::PATH.as_ref(), builder, complain);
+        let facts = Facts::of(&tables, subnet_env.networks());
         facts.fill(builder, source);
-        match builder.read_file(SUBNET_ENV) {
-            // no flannel here, or not for us
-            Err(MapError::Io { cause, .. })
-                if matches!(
-                    cause.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
-                ) => {}
-            Err(error) => complain(error),
-            Ok(_) => {}
-        }
         let remotes = remotes(&facts);
         Ok(Self {
             source,
             reader,
             watch,
+            subnet_env,
             facts,
             stale: false,
             not_before: Instant::now() + PAUSE,
@@ -148,15 +142,17 @@ impl KernelMap {
     ///
     /// [`Error::System`] where the kernel is not there to ask. What was known stays.
     pub fn refresh(&mut self, builder: &mut Builder) -> Result<bool, Error> {
-        self.stale |= self.watch.changed(Duration::ZERO)?;
-        if !self.stale || Instant::now() < self.not_before {
+        let now = Instant::now();
+        let other_file = self.subnet_env.refresh(builder, now);
+        self.stale |= self.watch.changed(Duration::ZERO)? || other_file;
+        if !self.stale || (now < self.not_before && !other_file) {
             return Ok(false);
         }
         self.stale = false;
         let read = self.reader.read();
         self.not_before = Instant::now() + self.pause;
-        let facts = Facts::of(&read?);
-        if facts == self.facts {
+        let facts = Facts::of(&read?, self.subnet_env.networks());
+        if facts == self.facts && !other_file {
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
             return Ok(false);
         }

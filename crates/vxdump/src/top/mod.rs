@@ -33,6 +33,7 @@ use vxlan::{Decoder, LinkType};
 pub use screen::Screen;
 
 use crate::following::Following;
+use crate::kernel_map::SUBNET_ENV_FOLDER;
 use crate::live::write_statistics;
 use crate::sandbox::Sandbox;
 use crate::signals::Signals;
@@ -200,7 +201,11 @@ fn give_up_rights(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
         User::named(name).and_then(|user| user.assume()).map_err(Failure::usage)?;
     }
     if !args.input.live.no_sandbox {
-        let sandbox = Sandbox { terminal: true, ..Sandbox::default() };
+        let sandbox = Sandbox {
+            terminal: true,
+            readable: vec![SUBNET_ENV_FOLDER.into()],
+            ..Sandbox::default()
+        };
         for warning in sandbox.enter() {
             terminal.tell(format_args!("warning: {warning}"));
         }

@@ -1,0 +1,105 @@
+//! What there is to capture on, and what can be chosen there: the options that list, and those that choose from the lists.
+
+use std::fmt::Write as _;
+
+use vxcap::live::{self, Device, Netns};
+use vxcli::{Failure, Terminal};
+use vxlan::LinkType;
+
+use crate::cli::{InputArgs, LiveArgs};
+use crate::output::Output;
+use crate::text::put;
+
+/// libpcap's names of clocks (pcap-tstamp(7)). Of these we have the first.
+const CLOCKS: [&str; 6] =
+    ["host", "host_lowprec", "host_hiprec", "host_hiprec_unsynced", "adapter", "adapter_unsynced"];
+
+/// `-D`: the devices, each with its number, kind, and for a VXLAN device VNI and port.
+pub(crate) fn list(input: &InputArgs, terminal: &mut Terminal) -> Result<(), Failure> {
+    let netns = input.live.netns.as_deref().map(Netns::open).transpose().map_err(Failure::usage)?;
+    let devices = live::devices(netns.as_ref()).map_err(Failure::error)?;
+    let mut text = String::new();
+    for (number, device) in devices.iter().enumerate() {
+        let state = match (device.up, device.running) {
+            (true, true) => "up, running",
+            (true, false) => "up",
+            _ => "down",
+        };
+        let _ = writeln!(text, "{}.{} ({}) [{state}]", number + 1, device.name, device.kind);
+    }
+    print(&text, terminal)
+}
+
+/// `-L` and `-J` of devices.
+pub(crate) fn list_choices(
+    args: &LiveArgs,
+    link_types: bool,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let netns = args.netns.as_deref().map(Netns::open).transpose().map_err(Failure::usage)?;
+    let devices = live::devices(netns.as_ref()).map_err(Failure::error)?;
+    let mut text = String::new();
+    for name in names(args, &devices) {
+        let Some(device) = devices.iter().find(|device| device.name == name) else {
+            return Err(Failure::usage(live::Error::NoSuchDevice { device: name }));
+        };
+        if link_types {
+            let _ = writeln!(text, "Data link types for {name} (use option -y to set):");
+            for (short, long) in device.link_types().iter().filter_map(|link| link.name()) {
+                let _ = writeln!(text, "  {short} ({long})");
+            }
+        } else {
+            let _ = writeln!(text, "Time stamp types for {name} (use option -j to set):");
+            text.push_str("  host (Host)\n");
+        }
+    }
+    print(&text, terminal)
+}
+
+/// The names of the devices to capture on: where there is no device of a name, it may be a number of `-D`.
+pub(crate) fn names(args: &LiveArgs, devices: &[Device]) -> Vec<String> {
+    let name = |given: &String| {
+        let by_number = || {
+            let place = given.parse::<usize>().ok()?.checked_sub(1)?;
+            devices.get(place).map(|device| device.name.clone())
+        };
+        let is_there = devices.iter().any(|device| device.name == *given);
+        if is_there { given.clone() } else { by_number().unwrap_or_else(|| given.clone()) }
+    };
+    args.interface.iter().map(name).collect()
+}
+
+/// `-y`: the link type of this name, whose case does not count.
+pub(crate) fn link_type(args: &LiveArgs) -> Result<Option<LinkType>, Failure> {
+    let Some(name) = &args.link_type else { return Ok(None) };
+    let known = [LinkType::ETHERNET, LinkType::RAW, LinkType::LINUX_SLL, LinkType::LINUX_SLL2];
+    let is_it = |link: &LinkType| link.name().is_some_and(|(n, _)| n.eq_ignore_ascii_case(name));
+    known.into_iter().find(is_it).map(Some).ok_or_else(|| {
+        Failure::usage(format_args!(
+            "-y {name}: no device has this link type (-L lists those there are)"
+        ))
+    })
+}
+
+/// `-j`: as with tcpdump, a clock that the device does not have is a warning, and one that does not exist an error.
+pub(crate) fn check_clock(args: &LiveArgs, terminal: &mut Terminal) -> Result<(), Failure> {
+    match args.time_stamp_type.as_deref() {
+        None | Some("host") => Ok(()),
+        Some(clock) if CLOCKS.contains(&clock) => {
+            terminal.tell(format_args!(
+                "warning: -j {clock}: the host's clock stamps the frames, there is no other"
+            ));
+            Ok(())
+        }
+        Some(clock) => Err(Failure::usage(format_args!(
+            "-j {clock}: no such clock; there are {}",
+            CLOCKS.join(", ")
+        ))),
+    }
+}
+
+fn print(text: &str, terminal: &mut Terminal) -> Result<(), Failure> {
+    let mut output = Output::new(&mut *terminal.out, false);
+    put::text(output.buffer(), text);
+    output.flush()
+}
