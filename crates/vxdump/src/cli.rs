@@ -166,10 +166,6 @@ pub(crate) struct LiveArgs {
     #[arg(short = 'j', long = "time-stamp-type", value_name = "TYPE")]
     pub(crate) time_stamp_type: Option<String>,
 
-    /// List the clocks that can stamp the device's frames, and end.
-    #[arg(short = 'J', long = "list-time-stamp-types")]
-    pub(crate) list_time_stamp_types: bool,
-
     /// Show frames within a millisecond or two.
     #[arg(long)]
     pub(crate) immediate_mode: bool,
@@ -272,6 +268,10 @@ pub(crate) struct PrintArgs {
     /// List the link types of the input or the device, and end.
     #[arg(short = 'L', long = "list-data-link-types")]
     pub(crate) list_link_types: bool,
+
+    /// List the clocks that can stamp the device's frames, and end.
+    #[arg(short = 'J', long = "list-time-stamp-types")]
+    pub(crate) list_time_stamp_types: bool,
 
     /// Print the compiled EXPRESSION, and end; -dd: as C, -ddd: as numbers.
     #[arg(short = 'd', action = ArgAction::Count)]

@@ -31,8 +31,9 @@ pub(crate) const BATCH: u32 = 4096;
 
 pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Failure> {
     let live = &args.input.live;
-    if args.print.list_link_types || live.list_time_stamp_types {
-        return devices::list_choices(live, args.print.list_link_types, terminal);
+    let print = &args.print;
+    if print.list_link_types || print.list_time_stamp_types {
+        return devices::list_choices(live, print.list_link_types, terminal);
     }
     let netns = live.netns.as_deref().map(Netns::open).transpose().map_err(Failure::usage)?;
     let netns = netns.map(Arc::new);

@@ -61,6 +61,13 @@ const UNHURRIED: Duration = Duration::from_millis(50);
 /// What only counts a selection is never away for long, and to get 32 MiB from the kernel costs more than some seconds of counting.
 const COUNTING_BUFFER: usize = 8 << 20;
 
+impl<'a> Wanted<'a> {
+    /// What is shown, and not written to a file.
+    pub(crate) fn to_show(selection: &'a mut Selection, ports: &'a Ports, map: &'a PodMap) -> Self {
+        Self { selection, ports, map, text: None, purpose: Purpose::Show }
+    }
+}
+
 impl Taps {
     /// Opens the devices that were asked for. `selection` learns on which of them only overlay traffic is wanted.
     pub(crate) fn open(

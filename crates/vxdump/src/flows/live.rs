@@ -25,7 +25,7 @@ use crate::output::Output;
 use crate::packets;
 use crate::sandbox::Sandbox;
 use crate::signals::Signals;
-use crate::taps::{Purpose, Taps, Wanted};
+use crate::taps::{Taps, Wanted};
 
 /// A table is printed so often, in seconds, where nobody says how often.
 const INTERVAL: u32 = 10;
@@ -47,13 +47,7 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     let ports = following.ports(&args.input.tunnel)?;
     let decoder = Decoder::default().ports(ports.clone());
     let mut selection = Selection::new(&packets::selected(&args.select, &args.input)?, &map)?;
-    let wanted = Wanted {
-        selection: &mut selection,
-        ports: &ports,
-        map: &map,
-        text: None,
-        purpose: Purpose::Show,
-    };
+    let wanted = Wanted::to_show(&mut selection, &ports, &map);
     let mut taps = Taps::open(&args.input, netns.as_ref(), wanted, terminal)?;
     let mut link_types = vec![LinkType::ETHERNET, LinkType::RAW];
     link_types.extend(taps.all.iter().map(|tap| tap.interface.link_type));

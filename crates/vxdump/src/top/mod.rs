@@ -37,7 +37,7 @@ use crate::kernel_map::SUBNET_ENV_FOLDER;
 use crate::live::write_statistics;
 use crate::sandbox::Sandbox;
 use crate::signals::Signals;
-use crate::taps::{Purpose, Taps, Wanted};
+use crate::taps::{Taps, Wanted};
 use capturing::{Capturing, TOGETHER};
 use command::TopCommand;
 use counting::{Counting, Slot};
@@ -63,13 +63,7 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
     let decoder = Decoder::default().ports(ports.clone());
     let mut selection =
         Selection::new(&crate::packets::selected(&args.select, &args.input)?, &map)?;
-    let wanted = Wanted {
-        selection: &mut selection,
-        ports: &ports,
-        map: &map,
-        text: None,
-        purpose: Purpose::Show,
-    };
+    let wanted = Wanted::to_show(&mut selection, &ports, &map);
     let mut taps = Taps::open(&args.input, netns.as_ref(), wanted, terminal)?;
     let mut link_types = vec![LinkType::ETHERNET, LinkType::RAW];
     link_types.extend(taps.all.iter().map(|tap| tap.interface.link_type));
