@@ -35,6 +35,15 @@ begin() {
 
 build() { cargo build --quiet --release --manifest-path "$root/Cargo.toml" -p "$1"; }
 
+# program VARIABLE PACKAGE: what the variable names is measured, or else that of target/release, which is built.
+program() {
+    local -n named=$1
+    if [[ -z ${named:-} ]]; then
+        build "$2"
+        named=$target/release/$2
+    fi
+}
+
 # capture KIND PACKETS FILE
 capture() { "$target/release/make-capture" "$@"; }
 

@@ -14,10 +14,7 @@
 source "$(dirname -- "${BASH_SOURCE[0]}")/beside.sh"
 
 begin "$@"
-if [[ -z ${VXDUMP:-} ]]; then
-    build vxdump
-    VXDUMP=$target/release/vxdump
-fi
+program VXDUMP vxdump
 in=$work/in.pcap
 mkdir "$work/nf"
 commands=(

@@ -10,10 +10,7 @@
 source "$(dirname -- "${BASH_SOURCE[0]}")/beside.sh"
 
 begin "$@"
-if [[ -z ${VXREWRITE:-} ]]; then
-    build vxrewrite
-    VXREWRITE=$target/release/vxrewrite
-fi
+program VXREWRITE vxrewrite
 in=$work/in.pcap out=$work/out.pcap
 capture small "$packets" "$in"
 

@@ -139,7 +139,7 @@ pub(crate) struct LiveArgs {
     pub(crate) interface: Vec<String>,
 
     /// Capture inside this network namespace: a name of `ip netns`, a path, or pid:N (a pod's pause process).
-    #[arg(long, value_name = "NAME|PATH|pid:N")]
+    #[arg(long, value_name = "NAME|PATH|pid:N", conflicts_with = "read")]
     pub(crate) netns: Option<String>,
 
     /// On an underlay device: everything, not only overlay traffic.
