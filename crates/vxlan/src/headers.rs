@@ -1,6 +1,7 @@
 //! The headers of one level: link layer, tags, network, transport. One type serves outer and inner.
 
 mod decode;
+mod ordinary;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -20,7 +21,8 @@ use crate::stop::{Limit, Stop};
 use crate::tcp::{self, TcpHeader};
 use crate::udp::UdpHeader;
 
-pub(crate) use decode::{Input, Ordinary};
+pub(crate) use decode::Input;
+pub(crate) use ordinary::Ordinary;
 
 /// What the network layer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
