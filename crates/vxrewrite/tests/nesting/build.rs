@@ -7,17 +7,19 @@ use vxrewrite::Anonymizer;
 /// Addresses of a small pool, as they are or replaced.
 pub(crate) struct Names<'k> {
     keys: Option<&'k mut Anonymizer>,
+    /// Whether a checksum is by chance what stands there for hardware to fill in: nobody could tell.
+    pub(crate) is_ambiguous: bool,
 }
 
 impl<'k> Names<'k> {
     pub(crate) const POOL: u8 = 8;
 
     pub(crate) fn plain() -> Self {
-        Self { keys: None }
+        Self { keys: None, is_ambiguous: false }
     }
 
     pub(crate) fn replaced(keys: &'k mut Anonymizer) -> Self {
-        Self { keys: Some(keys) }
+        Self { keys: Some(keys), is_ambiguous: false }
     }
 
     pub(crate) fn v4(&mut self, number: u8) -> [u8; 4] {
@@ -248,6 +250,8 @@ fn ip(
         let pseudo = sum(&source) + sum(&destination) + u64::from(protocol) + len as u64;
         let pseudo = if has_pseudo_header { pseudo } else { 0 };
         set_sum(&mut built, 0, at, pseudo, what, protocol == 17);
+        let field = built.bytes[at..at + 2] == fold(pseudo).to_be_bytes();
+        names.is_ambiguous |= has_pseudo_header && field && what != Sum::Partial;
     }
     let kind = if is_v6 { Kind::V6 } else { Kind::V4 };
     built.behind(kind, &[header, headers].concat())
