@@ -3,13 +3,20 @@
 use vxcap::file::{Block, Body, block_type, option};
 
 use super::Anonymizer;
-use crate::output::{append_block, push_option};
+use crate::output::{append_block, is_free_form, push_option};
 use crate::report::{Loss, Losses};
 
 /// Addresses of an interface (draft-ietf-opsawg-pcapng, section 4.2): `if_IPv4addr`, `if_IPv6addr`, `if_EUIaddr`.
 const IF_IPV4ADDR: u16 = 4;
 const IF_IPV6ADDR: u16 = 5;
 const IF_EUIADDR: u16 = 7;
+/// Texts of an interface, and of a section (sections 4.1, 4.2).
+const IF_NAME: u16 = 2;
+const IF_DESCRIPTION: u16 = 3;
+const IF_OS: u16 = 12;
+const IF_HARDWARE: u16 = 15;
+const SHB_HARDWARE: u16 = 2;
+const SHB_USERAPPL: u16 = 4;
 /// Records of name resolution blocks (section 4.5).
 const RECORD_IPV4: u16 = 1;
 const RECORD_IPV6: u16 = 2;
@@ -25,7 +32,7 @@ impl Anonymizer {
         let mut out = Vec::new();
         match block.body {
             Body::PcapHeader(_) | Body::Secrets(_) | Body::Statistics(_)
-                if !block.options().any(|field| field.code == option::COMMENT) => {}
+                if !block.options().any(|field| is_free_form(field.code)) => {}
             Body::Section(_) | Body::Interface(_) | Body::Statistics(_) | Body::Secrets(_) => {
                 let kind = block.block_type()?;
                 let fixed = block.raw.get(8..block.options_range()?.start)?;
@@ -82,7 +89,7 @@ impl Anonymizer {
     ) {
         let order = field.order;
         match (kind, field.code, field.value) {
-            (_, option::COMMENT, _) => losses.add(Loss::Comments),
+            (_, code, _) if is_free_form(code) => losses.add(Loss::Comments),
             // a filter is text with addresses in it; extended identifiers hold MAC addresses
             (block_type::INTERFACE, option::IF_FILTER | IF_EUIADDR, _) => {
                 losses.add(Loss::Comments);
@@ -103,6 +110,10 @@ impl Anonymizer {
                     value.extend_from_slice(prefix_len);
                     push_option(out, order, field.code, &value);
                 }
+            }
+            (block_type::INTERFACE, IF_NAME | IF_DESCRIPTION | IF_OS | IF_HARDWARE, text)
+            | (block_type::SECTION, SHB_HARDWARE..=SHB_USERAPPL, text) => {
+                push_option(out, order, field.code, &self.text(text));
             }
             _ => push_option(out, order, field.code, field.value),
         }

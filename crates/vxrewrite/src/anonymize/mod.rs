@@ -9,6 +9,7 @@ mod neighbor;
 mod packet;
 mod transport;
 mod unseen;
+mod words;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -28,10 +29,21 @@ const MOST_REMEMBERED: usize = 1 << 18;
 /// exactly as many bits before as after, IPv4 and IPv6 each among themselves, special addresses like any other. MAC addresses
 /// are encrypted with the same method, keep their bits for group and local addresses, and broadcast stays broadcast.
 ///
-/// What is replaced: in link-layer headers, IP headers with their options, ARP, ICMP and ICMPv6 with the packets that they quote,
-/// neighbour discovery, group membership, at every level of tunnels; in name resolution blocks and interface descriptions.
-/// Payloads of UDP and TCP stay as they are: DNS answers, DHCP and HTTP headers tell addresses too, so cut them off where
-/// that matters ([`Pipeline::headers_only`](crate::Pipeline::headers_only)).
+/// What is replaced, at every level of nesting, however deep:
+///
+/// - the addresses of link layers (Ethernet and its tags, cooked headers), of IP with its options, routing headers and home
+///   addresses, and in ARP of all kinds, ICMP and ICMPv6 with the packets that they quote, neighbour discovery, group membership,
+///   VRRP, Multipath TCP's options;
+/// - inside VXLAN, GPE, NSH, Geneve and flannel's UDP tunnels, IP in IP, GRE, ERSPAN, `EtherIP`, MPLS, `PPPoE` and PPP, AH, GTP-U,
+///   LISP, Teredo, TRILL, provider backbones, and `MACsec` that does not encrypt;
+/// - in name resolution blocks (names become others too), in the facts on interfaces, and in their texts. Comments, filters, custom
+///   options and blocks are left out.
+///
+/// Checksums stay what they were at each level: right, wrong, partial or zero. SCTP's does not count addresses.
+///
+/// What is not: payloads of UDP and TCP. DNS answers, DHCP, HTTP headers, flow exports and routing protocols tell addresses too, so
+/// cut them off where that matters ([`Pipeline::headers_only`](crate::Pipeline::headers_only)). Contents of other kinds that are
+/// not looked into are counted: [`Report::unseen`](crate::Report::unseen).
 pub struct Anonymizer {
     cipher: IpcryptPfx,
     v4: HashMap<Ipv4Addr, Ipv4Addr>,

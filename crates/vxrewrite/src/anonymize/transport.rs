@@ -147,7 +147,9 @@ impl Rewrite<'_> {
             (None, LISP_PORT) if self.looks_like_ip(payload.behind(8)) => {
                 Some(Next::Layer(Layer::Ip, payload.behind(8)))
             }
-            _ if [source, port].contains(&TEREDO_PORT) => self.teredo(payload)?,
+            (None, TEREDO_PORT) => self.teredo(payload)?,
+            // what servers and relays send; the port may be anyone's by chance
+            (None, _) if source == TEREDO_PORT => self.teredo(payload)?.or(Some(Next::Done)),
             (None, _) => return Some(Next::Done),
         };
         Some(match next {

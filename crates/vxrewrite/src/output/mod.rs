@@ -23,6 +23,7 @@ pub(crate) use options::push as push_option;
 pub use outputs::Sinks;
 pub(crate) use outputs::{Outputs, Preface};
 pub(crate) use patches::Patches;
+pub(crate) use transcode::is_free_form;
 
 /// The format of an output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

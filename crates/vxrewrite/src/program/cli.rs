@@ -101,8 +101,10 @@ pub(crate) struct ActionArgs {
     #[arg(long)]
     pub(crate) annotate: bool,
 
-    /// Replace IP and MAC addresses at every level, with the key in KEYFILE (32 bytes, or 64 hexadecimal digits): prefixes
-    /// are preserved (the `pfx` mode of `IPcrypt`), checksums mended. Payloads of TCP and UDP stay: see --headers-only.
+    /// Replace IP and MAC addresses in all headers at every level, with the key in KEYFILE (32 bytes, or 64 hexadecimal
+    /// digits): prefixes are preserved (the `pfx` mode of `IPcrypt`), checksums mended. Payloads of TCP and UDP stay as they
+    /// are, with the addresses in DNS, DHCP or HTTP: --headers-only cuts them off. Packets with contents of other kinds that
+    /// are not looked into are counted and told.
     #[arg(long, value_name = "KEYFILE", conflicts_with = "annotate")]
     pub(crate) anonymize: Option<PathBuf>,
 

@@ -181,8 +181,7 @@ fn no_packet_of_any_capture_keeps_an_address() {
     // journal and custom blocks are no packets, and are left out
     let packets = |file| -> Vec<String> {
         let mut lines = tshark(file, &options, &fields);
-        lines
-            .retain(|line| !line.starts_with("data;"));
+        lines.retain(|line| !line.starts_with("data;"));
         lines
     };
     let (before, after) = (packets(&all), packets(&out));
