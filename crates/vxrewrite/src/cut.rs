@@ -1,6 +1,9 @@
 //! Cutting packets.
 
-use vxlan::{Decoder, Headers, IpProtocol, LinkType};
+use vxlan::{Decoder, LinkType};
+
+use crate::headers_end::HeadersEnd;
+use crate::report::Losses;
 
 /// Where packets are cut.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,32 +26,19 @@ impl Cut {
         link_type: LinkType,
         orig_len: u32,
         decoder: &Decoder,
+        losses: &mut Losses,
     ) -> &'a [u8] {
         let mut keep = data.len();
         if self.headers_only {
-            let packet = decoder.decode_captured(data, link_type, orig_len);
-            keep = headers_len(&packet.inner).min(keep);
+            let headers = HeadersEnd::of(data, link_type, orig_len, decoder);
+            keep = keep.min(headers.at);
+            if let Some(unknown) = headers.unknown {
+                losses.add(unknown);
+            }
         }
         if let Some(snaplen) = self.snaplen {
             keep = keep.min(snaplen as usize);
         }
         data.get(..keep).unwrap_or(data)
     }
-}
-
-/// Where the innermost headers end, from the start of the frame. What no header is known of is payload; ICMP errors, ARP, neighbour
-/// discovery and router advertisements are headers wholly, as are frames without an IP packet.
-fn headers_len(inner: &Headers<'_>) -> usize {
-    let start = inner.offset() as usize;
-    let whole = start + inner.bytes().len();
-    let is_control = match inner.protocol() {
-        None | Some(IpProtocol::IGMP) => true,
-        Some(IpProtocol::ICMP) => inner.icmp().is_some_and(|icmp| icmp.quoted().is_some()),
-        Some(IpProtocol::ICMPV6) => inner
-            .icmpv6()
-            // echo requests and replies carry payload
-            .is_some_and(|icmp| !matches!(icmp.icmp_type(), 128 | 129)),
-        Some(_) => false,
-    };
-    if is_control { whole } else { start + inner.payload_offset() }
 }

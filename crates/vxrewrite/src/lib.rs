@@ -57,6 +57,7 @@ mod decap;
 mod dedup;
 mod error;
 mod fragments;
+mod headers_end;
 mod internet_checksum;
 mod output;
 mod packet_block;

@@ -152,7 +152,8 @@ impl<'m> Pipeline<'m> {
         self
     }
 
-    /// All headers of each packet, and no payload behind the innermost one.
+    /// All headers of each packet, and no payload behind the innermost one: of an ICMP error the quoted headers, of carriers what they
+    /// carry. What may be headers of a kind that is not known goes with the payload ([`Loss::UnknownHeaders`](crate::Loss)).
     #[must_use]
     pub fn headers_only(mut self) -> Self {
         self.cut.headers_only = true;

@@ -66,11 +66,15 @@ pub enum Loss {
     Unfollowed,
     /// Length of the IXIA or old-style file header: the file has a usual one now.
     OldHeader,
+    /// Packets cut to their headers with something behind them that is of no kind that is known: it went with the payload.
+    UnknownHeaders,
+    /// Packets of link types whose headers are not known, where they were to be cut to their headers: they stayed whole.
+    UnknownLink,
 }
 
 impl Loss {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::PacketOptions,
         Self::Precision,
         Self::InterfaceFacts,
@@ -88,6 +92,8 @@ impl Loss {
         Self::LoneFragments,
         Self::Unfollowed,
         Self::OldHeader,
+        Self::UnknownHeaders,
+        Self::UnknownLink,
     ];
 
     /// The message, without its count.
@@ -122,6 +128,12 @@ impl Loss {
                 "later outer fragments whose first one was not seen shortly before: selected by what they show themselves"
             }
             Self::OldHeader => "old or vendor-specific pcap headers replaced by usual ones",
+            Self::UnknownHeaders => {
+                "packets with protocols whose headers are not known: cut where those begin"
+            }
+            Self::UnknownLink => {
+                "packets of link types whose headers are not known: left whole by --headers-only"
+            }
         }
     }
 }

@@ -328,7 +328,8 @@ impl<'m> Run<'m> {
             changed = true;
         }
         if !pipeline.cut.is_none() {
-            data = pipeline.cut.keep(data, link_type, orig_len, &self.decoder);
+            let losses = &mut self.report.losses;
+            data = pipeline.cut.keep(data, link_type, orig_len, &self.decoder, losses);
         }
         let key = pipeline.split.is_some().then_some(self.key.as_str());
         let out = Outgoing {

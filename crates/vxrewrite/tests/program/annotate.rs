@@ -150,24 +150,3 @@ fn merging_keeps_interfaces_apart_and_time_in_order() {
     assert!(run.stderr.contains("cut off"), "{}", run.stderr);
     assert_eq!(packets(&out).len(), 19 + 20);
 }
-
-#[test]
-fn cutting_keeps_headers_and_lengths() {
-    let Some(captures) = captures() else { return };
-    let folder = Folder::new();
-    let out = folder.file("out.pcap");
-    let file = captures.join("lab/http/n1-eth0.pcap");
-    vxrewrite(["-r", arg(&file), "-w", arg(&out), "--headers-only"]);
-    for (before, after) in packets(&file).iter().zip(packets(&out)) {
-        assert_eq!((before.0, before.1), (after.0, after.1));
-        assert!(before.2.starts_with(&after.2));
-        let decoded = vxlan::decode(&before.2, vxlan::LinkType::ETHERNET);
-        let payload = decoded.inner.payload().len();
-        assert_eq!(after.2.len() + payload + decoded.inner.padding().len(), before.2.len());
-    }
-    let fields = ["tcp.seq_raw", "tcp.flags", "tcp.len"];
-    let vxlan = ["-d", "udp.port==8472,vxlan"];
-    assert_eq!(tshark(&file, &vxlan, &fields), tshark(&out, &vxlan, &fields));
-    vxrewrite(["-r", arg(&file), "-w", arg(&out), "--snaplen", "60"]);
-    assert!(packets(&out).iter().all(|packet| packet.2.len() == 60 && packet.1 > 60));
-}

@@ -7,6 +7,7 @@ mod dedup;
 mod files;
 mod fragments;
 mod harness;
+mod headers_only;
 mod pass_through;
 mod readable;
 mod to_port;
