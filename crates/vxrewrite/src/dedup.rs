@@ -5,12 +5,16 @@
 //! cuts and joins TCP segments. What stays is what copies are known by: protocol, the other end, the IP identification, the
 //! fragment offset, sequence and acknowledgement numbers, the payload.
 
+mod kept_bytes;
+
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
 
 use vxlan::{Headers, IpProtocol, Packet};
+
+use kept_bytes::{Kept, KeptBytes};
 
 /// Packets without an IP identification are taken as copies only so close together, in nanoseconds: longer than a packet takes through
 /// a node and a local network, shorter than most programs take to send the same again. Own choice.
@@ -36,6 +40,8 @@ pub(crate) struct Dedup {
     /// Sequence ranges of TCP flows that were written, by the flow.
     ranges: HashMap<Flow, VecDeque<Range>>,
     segments: usize,
+    /// The payload of these segments, and of packets that were cut.
+    bytes: KeptBytes,
     /// When the flows were looked through, and how many segments were added since.
     ranges_checked: i64,
     added: usize,
@@ -59,6 +65,8 @@ struct Seen {
     time: i64,
     ends: (End, End),
     points: Vec<Point>,
+    /// What was captured of the payload of a packet that is cut.
+    cut: Option<Kept>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -72,6 +80,8 @@ struct Flow {
 struct Range {
     start: u32,
     len: u32,
+    acknowledged: u32,
+    payload: Kept,
     id: u16,
     time: i64,
     point: Point,
@@ -100,6 +110,7 @@ impl Dedup {
             order: VecDeque::new(),
             ranges: HashMap::new(),
             segments: 0,
+            bytes: KeptBytes::default(),
             ranges_checked: i64::MIN,
             added: 0,
         }
@@ -108,18 +119,23 @@ impl Dedup {
     /// Whether a packet is a copy of one that came before; if not, it is remembered.
     pub(crate) fn is_copy(&mut self, packet: &Packet<'_>, time: i64, point: Point) -> bool {
         self.forget(time);
-        let inner = &packet.inner;
+        // the first fragment of a packet in a tunnel is no copy of that packet: the others hold the rest
+        let is_part = packet.outer.fragment().is_some();
+        let inner = if is_part { &packet.outer } else { &packet.inner };
         let id = identification(inner);
         let ends = ends(inner);
         let key = self.key(inner);
         let reach =
             if id.is_some() || is_segment(inner) { self.window } else { self.window.min(CLOSE) };
+        let is_cut = inner.missing() > 0;
+        let bytes = &mut self.bytes;
         let seen = self.packets.entry(key).or_default();
         // of several that look the same, the last one that was not yet seen here
         let same = seen.iter_mut().rev().find(|seen| {
             time.abs_diff(seen.time) <= reach.unsigned_abs()
                 && shares_an_end(seen.ends, ends)
                 && (!seen.points.contains(&point) || (point.is_vague && id.is_some()))
+                && seen.cut.is_none_or(|kept| bytes.agree(kept, 0, inner.payload()))
         });
         if let Some(same) = same {
             if same.points.len() < MOST_POINTS {
@@ -132,11 +148,12 @@ impl Dedup {
         {
             return true;
         }
+        let cut = is_cut.then(|| self.bytes.keep(inner.payload()));
         let seen = self.packets.entry(key).or_default();
         if seen.len() >= MOST_ALIKE {
             seen.pop_front();
         }
-        seen.push_back(Seen { time, ends, points: vec![point] });
+        seen.push_back(Seen { time, ends, points: vec![point], cut });
         self.order.push_back((time, key));
         false
     }
@@ -155,7 +172,9 @@ impl Dedup {
         if len == 0 {
             return false;
         }
-        let start = tcp.sequence();
+        let (start, acknowledged) = (tcp.sequence(), tcp.acknowledgement());
+        let payload = inner.payload();
+        let bytes = &mut self.bytes;
         let ranges = self.ranges.entry(flow).or_default();
         let mut covered = 0;
         while covered < len {
@@ -165,7 +184,13 @@ impl Dedup {
                 let fits = offset < range.len
                     && (range.point != point || point.is_vague)
                     && time.abs_diff(range.time) <= self.window.unsigned_abs()
-                    && (covered > 0 || range.continues_to(offset, id));
+                    && range.acknowledged == acknowledged
+                    && (covered > 0 || range.continues_to(offset, id))
+                    && bytes.agree(
+                        range.payload,
+                        offset as usize,
+                        payload.get(covered as usize..).unwrap_or_default(),
+                    );
                 fits.then(|| range.len - offset)
             });
             match next {
@@ -182,7 +207,8 @@ impl Dedup {
         }
         self.segments += 1;
         self.added += 1;
-        ranges.push_back(Range { start, len, id, time, point });
+        let payload = bytes.keep(payload);
+        ranges.push_back(Range { start, len, acknowledged, payload, id, time, point });
         false
     }
 

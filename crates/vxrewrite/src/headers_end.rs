@@ -283,12 +283,10 @@ fn behind_ip(bytes: &[u8], protocol: IpProtocol, at: usize, payload: usize) -> N
         IpProtocol::ICMP => icmp(bytes, at),
         IpProtocol::ICMPV6 => icmpv6(bytes, at),
         IpProtocol::SCTP => Next::Payload(at + sctp(bytes)),
-        // SPI and sequence number (RFC 4303 section 2)
-        IpProtocol::ESP => Next::Payload(at + 8),
+        // SPI and sequence number (RFC 4303 section 2); UDP-Lite (RFC 3828)
+        IpProtocol::ESP | IpProtocol(136) => Next::Payload(at + 8),
         // the data offset, in units of 4 bytes (RFC 4340 section 5.1)
         IpProtocol(33) => Next::Payload(at + bytes.get(4).map_or(0, |&len| usize::from(len) * 4)),
-        // UDP-Lite (RFC 3828)
-        IpProtocol(136) => Next::Payload(at + 8),
         // a packet to a rendezvous point (RFC 7761 section 4.9.3)
         IpProtocol(103) if bytes.first() == Some(&0x21) => Next::Layer(at + 8, ANY_IP),
         // groups, routes, reservations, the first of several routers: all of it is header

@@ -49,7 +49,8 @@ impl<'m> Run<'m> {
         let window = |window: Duration| i64::try_from(window.as_nanos()).unwrap_or(i64::MAX);
         Self {
             decoder: Decoder::default().ports(pipeline.ports.clone()),
-            fragments: pipeline.decap.map(|_| Fragments::default()),
+            fragments: (pipeline.decap.is_some() || pipeline.dedup.is_some())
+                .then(Fragments::default),
             dedup: pipeline.dedup.map(|time| Dedup::new(window(time))),
             report: Report::default(),
             comment: String::new(),
@@ -181,7 +182,10 @@ impl<'m> Run<'m> {
                 let others = fragments.take(key);
                 let whole = std::mem::take(&mut fragments.whole);
                 let again = self.decoder.decode(&whole, link_type);
-                if again.tunnel.is_some() {
+                if again.tunnel.is_none() {
+                    self.as_they_came(others, outputs)?;
+                    self.decoded(&out, decoded, outputs)?;
+                } else if self.pipeline.decap.is_some() {
                     self.report.reassembled += 1;
                     let out = Start {
                         data: &whole,
@@ -192,8 +196,8 @@ impl<'m> Run<'m> {
                     };
                     self.decoded(&out, &again, outputs)?;
                 } else {
-                    self.as_they_came(others, outputs)?;
-                    self.decoded(&out, decoded, outputs)?;
+                    let whole_len = whole.len() as u32;
+                    self.together(&Start { orig_len: whole_len, ..out }, &again, &others, outputs)?;
                 }
                 if let Some(fragments) = &mut self.fragments {
                     fragments.whole = whole;
@@ -210,6 +214,42 @@ impl<'m> Run<'m> {
             self.lone([expired], outputs)?;
         }
         Ok(())
+    }
+
+    /// The fragments of a packet, which is whole now, stay fragments; whether they are wanted, and whether they are a copy, is asked
+    /// of the whole packet. `last`: the one that made it whole.
+    fn together<S: Sinks>(
+        &mut self,
+        last: &Start<'_>,
+        whole: &Packet<'_>,
+        others: &[Fragment],
+        outputs: &mut Outputs<S>,
+    ) -> Result<(), Error> {
+        if !self.is_selected(last, whole)? {
+            return Ok(());
+        }
+        if self.is_copy(last, whole) {
+            self.report.merged += others.len() as u64 + 1;
+            return Ok(());
+        }
+        for Fragment { file, block, .. } in others {
+            if let Some(packet) = PacketBlock::of(&block.block()) {
+                self.act_on_frame(*file, &packet, outputs)?;
+            }
+        }
+        self.act_on_frame(last.file, last.packet, outputs)
+    }
+
+    /// Carries out the actions on a packet that is wanted, as it was captured.
+    fn act_on_frame<S: Sinks>(
+        &mut self,
+        file: usize,
+        packet: &PacketBlock<'_>,
+        outputs: &mut Outputs<S>,
+    ) -> Result<(), Error> {
+        let frame = packet.frame;
+        let decoded = self.decoder.decode_captured(frame.data, frame.link_type, frame.orig_len);
+        self.act(&Start::of(file, packet), &decoded, outputs)
     }
 
     /// Fragments whose others are missing.
@@ -242,7 +282,7 @@ impl<'m> Run<'m> {
     }
 
     /// Whether a packet that is decoded is one of those that are asked for; `key` is that of its output then.
-    fn is_chosen(&mut self, start: &Start<'_>, packet: &Packet<'_>) -> Result<bool, Error> {
+    fn is_selected(&mut self, start: &Start<'_>, packet: &Packet<'_>) -> Result<bool, Error> {
         let frame = start.packet.frame;
         let time = frame.time.nanos();
         let (pipeline, decoder, key) = (&mut self.pipeline, &self.decoder, &mut self.key);
@@ -261,16 +301,17 @@ impl<'m> Run<'m> {
                 .follow(packet, time, || Ok::<_, Error>(choose(key)?.then(|| key.clone())))?;
             let Some(of_first) = chosen else { return Ok(false) };
             *key = of_first;
-        } else if !choose(key)? {
-            return Ok(false);
+            return Ok(true);
         }
-        if let Some(dedup) = &mut self.dedup
-            && dedup.is_copy(packet, time, Point::new(start.file, frame.interface, packet))
-        {
-            self.report.merged += 1;
-            return Ok(false);
-        }
-        Ok(true)
+        choose(key)
+    }
+
+    /// Whether a packet is a copy of one that was written.
+    fn is_copy(&mut self, start: &Start<'_>, packet: &Packet<'_>) -> bool {
+        let Some(dedup) = &mut self.dedup else { return false };
+        let frame = start.packet.frame;
+        let point = Point::new(start.file, frame.interface, packet);
+        dedup.is_copy(packet, frame.time.nanos(), point)
     }
 
     /// Carries out the actions on a packet that is decoded; `start` is the packet before them.
@@ -281,9 +322,26 @@ impl<'m> Run<'m> {
         decoded: &Packet<'_>,
         outputs: &mut Outputs<S>,
     ) -> Result<(), Error> {
-        if self.chooses && !self.is_chosen(start, decoded)? {
-            return Ok(());
+        if self.chooses {
+            if !self.is_selected(start, decoded)? {
+                return Ok(());
+            }
+            if self.is_copy(start, decoded) {
+                self.report.merged += 1;
+                return Ok(());
+            }
         }
+        self.act(start, decoded, outputs)
+    }
+
+    /// Carries out the actions on a packet that is wanted.
+    #[inline]
+    fn act<S: Sinks>(
+        &mut self,
+        start: &Start<'_>,
+        decoded: &Packet<'_>,
+        outputs: &mut Outputs<S>,
+    ) -> Result<(), Error> {
         let Start { file, packet, mut data, mut orig_len, mut link_type, mut changed } = *start;
         let mut tunnel = None;
         let pipeline = &mut self.pipeline;

@@ -41,6 +41,10 @@ fn udp(port: u16, payload: &[u8]) -> Vec<u8> {
     [&[0xc0, 0][..], &port.to_be_bytes(), &length, &[0, 0], payload].concat()
 }
 
+fn behind(header: &[u8], carried: &[u8]) -> Vec<u8> {
+    [header, carried].concat()
+}
+
 fn vxlan(frame: &[u8]) -> Vec<u8> {
     let header = [8, 0, 0, 0, 0, 0, 1, 0];
     ethernet(0x0800, &ipv4(17, &udp(8472, &[&header[..], frame].concat())))
@@ -52,13 +56,8 @@ fn carriers() -> Vec<(&'static str, Vec<u8>)> {
     let packet = ipv4(6, &segment);
     let packet_6 = ipv6(6, &segment);
     let frame = ethernet(0x0800, &packet);
-    let behind = |header: &[u8], carried: &[u8]| [header, carried].concat();
     let v4 = |protocol, carried: &[u8]| ethernet(0x0800, &ipv4(protocol, carried));
     let v6 = |next, carried: &[u8]| ethernet(0x86dd, &ipv6(next, carried));
-    let mut deep = frame.clone();
-    for _ in 0..7 {
-        deep = vxlan(&deep);
-    }
     vec![
         ("TCP", frame.clone()),
         ("UDP", v4(17, &udp(9, &PAYLOAD))),
@@ -86,6 +85,22 @@ fn carriers() -> Vec<(&'static str, Vec<u8>)> {
             ),
         ),
         ("PPPoE", ethernet(0x8864, &behind(&[0x11, 0, 0, 1, 0, 146, 0, 0x21], &packet))),
+    ]
+}
+
+/// The same, with protocols of IP between.
+fn protocols() -> Vec<(&'static str, Vec<u8>)> {
+    let segment = tcp(&PAYLOAD);
+    let packet = ipv4(6, &segment);
+    let packet_6 = ipv6(6, &segment);
+    let frame = ethernet(0x0800, &packet);
+    let v4 = |protocol, carried: &[u8]| ethernet(0x0800, &ipv4(protocol, carried));
+    let v6 = |next, carried: &[u8]| ethernet(0x86dd, &ipv6(next, carried));
+    let mut deep = frame.clone();
+    for _ in 0..7 {
+        deep = vxlan(&deep);
+    }
+    vec![
         ("GRE", v4(47, &behind(&[0, 0, 8, 0], &packet))),
         (
             "GRE with checksum, key, sequence",
@@ -191,7 +206,7 @@ fn write(path: &Path, frames: &[(&str, Vec<u8>)]) {
 fn headers_stay_and_payload_goes_through_every_carrier() {
     let folder = Folder::new();
     let (file, out) = (folder.file("in.pcap"), folder.file("out.pcap"));
-    let frames = carriers();
+    let frames = [carriers(), protocols()].concat();
     write(&file, &frames);
     let run = vxrewrite(["-r", arg(&file), "-w", arg(&out), "--headers-only"]);
     assert_eq!((run.status, run.stderr.as_str()), (0, ""));
