@@ -106,12 +106,7 @@ impl<'w> Pipeline<'w> {
 
     fn decoded(&mut self, frame: &Frame<'_>, from: &Arrival<'_>) -> Result<Next, Failure> {
         let packet = self.decoder.decode_captured(frame.data, frame.link_type, frame.orig_len);
-        let tunnel = self.decoder.innermost_tunnel(&packet);
-        // of a first fragment only what this frame carried
-        let inner_len = tunnel.map_or(frame.orig_len, |tunnel| {
-            let carried = frame.orig_len.saturating_sub(tunnel.payload_offset());
-            tunnel.payload_wire_len().min(carried)
-        });
+        let inner_len = self.decoder.inner_wire_len(&packet, frame.orig_len);
         let (decoder, map, interface) = (&self.decoder, &self.map, frame.interface);
         let wants = || self.selection.wants_packet(&packet, decoder, map, inner_len, interface);
         if !self.fragments.follow(&packet, frame.time.nanos(), wants)? {
@@ -125,6 +120,7 @@ impl<'w> Pipeline<'w> {
                 file: from.file,
                 carriage: from.carriage,
             };
+            let tunnel = self.decoder.innermost_tunnel(&packet);
             let vni = tunnel.and_then(Tunnel::vni).map(Vni::number);
             let selected = self.selected;
             let seen = Seen { frame, origin: &origin, packet: &packet, selected, vni, inner_len };

@@ -200,6 +200,17 @@ impl Decoder {
         self.encapsulations(packet).last().map(|encapsulation| encapsulation.tunnel)
     }
 
+    /// Length on the wire, in bytes, of the innermost frame of a packet that this decoder decoded: what the length fields around
+    /// it say, but of a first fragment only what this frame carried.
+    ///
+    /// `orig_len`: length of the whole frame on the wire.
+    #[inline]
+    pub fn inner_wire_len(&self, packet: &Packet<'_>, orig_len: u32) -> u32 {
+        self.innermost_tunnel(packet).map_or(orig_len, |tunnel| {
+            tunnel.payload_wire_len().min(orig_len.saturating_sub(tunnel.payload_offset()))
+        })
+    }
+
     /// Ordinary packets, in no tunnel or in a VXLAN tunnel with a header as it should be: nearly all there are. `None` for all
     /// else; what comes of it is the same as of [`Decoder::follow`].
     #[inline(always)]

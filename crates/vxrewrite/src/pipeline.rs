@@ -242,8 +242,7 @@ impl<'m> Pipeline<'m> {
             return Ok(false);
         }
         let Some(select) = &mut self.select else { return Ok(true) };
-        let innermost = decoder.innermost_tunnel(packet);
-        let inner_len = innermost.map_or(orig_len, vxlan::Tunnel::payload_wire_len);
+        let inner_len = decoder.inner_wire_len(packet, orig_len);
         select.wants_packet(packet, decoder, inner_len)
     }
 

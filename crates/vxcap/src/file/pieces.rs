@@ -63,9 +63,12 @@ impl Pieces {
     /// As [`BlockReader::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Option<Self>, Error> {
         let path = path.as_ref();
+        // asked before anything is opened: what is read of a pipe is gone for its other readers
+        if !std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+            return Ok(None);
+        }
         let input = Input::open(path)?;
-        let is_file = path.as_os_str() != "-" && input.progress().total().is_some();
-        if !is_file || input.compression() != Compression::None {
+        if input.compression() != Compression::None {
             return Ok(None);
         }
         let reader = BlockReader::from_input(input)?;
@@ -92,18 +95,18 @@ impl Pieces {
 
     /// Length of the file in bytes, and how many of them come before piece `number`.
     pub fn progress(&self, number: u64) -> (u64, u64) {
-        (self.len, self.len.min(number * PIECE_LEN))
+        (self.len, self.len.min(number.saturating_mul(PIECE_LEN)))
     }
 
     /// Reads piece `number`. Each is to be read once, and begun in the order of their numbers: it waits for the piece
-    /// before it.
+    /// before it, and for ever if nobody reads that.
     ///
     /// # Errors
     ///
     /// What is damaged or cut, and where, as [`Reader::next_frame`](super::Reader::next_frame) has it; the packets before
     /// that are there.
     pub fn read(&self, number: u64, piece: &mut Piece) -> Result<(), Error> {
-        let offset = number * PIECE_LEN;
+        let offset = self.len.min(number.saturating_mul(PIECE_LEN));
         let end = self.len.min(offset + PIECE_LEN);
         piece.have = 0;
         let read = self.fill(piece, offset, end);

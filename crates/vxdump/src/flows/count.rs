@@ -294,11 +294,7 @@ pub(crate) fn chosen<'f>(
     if !selection.looks_inside() {
         return Ok(Some(packet));
     }
-    // of a first fragment only what this frame carried
-    let inner_len = decoder.innermost_tunnel(&packet).map_or(frame.orig_len, |tunnel| {
-        let carried = frame.orig_len.saturating_sub(tunnel.payload_offset());
-        tunnel.payload_wire_len().min(carried)
-    });
+    let inner_len = decoder.inner_wire_len(&packet, frame.orig_len);
     let wanted = selection.wants_packet(&packet, decoder, map, inner_len, frame.interface)?;
     Ok(wanted.then_some(packet))
 }

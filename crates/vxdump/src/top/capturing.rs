@@ -134,11 +134,7 @@ impl Capturing {
             return Ok(());
         }
         let packet = self.decoder.decode_captured(frame.data, frame.link_type, frame.orig_len);
-        // of a first fragment only what this frame carried
-        let inner_len = self.decoder.innermost_tunnel(&packet).map_or(frame.orig_len, |tunnel| {
-            let carried = frame.orig_len.saturating_sub(tunnel.payload_offset());
-            tunnel.payload_wire_len().min(carried)
-        });
+        let inner_len = self.decoder.inner_wire_len(&packet, frame.orig_len);
         let (decoder, map) = (&self.decoder, &self.map);
         if !self
             .selection

@@ -22,3 +22,29 @@ fn parquet_must_be_built_in() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("cargo install --path crates/vxdump --features parquet"), "{said}");
 }
+
+/// What cannot be read at any place is read from its start to its end, however many threads there are.
+#[test]
+fn pipes_and_several_threads() {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    let capture = program::bundled("http-n1-eth0.pcap");
+    let expected =
+        program::text(&["--format", "csv", "--threads", "1", "-r", capture.to_str().unwrap()]);
+    let bytes = std::fs::read(&capture).unwrap();
+    for name in ["-", "/dev/stdin"] {
+        for threads in ["1", "2", "3"] {
+            let mut child = Command::new(env!("CARGO_BIN_EXE_vxdump"))
+                .args(["flows", "--format", "csv", "--threads", threads, "-r", name])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("the program can be run");
+            child.stdin.take().unwrap().write_all(&bytes).unwrap();
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{name}, {threads} threads");
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), expected, "{name}, {threads}");
+        }
+    }
+}
