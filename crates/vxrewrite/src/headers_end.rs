@@ -108,10 +108,10 @@ fn behind_frame(frame: &mut &[u8], link_type: LinkType, wire_len: u32, decoder: 
     let end = payload + inner.payload().len();
     match inner.stop() {
         Some(stop) if stop.cause == Cause::Truncated => return Next::Payload(end),
-        Some(stop) if stop.layer == vxlan::Layer::Link && stop.cause == Cause::Unsupported => {
+        // link types, and families in loopback headers
+        Some(stop) if matches!(stop.layer, vxlan::Layer::Link | vxlan::Layer::Null) => {
             return Next::UnknownLink;
         }
-        Some(stop) if stop.layer == vxlan::Layer::Null => return Next::Unknown(payload),
         // more labels than the decoder follows
         Some(stop) if stop.layer == vxlan::Layer::Mpls => return Next::Layer(payload, MPLS),
         Some(stop) if inner.protocol().is_none() => return Next::Unknown(stop.offset as usize),

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use vxrewrite::program::{self, Terminal};
 
@@ -12,7 +12,7 @@ const ENDED_BY_SIGNAL: i32 = 128;
 
 fn main() -> ExitCode {
     let mut terminal = Terminal::of_process("vxrewrite");
-    for signal in [SIGINT, SIGTERM] {
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
         // The first one is seen between two packets; a second one ends a run that waits for its input. Where the handlers cannot be
         // set the signal ends the process as it always does.
         let status = ENDED_BY_SIGNAL + signal;
