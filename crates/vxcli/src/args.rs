@@ -61,3 +61,10 @@ pub struct MapArgs {
     #[arg(long, value_name = "CIDR")]
     pub node_cidr: Vec<String>,
 }
+
+impl MapArgs {
+    /// The files that names come from: all but the words `none` and `kernel`.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.map.iter().filter(|path| path.as_os_str() != "none" && path.as_os_str() != "kernel")
+    }
+}

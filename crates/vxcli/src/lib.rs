@@ -15,7 +15,7 @@ mod terminal;
 pub use failure::Failure;
 pub use outer_fragments::OuterFragments;
 pub use progress::Progress;
-pub use same_file::is_same_file;
+pub use same_file::{is_same_file, refuse_same_file};
 pub use select::{Selection, ends};
 pub use terminal::Terminal;
 

@@ -3,8 +3,28 @@
 use std::fs;
 use std::path::Path;
 
+use crate::failure::Failure;
+
 /// Standard input as a file, where the system has such names.
 const STDIN: &str = "/dev/stdin";
+
+/// Refuses to write over a file that is read.
+///
+/// # Errors
+///
+/// [`Failure::Usage`] where `out` is one of the files that are `read`.
+pub fn refuse_same_file<'f>(
+    read: impl IntoIterator<Item = &'f Path>,
+    out: &Path,
+) -> Result<(), Failure> {
+    match read.into_iter().find(|file| is_same_file(file, out)) {
+        Some(file) => Err(Failure::usage(format_args!(
+            "{} would be read and written at the same time: give -w another name",
+            file.display()
+        ))),
+        None => Ok(()),
+    }
+}
 
 /// Whether both names lead to one file: what is read must not be written over. The input `-` is what standard input was
 /// redirected from; the output `-` is no file.

@@ -1,7 +1,5 @@
 //! From the command line as typed to what a run works with.
 
-use std::path::Path;
-
 use podmap::{Builder, PodMap};
 use vxlan::{Decoder, Ports, TunnelKind};
 
@@ -28,7 +26,7 @@ pub fn map(args: &MapArgs, terminal: &mut Terminal) -> Result<PodMap, Failure> {
 ///
 /// [`Failure::Usage`] where a file cannot be read, or makes no sense.
 pub fn fill(builder: &mut Builder, args: &MapArgs) -> Result<(), Failure> {
-    for path in args.map.iter().filter(|path| !is_word(path)) {
+    for path in args.files() {
         builder.read_file(path).map_err(Failure::usage)?;
     }
     for value in &args.pod_cidr {
@@ -41,11 +39,6 @@ pub fn fill(builder: &mut Builder, args: &MapArgs) -> Result<(), Failure> {
         builder.node_cidr_flag(value).map_err(Failure::usage)?;
     }
     Ok(())
-}
-
-/// `none` and `kernel`, in the place of a map file.
-fn is_word(path: &Path) -> bool {
-    path.as_os_str() == "none" || path.as_os_str() == "kernel"
 }
 
 /// Tells what is odd about a map.

@@ -1,6 +1,7 @@
 //! Reading and printing packets: the program's main job.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use vxcap::filter::Program;
 use vxcli::args::SelectArgs;
@@ -85,13 +86,10 @@ pub(crate) fn plan(args: &PacketArgs) -> Result<Option<Plan>, Failure> {
     {
         return Err(Failure::usage("stdout cannot take packets (-w -) and text at once"));
     }
-    if let Some(plan) = &plan
-        && let Some(input) = args.input.read.iter().find(|input| plan.writes_over(input))
-    {
-        return Err(Failure::usage(format_args!(
-            "{} would be read and written at the same time: give -w another name",
-            input.display()
-        )));
+    if let Some(plan) = &plan {
+        let read =
+            args.input.read.iter().chain(args.map.files()).chain(&args.input.expression_file);
+        plan.refuse_over(read.map(PathBuf::as_path))?;
     }
     Ok(plan)
 }

@@ -70,9 +70,12 @@ impl Plan {
         }
     }
 
-    /// Is it one of the inputs that would be written over?
-    pub(crate) fn writes_over(&self, input: &Path) -> bool {
-        vxcli::is_same_file(input, &self.path)
+    /// Refuses to write over what is read.
+    pub(crate) fn refuse_over<'f>(
+        &self,
+        read: impl IntoIterator<Item = &'f Path>,
+    ) -> Result<(), Failure> {
+        vxcli::refuse_same_file(read, &self.path)
     }
 
     /// Are new files begun on the way?

@@ -107,3 +107,31 @@ fn what_a_pcap_file_cannot_hold_is_told() {
     assert!(String::from_utf8_lossy(&run.stderr).contains("the packets before it are there"));
     assert_eq!(times(&output), [at]);
 }
+
+/// Not the capture, nor a map, nor the expression's file.
+#[test]
+fn what_is_read_is_not_written_over() {
+    let nanos = [1_000_000_000];
+    let input = capture("read.pcapng", LinkType::ETHERNET, Resolution::NANOS, 0, &nanos, |_| ());
+    let (map, expression) = (path("read-map.txt"), path("read-expression.txt"));
+    std::fs::write(&map, "10.244.1.0/24 worker\n").unwrap();
+    std::fs::write(&expression, "ip\n").unwrap();
+    for file in [&input, &map, &expression] {
+        let before = std::fs::read(file).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_vxdump"))
+            .arg("-r")
+            .arg(&input)
+            .arg("--map")
+            .arg(&map)
+            .arg("-F")
+            .arg(&expression)
+            .arg("-w")
+            .arg(file)
+            .output()
+            .expect("vxdump runs");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains("read and written at the same time"), "{stderr}");
+        assert!(std::fs::read(file).unwrap() == before, "{}", file.display());
+    }
+}

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use podmap::PodMap;
 use vxcap::Frame;
 use vxcap::file::BlockReader;
-use vxcli::{Failure, Selection, Terminal, is_same_file, setup};
+use vxcli::{Failure, Selection, Terminal, refuse_same_file, setup};
 use vxlan::{Decoder, Packet};
 
 use super::cli::{Cli, Format, Levels, SplitBy};
@@ -36,12 +36,9 @@ pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
             "a capture is no text: send stdout to a file or a pipe, or give -w a name",
         ));
     }
-    if let Some(input) = inputs.iter().find(|input| is_same_file(input, out)) {
-        return Err(Failure::usage(format_args!(
-            "{} would be read and written at the same time: give -w another name",
-            input.display()
-        )));
-    }
+    let read: Vec<PathBuf> =
+        inputs.iter().chain(cli.map.files()).chain(&cli.actions.anonymize).cloned().collect();
+    refuse_same_file(read.iter().map(PathBuf::as_path), out)?;
     if inputs.iter().filter(|input| input.as_os_str() == "-").count() > 1 {
         return Err(Failure::usage("stdin can be read once only: -r - is given twice"));
     }
@@ -102,7 +99,7 @@ pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
         None => {}
     }
 
-    let target = Target::new(out, inputs, &mut *terminal.out);
+    let target = Target::new(out, &read, &mut *terminal.out);
     let result = pipeline.run_split(readers, target);
     bar.end();
     let (report, target) = result.map_err(|error| failure(error, out, is_stdout))?;

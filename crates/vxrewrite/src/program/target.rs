@@ -39,20 +39,20 @@ pub(crate) struct Target<'t> {
     compression: Option<Compression>,
     stdout: Option<&'t mut dyn Write>,
     /// What is read, and so is not written.
-    inputs: &'t [PathBuf],
+    read: &'t [PathBuf],
     /// Files that are written beside their place, by it.
     parts: HashMap<PathBuf, PathBuf>,
 }
 
 impl<'t> Target<'t> {
-    /// `stdout` is used where OUT is `-`.
-    pub(crate) fn new(out: &Path, inputs: &'t [PathBuf], stdout: &'t mut dyn Write) -> Self {
+    /// `read`: files that are read; `stdout` is used where OUT is `-`.
+    pub(crate) fn new(out: &Path, read: &'t [PathBuf], stdout: &'t mut dyn Write) -> Self {
         let is_stdout = out.as_os_str() == "-";
         Self {
             out: out.to_owned(),
             compression: compression(out),
             stdout: is_stdout.then_some(stdout),
-            inputs,
+            read,
             parts: HashMap::new(),
         }
     }
@@ -85,7 +85,7 @@ impl<'t> Target<'t> {
             return OpenOptions::new().append(true).open(part);
         }
         let place = behind_links(place)?;
-        if self.inputs.iter().any(|input| is_same_file(input, &place)) {
+        if self.read.iter().any(|file| is_same_file(file, &place)) {
             return Err(io::Error::other("is read at the same time: give -w another name"));
         }
         match fs::metadata(&place) {

@@ -204,3 +204,59 @@ fn formats_are_converted_and_losses_told() {
     assert!(run.stderr.contains("8 interfaces that pcap cannot tell apart"), "{}", run.stderr);
     assert!(run.stderr.contains("times rounded down"), "{}", run.stderr);
 }
+
+#[test]
+fn the_key_and_the_map_are_never_the_output() {
+    let folder = Folder::new();
+    let (file, key, map) = (folder.file("in.pcap"), folder.file("key"), folder.file("map.txt"));
+    fs::write(&file, TINY).unwrap();
+    let secret: Vec<u8> = (0..32).collect();
+    fs::write(&key, &secret).unwrap();
+    fs::write(&map, "10.244.1.0/24 worker\n").unwrap();
+    let run = vxrewrite(["-r", arg(&file), "-w", arg(&key), "--anonymize", arg(&key)]);
+    assert_eq!(run.status, 2, "{}", run.stderr);
+    assert!(run.stderr.contains("read and written at the same time"), "{}", run.stderr);
+    let run = vxrewrite(["-r", arg(&file), "-w", arg(&map), "--map", arg(&map)]);
+    assert_eq!(run.status, 2, "{}", run.stderr);
+    // as one of several outputs
+    let named = folder.file("out-no-vni");
+    fs::write(&named, "10.244.1.0/24 worker\n").unwrap();
+    let out = folder.file("out");
+    let run =
+        vxrewrite(["-r", arg(&file), "-w", arg(&out), "--map", arg(&named), "--split", "vni"]);
+    assert_eq!(run.status, 1, "{}", run.stderr);
+    assert_eq!(fs::read(&key).unwrap(), secret);
+    for map in [map, named] {
+        assert_eq!(fs::read(map).unwrap(), b"10.244.1.0/24 worker\n");
+    }
+}
+
+/// Ends a run that waits for its input; what it wrote so far is taken away.
+#[cfg(target_os = "linux")]
+#[test]
+fn signals_take_unfinished_files_away() {
+    use std::io::Write;
+
+    for signal in ["HUP", "INT", "TERM"] {
+        let folder = Folder::new();
+        // SIGHUP may be ignored around the tests
+        let mut run = std::process::Command::new("env")
+            .args(["--default-signal=HUP", env!("CARGO_BIN_EXE_vxrewrite")])
+            .args(["-r", "-", "-w", arg(&folder.file("out.pcap")), "--snaplen", "10"])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = run.stdin.take().unwrap();
+        input.write_all(TINY).unwrap();
+        while folder.names().is_empty() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        crate::harness::judge("kill", &["-s", signal, &run.id().to_string()]);
+        // the signal is seen between packets: as many as it takes until it is
+        while run.try_wait().unwrap().is_none() {
+            let packets = TINY[24..].repeat(20_000);
+            let _ = input.write_all(&packets);
+        }
+        assert_eq!(folder.names(), [""; 0], "SIG{signal}");
+    }
+}

@@ -46,6 +46,11 @@ fn complaints(files: &[PathBuf]) -> HashSet<String> {
     complaints
 }
 
+/// A single packet of an impossible length: where less than 8 bytes of it are kept, tshark guesses another kind of pcap, with
+/// longer packet headers.
+const GUESSED: [&str; 1] =
+    ["PcapPlusPlus__clusterfuzz-testcase-minimized-FuzzTarget-6223613626941440.pcap"];
+
 #[test]
 fn every_output_is_read_without_a_complaint() {
     let Some(captures) = captures() else { return };
@@ -79,7 +84,8 @@ fn every_output_is_read_without_a_complaint() {
             let (number, action) = name.split_once('-')?;
             let input: &Path = inputs.get(number.parse::<usize>().ok()?)?;
             let action = action.split('.').next()?.parse::<usize>().ok()?;
-            let known = before.contains(input.file_name()?.to_str()?);
+            let input_name = input.file_name()?.to_str()?;
+            let known = before.contains(input_name) || GUESSED.contains(&input_name);
             (!known).then(|| format!("{} {:?}", input.display(), ACTIONS[action]))
         })
         .collect();
