@@ -1,6 +1,7 @@
 //! Outer fragments: put together, and kept as they came for the case that others are missing.
 
-use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 
 use vxlan::{IpProtocol, LinkType, Outcome, Packet, Reassembler};
@@ -13,14 +14,16 @@ const WAIT: i64 = 30_000_000_000;
 /// All that wait are below about so many bytes; then the oldest are given up.
 const MOST_BYTES: usize = 16 << 20;
 
-/// The fragments of a packet are looked for among so many that came last: the longest packet has 8,192 fragments of 8 bytes.
-const LOOK_BACK: usize = 8192;
-
 /// Puts fragments together.
 #[derive(Default)]
 pub(crate) struct Fragments {
     reassembler: Reassembler,
-    waiting: VecDeque<Fragment>,
+    /// Those that wait, numbered in the order in which they came.
+    waiting: BTreeMap<u64, Fragment>,
+    /// The numbers of those that wait, by their packet: never searched for among all.
+    of_packet: HashMap<Key, VecDeque<u64>>,
+    /// How many have waited so far.
+    count: u64,
     bytes: usize,
     /// The frame that became whole last.
     pub(crate) whole: Vec<u8>,
@@ -35,7 +38,7 @@ pub(crate) struct Fragment {
 }
 
 /// Which packet a fragment is of, and where it was captured.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     file: usize,
     interface: u32,
@@ -75,7 +78,9 @@ impl Fragments {
                 let block = StoredBlock::new(packet.block, Vec::new());
                 self.bytes += block.len();
                 let key = Key::of(file, packet, decoded);
-                self.waiting.push_back(Fragment { key, time, file, block });
+                self.waiting.insert(self.count, Fragment { key, time, file, block });
+                self.of_packet.entry(key).or_default().push_back(self.count);
+                self.count += 1;
                 Step::Kept
             }
             Outcome::Whole { frame, link_type, .. } => {
@@ -87,40 +92,37 @@ impl Fragments {
         }
     }
 
-    /// Takes out the fragments of a packet that wait, in the order in which they came. Looks at the last ones only: a packet's fragments
-    /// come together, and others are given up with those that wait too long.
+    /// Takes out the fragments of a packet that wait, in the order in which they came.
     pub(crate) fn take(&mut self, key: Key) -> Vec<Fragment> {
-        let mut taken = Vec::new();
-        let mut at = self.waiting.len();
-        let end = at.saturating_sub(LOOK_BACK);
-        while at > end {
-            at -= 1;
-            if self.waiting.get(at).is_some_and(|fragment| fragment.key == key)
-                && let Some(fragment) = self.waiting.remove(at)
-            {
-                self.bytes -= fragment.block.len();
-                taken.push(fragment);
-            }
-        }
-        taken.reverse();
+        let numbers = self.of_packet.remove(&key).unwrap_or_default();
+        let taken: Vec<_> =
+            numbers.into_iter().filter_map(|number| self.waiting.remove(&number)).collect();
+        self.bytes -= taken.iter().map(|fragment| fragment.block.len()).sum::<usize>();
         taken
     }
 
     /// Takes out a fragment that has waited too long, or stands in the way of new ones.
     pub(crate) fn expired(&mut self, now: i64) -> Option<Fragment> {
-        let oldest = self.waiting.front()?;
-        if now.saturating_sub(oldest.time) <= WAIT && self.bytes <= MOST_BYTES {
+        let oldest = self.waiting.first_entry()?;
+        if now.saturating_sub(oldest.get().time) <= WAIT && self.bytes <= MOST_BYTES {
             return None;
         }
-        let oldest = self.waiting.pop_front()?;
+        let oldest = oldest.remove();
         self.bytes -= oldest.block.len();
+        if let Entry::Occupied(mut numbers) = self.of_packet.entry(oldest.key) {
+            numbers.get_mut().pop_front();
+            if numbers.get().is_empty() {
+                numbers.remove();
+            }
+        }
         Some(oldest)
     }
 
     /// Takes out everything.
-    pub(crate) fn rest(&mut self) -> VecDeque<Fragment> {
+    pub(crate) fn rest(&mut self) -> Vec<Fragment> {
         self.bytes = 0;
-        std::mem::take(&mut self.waiting)
+        self.of_packet.clear();
+        std::mem::take(&mut self.waiting).into_values().collect()
     }
 }
 

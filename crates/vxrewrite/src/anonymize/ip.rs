@@ -68,7 +68,8 @@ impl Rewrite<'_> {
         }
         carrier.is_fragment = fragment & 0x2000 != 0;
         self.in_fragment |= carrier.is_fragment;
-        self.behind_ip(carrier, protocol, packet.behind(header_len))
+        self.end = self.end.min(packet.end);
+        self.extensions(carrier, protocol, packet.behind(header_len))
     }
 
     /// Mends the header's checksum; 0 in a header that does not add up is left to hardware, and stays.
@@ -139,13 +140,14 @@ impl Rewrite<'_> {
         self.extensions(carrier, next, packet.behind(IPV6_LEN))
     }
 
-    /// Extension headers (RFC 8200 section 4), each with the number of the next one and its length in units of 8 bytes.
+    /// Extension headers of IPv6 (RFC 8200 section 4), each with the number of the next one and its length in units of 8 bytes, and
+    /// authentication headers of either version. There may be any number, so it is a loop.
     fn extensions(&mut self, mut carrier: Carrier, mut next: u8, mut area: Area) -> Option<Next> {
         loop {
             let at = area.at;
             let mut len = 8;
             match next {
-                0 | 43 | 60 => {
+                0 | 43 | 60 if carrier.is_v6 => {
                     len = (usize::from(self.byte(at + 1)?) + 1) * 8;
                     if next == 43 {
                         self.routing(at, len, &mut carrier);
@@ -153,7 +155,7 @@ impl Rewrite<'_> {
                         self.ipv6_options(at + 2, at + len, &mut carrier);
                     }
                 }
-                44 => {
+                44 if carrier.is_v6 => {
                     let field = self.number(at + 2)?;
                     if field & 0xfff8 != 0 {
                         return Some(Next::Done);
@@ -161,6 +163,8 @@ impl Rewrite<'_> {
                     carrier.is_fragment = field & 1 != 0;
                     self.in_fragment |= carrier.is_fragment;
                 }
+                // an authentication header, in units of 4 bytes (RFC 4302 section 2.2)
+                51 => len = (usize::from(self.byte(at + 1)?) + 2) * 4,
                 other => return self.behind_ip(carrier, other, area),
             }
             next = self.byte(at)?;
@@ -220,16 +224,6 @@ impl Rewrite<'_> {
             // IPv4, IPv6 (RFC 2003, 2473, 4213), and the oldest of them
             4 | 41 | 94 => Next::Layer(Layer::Ip, area),
             47 => self.gre(area)?,
-            // an authentication header, in units of 4 bytes (RFC 4302 section 2.2)
-            51 => {
-                let [next, len] = self.bytes(area.at)?;
-                let behind = area.behind((usize::from(len) + 2) * 4);
-                return if carrier.is_v6 {
-                    self.extensions(carrier, next, behind)
-                } else {
-                    self.behind_ip(carrier, next, behind)
-                };
-            }
             // Ethernet in IP (RFC 3378), MPLS in IP (RFC 4023), Ethernet behind segment routing (RFC 8986)
             97 => Next::Layer(Layer::Ethernet, area.behind(2)),
             137 => self.labels(area)?,

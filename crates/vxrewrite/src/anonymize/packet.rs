@@ -239,3 +239,46 @@ impl Rewrite<'_> {
         self.ledger.site(Site::new(field, area.at, area.end, area.is_whole()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    const IPV4: [u8; 20] = [0x45, 0, 0, 0, 0, 0, 0, 0, 64, 51, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+
+    /// An IPv6 header without a length, as of a jumbogram.
+    fn ipv6(next: u8) -> Vec<u8> {
+        let mut header = vec![0x60, 0, 0, 0, 0, 0, next, 64];
+        header.extend([7; 32]);
+        header
+    }
+
+    /// The frame with its addresses replaced, and the message on what was not looked into.
+    fn anonymized(link_type: LinkType, frame: &[u8]) -> (Vec<u8>, String) {
+        let mut keys = Anonymizer::new(std::array::from_fn(|at| at as u8)).unwrap();
+        let mut new = frame.to_vec();
+        keys.packet(frame, &mut new, link_type, frame.len() as u32, &Ports::DEFAULT);
+        let unseen = keys.unseen();
+        (new, if unseen.packets() == 0 { String::new() } else { unseen.to_string() })
+    }
+
+    #[test]
+    fn headers_in_a_row_need_no_stack() {
+        let mut last = vec![4, 0, 0, 0, 0, 0, 0, 0];
+        last.extend(IPV4);
+        let authentication = [51, 0, 0, 0, 0, 0, 0, 0].repeat(32 << 10);
+        let mixed = [60, 0, 0, 0, 0, 0, 0, 0, 51, 0, 0, 0, 0, 0, 0, 0].repeat(16 << 10);
+        for (header, row) in
+            [(IPV4.to_vec(), &authentication), (ipv6(51), &authentication), (ipv6(51), &mixed)]
+        {
+            let frame = [header.as_slice(), row, &last].concat();
+            let narrow = thread::Builder::new().stack_size(256 << 10);
+            let all = narrow.spawn(move || (anonymized(LinkType::RAW, &frame).0, frame)).unwrap();
+            let (new, frame) = all.join().unwrap();
+            // the packet behind them all is reached
+            assert_ne!(new[new.len() - 8..], frame[frame.len() - 8..]);
+        }
+    }
+}

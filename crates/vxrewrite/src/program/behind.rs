@@ -13,7 +13,8 @@ const WAITING: usize = 2;
 /// A longer piece, which came from a single large block, is not used again.
 const LONGEST_SPARE: usize = 1 << 20;
 
-/// Hands what is written to a thread, buffer by buffer, without copying it. A failure of the thread is given by a later call.
+/// Hands what is written to a thread, buffer by buffer, without copying it. A failure of the thread is given by a later call, and
+/// every call after that one fails too. Where it is dropped, all that was handed over is written first.
 pub(crate) struct Behind<W> {
     pieces: Option<SyncSender<Vec<u8>>>,
     /// Pieces that were written, to be used again.
@@ -42,12 +43,23 @@ impl<W: Write + Send + 'static> Behind<W> {
     pub(crate) fn finish(mut self) -> io::Result<W> {
         self.join()
     }
+}
 
+impl<W> Behind<W> {
     fn join(&mut self) -> io::Result<W> {
         self.pieces = None;
         match self.thread.take().map(JoinHandle::join) {
             Some(Ok(result)) => result,
             Some(Err(_)) | None => Err(io::Error::other("the writing thread has ended")),
+        }
+    }
+}
+
+impl<W> Drop for Behind<W> {
+    /// So that nothing writes to the file any more when it is taken away or looked at. Nobody is left to tell a failure to.
+    fn drop(&mut self) {
+        if self.thread.is_some() {
+            let _ = self.join();
         }
     }
 }
@@ -64,9 +76,12 @@ impl<W: Write + Send + 'static> Sink for Behind<W> {
         } else {
             piece.extend_from_slice(buffer.get(from..).unwrap_or_default());
         }
-        let Some(Err(SendError(refused))) = self.pieces.as_ref().map(|pieces| pieces.send(piece))
-        else {
-            return Ok(len);
+        let refused = match &self.pieces {
+            Some(pieces) => match pieces.send(piece) {
+                Ok(()) => return Ok(len),
+                Err(SendError(refused)) => refused,
+            },
+            None => piece,
         };
         if from == 0 {
             *buffer = refused;
@@ -86,6 +101,10 @@ impl<W: Write + Send + 'static> Sink for Behind<W> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
     use super::*;
 
     /// Takes so many bytes and then is full.
@@ -121,6 +140,32 @@ mod tests {
         assert_eq!(behind.finish().unwrap(), expected);
     }
 
+    /// Takes its time with each piece.
+    struct Slow(Arc<AtomicUsize>);
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            thread::sleep(Duration::from_millis(20));
+            self.0.fetch_add(bytes.len(), Ordering::Relaxed);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_once_it_is_dropped() {
+        let written = Arc::new(AtomicUsize::new(0));
+        let mut behind = Behind::new(Slow(Arc::clone(&written)));
+        for _ in 0..3 {
+            behind.take(&mut vec![7; 100], 0).unwrap();
+        }
+        drop(behind);
+        assert_eq!(written.load(Ordering::Relaxed), 300);
+    }
+
     #[test]
     fn failures_arrive() {
         let mut behind = Behind::new(Full(10_000));
@@ -132,6 +177,11 @@ mod tests {
             failure
         });
         assert_eq!(failure.unwrap().kind(), io::ErrorKind::StorageFull);
+        // nothing is taken any more
+        let mut piece = vec![7; 1000];
+        assert!(behind.take(&mut piece, 0).is_err());
+        assert_eq!(piece.len(), 1000);
+        assert!(behind.finish().is_err());
         let mut behind = Behind::new(Full(10));
         behind.take(&mut vec![7; 100], 0).unwrap();
         assert_eq!(behind.finish().err().unwrap().kind(), io::ErrorKind::StorageFull);
