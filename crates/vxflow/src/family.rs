@@ -1,15 +1,11 @@
 //! The flows of one address family: index, entries, and the order in which they were last seen.
 
-use core::hash::BuildHasher;
-
-use foldhash::fast::RandomState;
-
 use crate::config::Config;
 use crate::digest::{Digest, What};
 use crate::entry::{CLOSED, Cold, Hot, NONE};
 use crate::fragments::{First, Fragments};
 use crate::index::Index;
-use crate::key::{Address, Key, Kind};
+use crate::key::{Address, Key, KeyHasher, Kind, NO_VNI};
 use crate::record::{EndReason, FlowRecord};
 use crate::store::Store;
 
@@ -32,7 +28,7 @@ pub(crate) struct Family<A: Address> {
     /// flows that go on, and closed connections
     lists: [List; 2],
     fragments: Fragments<A>,
-    hasher: RandomState,
+    hasher: KeyHasher,
 }
 
 /// What the table does for the families.
@@ -56,7 +52,7 @@ pub(crate) enum Place<A> {
 }
 
 impl<A: Address> Family<A> {
-    pub(crate) fn new(config: &Config, hasher: &RandomState) -> Self {
+    pub(crate) fn new(config: &Config, hasher: &KeyHasher) -> Self {
         Self {
             index: Index::new(),
             hot: Store::new(),
@@ -64,7 +60,7 @@ impl<A: Address> Family<A> {
             free: NONE,
             live: 0,
             lists: [List { head: NONE, tail: NONE }; 2],
-            fragments: Fragments::new(config.max_fragmented, hasher.clone()),
+            fragments: Fragments::new(config.max_fragmented, hasher.state().clone()),
             hasher: hasher.clone(),
         }
     }
@@ -81,6 +77,37 @@ impl<A: Address> Family<A> {
             return Some(guess);
         }
         self.index.find(hash, is_it)
+    }
+
+    /// The slot of the flow that a packet belongs to which is in no flow of its own network: one seen in a tunnel belongs to
+    /// that of the packets in none, and the other way round, where copies are to be told.
+    #[inline]
+    pub(crate) fn find_joined(&self, key: &Key<A>) -> Option<u32> {
+        if self.hasher.joins_networks { self.find_in_no_network(key) } else { None }
+    }
+
+    #[cold]
+    fn find_in_no_network(&self, key: &Key<A>) -> Option<u32> {
+        let plain = key.in_no_network();
+        self.index.find(self.hasher.hash(&plain), |slot| {
+            self.hot.get(slot).is_some_and(|hot| {
+                hot.key.in_no_network() == plain && (key.vni == NO_VNI || hot.key.vni == NO_VNI)
+            })
+        })
+    }
+
+    /// As [`Self::find_joined`]; the flow is one of the packet's network from here on, if it was in none.
+    #[inline]
+    pub(crate) fn join(&mut self, digest: &Digest<A>) -> Option<u32> {
+        let slot = self.find_joined(&digest.key)?;
+        if digest.key.vni != NO_VNI
+            && let Some(hot) = self.hot.get_mut(slot)
+        {
+            hot.key.vni = digest.key.vni;
+            // it is found in both ways
+            self.index.insert(digest.hash, slot);
+        }
+        Some(slot)
     }
 
     /// Reads where the search for a flow with this hash begins.
@@ -109,6 +136,7 @@ impl<A: Address> Family<A> {
             What::Packet => {}
             What::Quoted => {
                 let slot = self.find(NONE, digest.hash, &digest.key);
+                let slot = slot.or_else(|| self.find_joined(&digest.key));
                 if let Some(cold) = slot.and_then(|slot| self.cold.get_mut(slot as usize)) {
                     cold.add_icmp_error();
                 }
@@ -122,7 +150,7 @@ impl<A: Address> Family<A> {
             What::LaterFragment => match self.fragments.find(&digest) {
                 Some(First::Flow(key, side)) => {
                     (digest.key, digest.side) = (key, side);
-                    digest.hash = self.hasher.hash_one(key);
+                    digest.hash = self.hasher.hash(&key);
                 }
                 Some(First::Tunnel) => {
                     return if owns(digest.hash) { Place::Carried } else { Place::Nowhere };
@@ -206,6 +234,14 @@ impl<A: Address> Family<A> {
         };
         self.live += 1;
         self.index.insert(digest.hash, slot);
+        let plain = digest.key.in_no_network();
+        // of several networks the first one has the packets that are seen in none
+        if plain != digest.key
+            && self.hasher.joins_networks
+            && self.find_in_no_network(&plain).is_none()
+        {
+            self.index.insert(self.hasher.hash(&plain), slot);
+        }
         self.link(slot, if closed { CLOSED } else { 0 }, clerk.now);
     }
 
@@ -239,7 +275,14 @@ impl<A: Address> Family<A> {
         };
         ended.push(hot.record(cold, reason));
         cold.release();
-        self.index.remove(self.hasher.hash_one(hot.key), slot);
+        let (key, plain) = (hot.key, hot.key.in_no_network());
+        self.index.remove(self.hasher.hash(&key), slot);
+        if plain != key && self.hasher.joins_networks {
+            let hash = self.hasher.hash(&plain);
+            if self.index.find(hash, |found| found == slot).is_some() {
+                self.index.remove(hash, slot);
+            }
+        }
         // no packet's key: what was guessed before may not find it here
         hot.key.kind = Kind::Unused;
         hot.next = self.free;

@@ -1,8 +1,9 @@
 //! What makes packets one flow: network identifier, addresses, protocol, ends.
 
-use core::hash::{Hash, Hasher};
+use core::hash::{BuildHasher, Hash, Hasher};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use foldhash::fast::RandomState;
 use vxlan::{IpProtocol, Vni};
 
 /// What tells apart the flows of one protocol between two hosts.
@@ -188,6 +189,12 @@ impl<A: Address> Key<A> {
         }
     }
 
+    /// The same in no network: the key of the same packet before it enters a tunnel, and after it left it.
+    #[inline]
+    pub(crate) const fn in_no_network(self) -> Self {
+        Self { vni: NO_VNI, ..self }
+    }
+
     /// The key as the end on side `opener` sees it.
     pub(crate) fn oriented(&self, opener: Side) -> FlowKey {
         let ends = [(self.low, self.low_port), (self.high, self.high_port)];
@@ -210,6 +217,37 @@ impl<A: Address> Key<A> {
             destination: destination.to_ip(),
             ends,
         }
+    }
+}
+
+/// Makes the hashes of keys.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyHasher {
+    state: RandomState,
+    /// Whether packets in a tunnel and in none are counted as one: then their hashes have the same upper half, which says
+    /// which of several tables they belong to.
+    pub(crate) joins_networks: bool,
+}
+
+impl KeyHasher {
+    pub(crate) fn new(joins_networks: bool) -> Self {
+        Self { state: RandomState::default(), joins_networks }
+    }
+
+    #[inline]
+    pub(crate) fn hash<A: Address>(&self, key: &Key<A>) -> u64 {
+        let hash = self.state.hash_one(key);
+        if self.joins_networks { self.joined(key, hash) } else { hash }
+    }
+
+    #[cold]
+    fn joined<A: Address>(&self, key: &Key<A>, hash: u64) -> u64 {
+        const LOWER: u64 = 0xffff_ffff;
+        self.state.hash_one(key.in_no_network()) & !LOWER | hash & LOWER
+    }
+
+    pub(crate) const fn state(&self) -> &RandomState {
+        &self.state
     }
 }
 

@@ -1,15 +1,12 @@
 //! From a decoded packet to its digest.
 
-use core::hash::BuildHasher;
-
-use foldhash::fast::RandomState;
 use vxlan::{
     Decoder, Fragment, Headers, IcmpHeader, Icmpv6Header, IpProtocol, LinkType, Packet, Tunnel, Vni,
 };
 
 use crate::config::Config;
 use crate::digest::{Carriage, Digest, Either, Summary, Tcp, Transport, What};
-use crate::key::{Address, Key, Kind, NO_VNI, wide};
+use crate::key::{Address, Key, KeyHasher, Kind, NO_VNI, wide};
 
 /// DNS, multicast DNS and LLMNR (IANA Service Name and Transport Protocol Port Number Registry).
 const DNS_PORTS: [u16; 3] = [53, 5353, 5355];
@@ -33,7 +30,7 @@ pub struct Seen {
 #[derive(Clone, Debug)]
 pub struct Summarizer {
     decoder: Decoder,
-    hasher: RandomState,
+    hasher: KeyHasher,
     not_ip: u64,
 }
 
@@ -60,7 +57,8 @@ struct Network {
 impl Summarizer {
     /// A summarizer with a random seed.
     pub fn new(config: &Config) -> Self {
-        Self { decoder: config.decoder.clone(), hasher: RandomState::default(), not_ip: 0 }
+        let hasher = KeyHasher::new(!config.count_copies);
+        Self { decoder: config.decoder.clone(), hasher, not_ip: 0 }
     }
 
     /// Frames so far without an IP packet that could be decoded.
@@ -74,7 +72,7 @@ impl Summarizer {
         Self { not_ip: 0, ..self.clone() }
     }
 
-    pub(crate) const fn hasher(&self) -> &RandomState {
+    pub(crate) const fn hasher(&self) -> &KeyHasher {
         &self.hasher
     }
 
@@ -239,7 +237,7 @@ impl Summarizer {
             let (key, side) = Key::new(source, destination, context.vni, network.protocol, kind);
             Digest {
                 time: context.seen.time,
-                hash: self.hasher.hash_one(key),
+                hash: self.hasher.hash(&key),
                 key,
                 point: context.point,
                 bytes: context.bytes,

@@ -277,7 +277,8 @@ impl Families {
         clerk: &mut Clerk<'_>,
     ) {
         counts.packets += 1;
-        if let Some(slot) = family.find(guess, digest.hash, &digest.key)
+        let slot = family.find(guess, digest.hash, &digest.key);
+        if let Some(slot) = slot.or_else(|| family.join(digest))
             && family.count(slot, digest, clerk)
         {
             return;

@@ -215,7 +215,8 @@ fn copies_are_told_from_retransmissions() {
         let mut counted_once = 0;
         let alone = alone(&path);
         for flow in once.finish() {
-            let expected = alone.get(&flow.key).copied().unwrap_or_default();
+            let key = FlowKey { vni: None, ..flow.key };
+            let expected = alone.get(&key).copied().unwrap_or_default();
             let retransmits = (flow.forward.retransmits, flow.reverse.retransmits);
             assert_eq!(retransmits, expected, "{file}: {flow:?}");
             for counts in [flow.forward, flow.reverse] {
@@ -232,7 +233,7 @@ fn copies_are_told_from_retransmissions() {
     assert!(copies > 1000, "{copies}");
 }
 
-/// Retransmissions of each flow in the captures of single points beside `path`.
+/// Retransmissions of each flow in the captures of single points beside `path`, whether they see it in a tunnel or not.
 fn alone(path: &Path) -> BTreeMap<FlowKey, (u32, u32)> {
     let mut all = BTreeMap::new();
     let (folder, name) = (path.parent().unwrap(), path.file_name().unwrap().to_str().unwrap());
@@ -240,22 +241,71 @@ fn alone(path: &Path) -> BTreeMap<FlowKey, (u32, u32)> {
         let path = folder.join(format!("{}-{point}.pcap", &name[..2]));
         for flow in files::flows(&path) {
             let retransmits = (flow.forward.retransmits, flow.reverse.retransmits);
-            all.entry(flow.key).or_insert(retransmits);
+            all.entry(FlowKey { vni: None, ..flow.key }).or_insert(retransmits);
         }
     }
     all
+}
+
+/// Points that see a packet in a tunnel and in none; and the tables of several threads.
+#[test]
+fn a_packet_in_a_tunnel_and_in_none_is_one() {
+    let Some(folder) = files::folder() else { return };
+    let config = vxflow::Config { count_copies: false, ..vxflow::Config::without_timeouts() };
+    let lab = folder.join("lab");
+    let http = ["n1-eth0.pcap", "n1-cni0.pcap"].map(|name| lab.join("http").join(name));
+    for (order, expected) in [([0, 1], (30, 360)), ([1, 0], (30, 360))] {
+        let mut frames = Vec::new();
+        for (interface, which) in order.into_iter().enumerate() {
+            frames.extend(files::frames(&http[which]).into_iter().map(|mut frame| {
+                frame.seen.interface = interface as u32;
+                frame
+            }));
+        }
+        frames.sort_by_key(|frame| frame.seen.time);
+        let flows: Vec<_> = files::table(&frames, config.clone()).finish().collect();
+        let packets = flows.iter().map(|flow| flow.forward.packets + flow.reverse.packets);
+        assert_eq!((flows.len(), packets.sum::<u64>()), expected);
+        assert!(flows.iter().all(|flow| flow.key.vni.is_some() && flow.vteps.is_some()));
+    }
+}
+
+/// Equal addresses in two networks stay two flows, and packets in none belong to the first of them.
+#[test]
+fn networks_stay_apart() {
+    let one: &[u8] = vxlan::example::SYN;
+    let mut two = one.to_vec();
+    two[14 + 20 + 8 + 6] = 2;
+    let plain = &one[50..];
+    let config = vxflow::Config { count_copies: false, ..vxflow::Config::without_timeouts() };
+    for order in [[one, &two, plain], [one, plain, &two], [plain, one, &two]] {
+        let mut table = vxflow::FlowTable::new(config.clone());
+        for (number, frame) in order.into_iter().enumerate() {
+            let interface = u32::from(frame.len() == plain.len());
+            let seen =
+                vxflow::Seen { time: number as i64, interface, wire_len: frame.len() as u32 };
+            table.push(&vxlan::decode(frame, vxlan::LinkType::ETHERNET), seen);
+        }
+        let mut flows: Vec<_> = table
+            .finish()
+            .map(|flow| (flow.key.vni.map(u32::from), flow.forward.packets, flow.forward.copies))
+            .collect();
+        flows.sort_unstable();
+        assert_eq!(flows, [(Some(1), 1, 1), (Some(2), 1, 0)]);
+    }
 }
 
 fn check_once(path: &Path, frames: &[files::OwnedFrame]) {
     let config = vxflow::Config { count_copies: false, ..vxflow::Config::without_timeouts() };
     let once = files::table(frames, config);
     let on_veth = files::flows(&path.with_file_name("n1-veth.pcap"));
-    let mut plain: Vec<_> = once.finish().filter(|flow| flow.key.vni.is_none()).collect();
-    plain.retain(|flow| flow.key.source.to_string().starts_with("10.244."));
-    plain.sort_by_key(|flow| (flow.key, flow.first));
-    assert_eq!(plain.len(), on_veth.len());
-    for (once, veth) in plain.iter().zip(&on_veth) {
-        assert_eq!(once.key, veth.key);
+    let mut all: Vec<_> = once.finish().collect();
+    // nothing else than the pods' flows, which are in a tunnel further on, and the tunnel's own
+    all.retain(|flow| flow.key.source.to_string().starts_with("10.244."));
+    all.sort_by_key(|flow| (FlowKey { vni: None, ..flow.key }, flow.first));
+    assert_eq!(all.len(), on_veth.len());
+    for (once, veth) in all.iter().zip(&on_veth) {
+        assert_eq!(once.key, FlowKey { vni: vxlan::Vni::new(1), ..veth.key });
         assert_eq!(once.forward.packets, veth.forward.packets, "{:?}", once.key);
         assert_eq!(once.reverse.packets, veth.reverse.packets, "{:?}", once.key);
     }
