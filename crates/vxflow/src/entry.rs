@@ -62,6 +62,15 @@ pub(crate) struct Hot<A: Address> {
     pub(crate) bits: u8,
 }
 
+/// What became of a packet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counted {
+    /// It ended the connection.
+    pub(crate) ended: bool,
+    /// It counts: it is no copy, or copies count too.
+    pub(crate) counts: bool,
+}
+
 /// The rest of an entry.
 #[derive(Clone, Debug)]
 pub(crate) struct Cold {
@@ -246,9 +255,9 @@ impl<A: Address> Hot<A> {
         true
     }
 
-    /// Counts a packet. Returns whether it ended the connection.
+    /// Takes in a packet; copies are counted or not.
     #[inline]
-    pub(crate) fn count(&mut self, cold: &mut Cold, digest: &Digest<A>, copies: bool) -> bool {
+    pub(crate) fn count(&mut self, cold: &mut Cold, digest: &Digest<A>, copies: bool) -> Counted {
         let side = digest.side as usize;
         let is_first = self.bits & SEEN << side == 0;
         if is_first {
@@ -291,11 +300,12 @@ impl<A: Address> Hot<A> {
             let count = &mut cold.rare(digest.side).copies;
             *count = count.saturating_add(1);
         }
-        if copies || !is_copy {
+        let counts = copies || !is_copy;
+        if counts {
             self.packets[side] += 1;
             self.bytes[side] += u64::from(digest.bytes);
         }
-        ended
+        Counted { ended, counts }
     }
 
     /// Keeps the outer addresses.
@@ -303,7 +313,8 @@ impl<A: Address> Hot<A> {
     fn carried(&mut self, cold: &mut Cold, digest: &Digest<A>) {
         let side = digest.side as usize;
         let folded = fold(&digest.carriage);
-        if self.carriage[side] != folded {
+        // a copy that is in no tunnel yet, or no more, says nothing of who carries it
+        if self.carriage[side] != folded && folded != 0 {
             self.carried_otherwise(cold, digest, folded);
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::digest::{Digest, What};
-use crate::entry::{CLOSED, Cold, Hot, NONE};
+use crate::entry::{CLOSED, Cold, Counted, Hot, NONE};
 use crate::fragments::{First, Fragments};
 use crate::index::Index;
 use crate::key::{Address, Key, KeyHasher, Kind, NO_VNI};
@@ -39,6 +39,8 @@ pub(crate) struct Clerk<'a> {
     /// packets after which a flow that is seen again goes to the end of its list
     pub(crate) patience: u32,
     pub(crate) ended: &'a mut Vec<FlowRecord>,
+    /// copies that were not counted
+    pub(crate) left_out: u64,
 }
 
 /// Where a digest that is not simply a packet belongs.
@@ -205,7 +207,8 @@ impl<A: Address> Family<A> {
             clerk.ended.push(hot.record(cold, EndReason::Active));
             hot.restart(cold, digest.time);
         }
-        let closed = hot.count(cold, digest, config.count_copies);
+        let Counted { ended: closed, counts } = hot.count(cold, digest, config.count_copies);
+        clerk.left_out += u64::from(!counts);
         if closed && hot.bits & CLOSED == 0 {
             self.unlink(slot);
             self.link(slot, CLOSED, clerk.now);
@@ -220,7 +223,8 @@ impl<A: Address> Family<A> {
     /// Begins a flow with its first packet. There must be room.
     pub(crate) fn begin(&mut self, digest: &Digest<A>, clerk: &mut Clerk<'_>) {
         let (mut hot, mut cold) = Hot::begin(digest);
-        let closed = hot.count(&mut cold, digest, clerk.config.count_copies);
+        // the first packet of a flow is no copy
+        let closed = hot.count(&mut cold, digest, clerk.config.count_copies).ended;
         let slot = self.free;
         let slot = if let Some(free) = self.hot.get_mut(slot) {
             self.free = free.next;

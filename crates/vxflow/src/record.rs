@@ -141,7 +141,7 @@ impl FlowRecord {
 /// What a table counts besides flows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TableCounts {
-    /// Packets that belong to flows.
+    /// Packets that belong to flows; copies too, where they count ([`Config::count_copies`](crate::Config::count_copies)).
     pub packets: u64,
     /// Frames without an IP packet that could be decoded, as ARP.
     pub not_ip: u64,

@@ -233,7 +233,7 @@ impl Families {
     fn add(&mut self, summary: &Summary, guess: u32) {
         let patience = self.patience();
         let Self { config, v4, v6, now, counts, ended, shard } = self;
-        let mut clerk = Clerk { config, now: *now, patience, ended };
+        let mut clerk = Clerk { config, now: *now, patience, ended, left_out: 0 };
         let time = match &summary.0 {
             Either::V4(digest) => {
                 Self::settle(v4, v6, (digest, guess), *shard, counts, &mut clerk);
@@ -244,6 +244,7 @@ impl Families {
                 digest.time
             }
         };
+        counts.packets -= clerk.left_out;
         self.tick(time);
     }
 
@@ -300,7 +301,7 @@ impl Families {
     fn sweep(&mut self, time: i64, most: usize, moves: usize) {
         let patience = self.patience();
         let Self { config, now, ended, .. } = self;
-        let mut clerk = Clerk { config, now: *now, patience, ended };
+        let mut clerk = Clerk { config, now: *now, patience, ended, left_out: 0 };
         self.v4.expire(time, most, moves, &mut clerk);
         self.v6.expire(time, most, moves, &mut clerk);
     }

@@ -87,11 +87,12 @@ pub(crate) struct LimitArgs {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) active_timeout: Option<u32>,
 
-    /// Count each packet once, though it was captured at several devices.
+    /// Count each packet once, though it was captured at several devices, in a tunnel and in none.
     #[arg(long)]
     pub(crate) once: bool,
 
-    /// Read files with N threads (default: one for each processor; 1 with -c). The result is the same.
+    /// Read files with N threads (default: one for each processor; 1 with -c). The result is the same as long as
+    /// --max-flows is not reached: each thread has its part of that, and pushes out flows by itself.
     #[arg(long, value_name = "N", conflicts_with = "interface", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,
 }

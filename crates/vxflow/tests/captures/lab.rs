@@ -263,10 +263,13 @@ fn a_packet_in_a_tunnel_and_in_none_is_one() {
             }));
         }
         frames.sort_by_key(|frame| frame.seen.time);
-        let flows: Vec<_> = files::table(&frames, config.clone()).finish().collect();
+        let table = files::table(&frames, config.clone());
+        assert_eq!(table.counts().packets, expected.1);
+        let flows: Vec<_> = table.finish().collect();
         let packets = flows.iter().map(|flow| flow.forward.packets + flow.reverse.packets);
         assert_eq!((flows.len(), packets.sum::<u64>()), expected);
         assert!(flows.iter().all(|flow| flow.key.vni.is_some() && flow.vteps.is_some()));
+        assert!(flows.iter().all(|flow| flow.vtep_changes == 0));
     }
 }
 
