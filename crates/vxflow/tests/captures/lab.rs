@@ -283,10 +283,9 @@ fn networks_stay_apart() {
     let config = vxflow::Config { count_copies: false, ..vxflow::Config::without_timeouts() };
     for order in [[one, &two, plain], [one, plain, &two], [plain, one, &two]] {
         let mut table = vxflow::FlowTable::new(config.clone());
-        for (number, frame) in order.into_iter().enumerate() {
+        for (number, frame) in (0..).zip(order) {
             let interface = u32::from(frame.len() == plain.len());
-            let seen =
-                vxflow::Seen { time: number as i64, interface, wire_len: frame.len() as u32 };
+            let seen = vxflow::Seen { time: number, interface, wire_len: frame.len() as u32 };
             table.push(&vxlan::decode(frame, vxlan::LinkType::ETHERNET), seen);
         }
         let mut flows: Vec<_> = table
