@@ -10,6 +10,7 @@ mod following;
 mod json;
 pub mod kernel_map;
 mod live;
+mod man;
 mod map_command;
 mod names;
 mod output;
@@ -60,9 +61,7 @@ fn dispatch(cli: Cli, terminal: &mut Terminal) -> Result<(), Failure> {
         return Ok(());
     }
     if cli.man {
-        return clap_mangen::Man::new(Cli::command())
-            .render(&mut terminal.out)
-            .map_err(|e| Failure::writing(&e));
+        return man::write(&mut terminal.out).map_err(|e| Failure::writing(&e));
     }
     if cli.list_interfaces {
         return devices::list(&cli.packets.input, terminal);

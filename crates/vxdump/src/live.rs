@@ -58,6 +58,9 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
     let signals = Signals::listen()?;
     let mut style = Style::new(&args.print, terminal);
     style.interface_names(taps.devices.iter().map(|d| (d.index, d.name.clone())).collect());
+    if taps.all.len() > 1 {
+        style.tell_devices();
+    }
     let plan = packets::plan(args)?;
     let save = plan.clone().map(Save::begin).transpose()?;
     give_up_rights(args, plan.as_ref(), terminal)?;

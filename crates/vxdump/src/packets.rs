@@ -52,7 +52,11 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
     progress.end();
     result?;
     let warning = pipeline.warning();
+    let nothing = nothing_matched(args, &pipeline, terminal.err_is_terminal);
     finish(args, pipeline)?;
+    if let Some(hint) = nothing {
+        terminal.tell(hint);
+    }
     if let Some(warning) = warning {
         terminal.tell(warning);
     }
@@ -67,9 +71,28 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
     }
 }
 
+/// What a user of tcpdump may have meant, who sees nothing.
+pub(crate) fn nothing_matched(
+    args: &PacketArgs,
+    pipeline: &Pipeline<'_>,
+    err_is_terminal: bool,
+) -> Option<&'static str> {
+    let outer_only = !args.select.expression.is_empty() && args.select.inner.is_none();
+    (err_is_terminal && outer_only && pipeline.number > 0 && pipeline.selected == 0).then_some(
+        "no packet matched: EXPRESSION is asked of the frame as captured; --inner EXPR asks the packet in the tunnel",
+    )
+}
+
 /// The selection, with EXPRESSION of a file where `-F` names one.
 pub(crate) fn selected(select: &SelectArgs, input: &InputArgs) -> Result<SelectArgs, Failure> {
     let mut select = select.clone();
+    if let [word @ ("flows" | "top" | "map")] =
+        select.expression.iter().map(String::as_str).collect::<Vec<_>>()[..]
+    {
+        return Err(Failure::usage(format_args!(
+            "`{word}` is a command and comes first: vxdump {word} -r FILE …"
+        )));
+    }
     if let Some(path) = &input.expression_file {
         let text = std::fs::read_to_string(path).map_err(|e| {
             Failure::usage(format_args!("cannot read the expression file {}: {e}", path.display()))

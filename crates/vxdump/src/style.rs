@@ -51,6 +51,13 @@ impl Style {
         }
     }
 
+    /// Tells the device of each packet, where there are several.
+    pub(crate) fn tell_devices(&mut self) {
+        if let Self::Text(text) = self {
+            text.devices = true;
+        }
+    }
+
     /// What stands before the first packet.
     pub(crate) fn head(&self, out: &mut Vec<u8>) {
         if let Self::Csv(_) = self {
@@ -79,6 +86,8 @@ pub(crate) struct Text {
     names: Names,
     printer: Printer,
     clock: Clock,
+    /// The device's name before each packet.
+    devices: bool,
     number: bool,
     hex: u8,
     hex_ascii: u8,
@@ -112,6 +121,7 @@ impl Text {
                 },
                 if nano { time::Precision::Nano } else { time::Precision::Micro },
             ),
+            devices: false,
             number: args.number,
             hex: args.hex,
             hex_ascii: args.hex_ascii,
@@ -129,6 +139,10 @@ impl Text {
             put::text(out, "  ");
         }
         self.clock.write(out, seen.frame.time.nanos());
+        if let Some(device) = seen.origin.interface.filter(|_| self.devices) {
+            put::text(out, device);
+            out.push(b' ');
+        }
         self.printer.packet(out, inner, decoder, seen.vni, seen.inner_len);
         self.names.write(out, seen.packet, decoder, map);
         let pick =

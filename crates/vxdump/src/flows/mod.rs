@@ -115,9 +115,14 @@ fn config(args: &LimitArgs, base: &Config, decoder: Decoder) -> Config {
     let timeout = |given: Option<u32>, or: Option<i64>| {
         given.map(|seconds| i64::from(seconds) * SECOND).or(or)
     };
+    let idle_timeout = timeout(args.idle_timeout, base.idle_timeout);
+    // a closed connection is not waited for longer than an open one
+    let closed_timeout =
+        base.closed_timeout.map(|closed| closed.min(idle_timeout.unwrap_or(closed)));
     Config {
         max_flows: args.max_flows as usize,
-        idle_timeout: timeout(args.idle_timeout, base.idle_timeout),
+        idle_timeout,
+        closed_timeout,
         active_timeout: timeout(args.active_timeout, base.active_timeout),
         count_copies: !args.once,
         decoder,

@@ -17,31 +17,8 @@ use super::target::{self, Target};
 use crate::{Anonymizer, Decap, Error, OutputFormat, Pipeline, Report, Select, Split};
 
 pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
-    let inputs = &cli.files.read;
-    if inputs.is_empty() {
-        return Err(Failure::nothing_to_read(
-            "a capture file with -r FILE",
-            &cli.select.expression,
-        ));
-    }
-    let Some(out) = &cli.files.write else {
-        return Err(Failure::usage("nothing to write to: give -w OUT, or -w - for stdout"));
-    };
+    let (inputs, out, read) = files(cli, terminal)?;
     let is_stdout = out.as_os_str() == "-";
-    if is_stdout && cli.actions.split.is_some() {
-        return Err(Failure::usage("--split makes several files: give -w a name, not `-`"));
-    }
-    if is_stdout && terminal.out_is_terminal {
-        return Err(Failure::usage(
-            "a capture is no text: send stdout to a file or a pipe, or give -w a name",
-        ));
-    }
-    let read: Vec<PathBuf> =
-        inputs.iter().chain(cli.map.files()).chain(&cli.actions.anonymize).cloned().collect();
-    refuse_same_file(read.iter().map(PathBuf::as_path), out)?;
-    if inputs.iter().filter(|input| input.as_os_str() == "-").count() > 1 {
-        return Err(Failure::usage("stdin can be read once only: -r - is given twice"));
-    }
     let ports = setup::ports(&cli.files.tunnel)?;
     let map = setup::map(&cli.map, terminal)?;
     let selection = Selection::new(&cli.select, &map)?;
@@ -76,6 +53,9 @@ pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
         pipeline = pipeline.to_port(port);
     }
     if actions.annotate {
+        if map.is_empty() {
+            terminal.tell("warning: --annotate without a map has no names to write: give --map");
+        }
         pipeline = pipeline.annotate(&map);
     }
     if let Some(file) = &actions.anonymize {
@@ -114,6 +94,39 @@ pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
         terminal.tell("no packet is left, so no file was written");
     }
     tell(report, terminal)
+}
+
+/// The inputs, the output, and all files that are read; where they make sense together.
+fn files<'c>(
+    cli: &'c Cli,
+    terminal: &Terminal,
+) -> Result<(&'c [PathBuf], &'c Path, Vec<PathBuf>), Failure> {
+    let inputs = &cli.files.read;
+    if inputs.is_empty() {
+        return Err(Failure::nothing_to_read(
+            "a capture file with -r FILE",
+            &cli.select.expression,
+        ));
+    }
+    let Some(out) = &cli.files.write else {
+        return Err(Failure::usage("nothing to write to: give -w OUT, or -w - for stdout"));
+    };
+    let is_stdout = out.as_os_str() == "-";
+    if is_stdout && cli.actions.split.is_some() {
+        return Err(Failure::usage("--split makes several files: give -w a name, not `-`"));
+    }
+    if is_stdout && terminal.out_is_terminal {
+        return Err(Failure::usage(
+            "a capture is no text: send stdout to a file or a pipe, or give -w a name",
+        ));
+    }
+    let read: Vec<PathBuf> =
+        inputs.iter().chain(cli.map.files()).chain(&cli.actions.anonymize).cloned().collect();
+    refuse_same_file(read.iter().map(PathBuf::as_path), out)?;
+    if inputs.iter().filter(|input| input.as_os_str() == "-").count() > 1 {
+        return Err(Failure::usage("stdin can be read once only: -r - is given twice"));
+    }
+    Ok((inputs, out, read))
 }
 
 /// What the command line selects.
