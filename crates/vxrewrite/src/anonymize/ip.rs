@@ -47,7 +47,7 @@ impl Rewrite<'_> {
         let header_len = usize::from(first & 0x0f).max(5) * 4;
         let total = self.number(at + 2).map_or(0, usize::from);
         // 0: longer than the field can say (BIG TCP), or not known yet
-        let packet = if total < header_len { area } else { area.narrowed(total) };
+        let packet = if total < header_len { area } else { self.narrowed(area, total) };
         self.v4(at + IPV4_ADDRESSES_AT);
         self.v4(at + IPV4_ADDRESSES_AT + 4);
         let mut carrier = Carrier {
@@ -113,7 +113,10 @@ impl Rewrite<'_> {
                     self.list(at + 4, option_end.saturating_sub(3), 8, Self::v4);
                 }
                 82 => self.v4(at + 8),
-                _ => {}
+                // without addresses: timestamps alone, path MTU probes (RFC 1063), quick start (RFC 4782), labels of security (RFC
+                // 1108, CIPSO), stream identifiers, router alert (RFC 2113)
+                1 | 68 | 11 | 12 | 25 | 130 | 133 | 134 | 136 | 148 => {}
+                other => self.unseen(Content::Ipv4Option(other)),
             }
             at += len;
         }
@@ -129,7 +132,7 @@ impl Rewrite<'_> {
         let length = usize::from(self.number(at + 4)?);
         let next = self.byte(at + 6)?;
         // 0: a jumbogram
-        let packet = if length == 0 { area } else { area.narrowed(IPV6_LEN + length) };
+        let packet = if length == 0 { area } else { self.narrowed(area, IPV6_LEN + length) };
         let carrier = Carrier {
             is_v6: true,
             source: at + IPV6_ADDRESSES_AT,
@@ -193,7 +196,8 @@ impl Rewrite<'_> {
         }
     }
 
-    /// The home address (RFC 6275 section 6.3), which counts as the sender's.
+    /// The home address (RFC 6275 section 6.3), which counts as the sender's. Options of other kinds are told, but for those that
+    /// are known to hold no addresses.
     fn ipv6_options(&mut self, mut at: usize, end: usize, carrier: &mut Carrier) {
         const HOME_ADDRESS: u8 = 0xc9;
         while at < end {
@@ -208,6 +212,13 @@ impl Rewrite<'_> {
                 if at + 18 <= self.end {
                     carrier.source = at + 2;
                 }
+            }
+            match kind {
+                // the home address; padding; tunnel encapsulation limit, router alert, jumbograms; CALIPSO, performance metrics
+                // (RFC 8250), alternate marking (RFC 9343), RPL (RFC 9008), quick start, least path MTU (RFC 9268)
+                HOME_ADDRESS if len == 16 => {}
+                1 | 0x04 | 0x05 | 0xc2 | 0x07 | 0x0f | 0x12 | 0x23 | 0x26 | 0x30 | 0x63 => {}
+                other => self.unseen(Content::Ipv6Option(other)),
             }
             at += 2 + usize::from(len);
         }

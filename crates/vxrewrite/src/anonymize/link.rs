@@ -85,7 +85,7 @@ impl Rewrite<'_> {
         self.mac(area.at);
         self.mac(area.at + 6);
         let field = self.number(area.at + 12)?;
-        Some(typed_or_llc(field, area.behind(EthernetHeader::LEN)))
+        Some(self.typed_or_llc(field, area.behind(EthernetHeader::LEN)))
     }
 
     /// SNAP with an `EtherType` (RFC 1042).
@@ -108,11 +108,11 @@ impl Rewrite<'_> {
             0x0806 | 0x8035 => self.arp(area)?,
             // VLAN tags: IEEE 802.1Q, 802.1ad, and their forerunners, which switches still send
             0x8100 | 0x88a8 | 0x9100 | 0x9200 | 0x9300 => {
-                typed_or_llc(self.number(at + 2)?, area.behind(4))
+                self.typed_or_llc(self.number(at + 2)?, area.behind(4))
             }
             // VN-Tag; E-Tag (IEEE 802.1BR)
-            0x8926 => typed_or_llc(self.number(at + 4)?, area.behind(6)),
-            0x893f => typed_or_llc(self.number(at + 6)?, area.behind(8)),
+            0x8926 => self.typed_or_llc(self.number(at + 4)?, area.behind(6)),
+            0x893f => self.typed_or_llc(self.number(at + 6)?, area.behind(8)),
             // backbone service instance tag (IEEE 802.1ah): the customer's Ethernet header follows
             0x88e7 => Next::Layer(Layer::Ethernet, area.behind(4)),
             0x6558 => Next::Layer(Layer::Ethernet, area),
@@ -145,7 +145,7 @@ impl Rewrite<'_> {
         if control & IS_ENCRYPTED != 0 {
             return Some(self.opaque(Content::EtherType(0x88e5), inner));
         }
-        Some(typed_or_llc(self.number(inner.at)?, inner.behind(2)))
+        Some(self.typed_or_llc(self.number(inner.at)?, inner.behind(2)))
     }
 
     /// A label stack (RFC 3032 section 2.1).
@@ -182,7 +182,7 @@ impl Rewrite<'_> {
     /// `PPPoE`'s session stage (RFC 2516 section 4).
     fn pppoe(&mut self, area: Area) -> Option<Next> {
         let [_, code, _, _, high, low] = self.bytes(area.at)?;
-        let session = area.behind(6).narrowed(u16::from_be_bytes([high, low]).into());
+        let session = self.narrowed(area.behind(6), u16::from_be_bytes([high, low]).into());
         if code != 0 {
             return Some(self.opaque(Content::EtherType(0x8863), session));
         }
@@ -225,6 +225,10 @@ impl Rewrite<'_> {
     pub(super) fn nsh(&mut self, area: Area) -> Option<Next> {
         let [_, len, _, next] = self.bytes(area.at)?;
         let behind = area.behind(usize::from(len & 0x3f).max(2) * 4);
+        // metadata, which mean what the service chain's maker says
+        if !self.is_zero(area.at + 8, behind.at) {
+            self.unseen(Content::NshMetadata);
+        }
         Some(self.next_protocol(next, behind))
     }
 
@@ -239,6 +243,14 @@ impl Rewrite<'_> {
             _ => return self.opaque(Content::EtherType(next.into()), area),
         };
         Next::Layer(Layer::Typed(ether_type), area)
+    }
+
+    fn typed_or_llc(&mut self, field: u16, area: Area) -> Next {
+        if field < LEAST_ETHER_TYPE {
+            Next::Layer(Layer::Llc, self.narrowed(area, field.into()))
+        } else {
+            Next::Layer(Layer::Typed(field), area)
+        }
     }
 
     /// Could an IP packet stand there?
@@ -284,12 +296,4 @@ impl Rewrite<'_> {
 fn cooked_contents(protocol: u16, area: Area) -> Next {
     let layer = if protocol == ETH_P_802_2 { Layer::Llc } else { Layer::Typed(protocol) };
     Next::Layer(layer, area)
-}
-
-fn typed_or_llc(field: u16, area: Area) -> Next {
-    if field < LEAST_ETHER_TYPE {
-        Next::Layer(Layer::Llc, area.narrowed(field.into()))
-    } else {
-        Next::Layer(Layer::Typed(field), area)
-    }
 }

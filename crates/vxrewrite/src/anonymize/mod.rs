@@ -43,7 +43,7 @@ const MOST_REMEMBERED: usize = 1 << 18;
 ///
 /// What is not: payloads of UDP and TCP. DNS answers, DHCP, HTTP headers, flow exports and routing protocols tell addresses too, so
 /// cut them off where that matters ([`Pipeline::headers_only`](crate::Pipeline::headers_only)). Contents of other kinds that are
-/// not looked into are counted: [`Report::unseen`](crate::Report::unseen).
+/// not looked into, unknown options and trailers among them, are counted: [`Report::unseen`](crate::Report::unseen).
 pub struct Anonymizer {
     cipher: IpcryptPfx,
     v4: HashMap<Ipv4Addr, Ipv4Addr>,

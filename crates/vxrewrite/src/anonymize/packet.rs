@@ -22,15 +22,6 @@ impl Area {
         Self { at: self.at.saturating_add(len), ..self }
     }
 
-    /// As a length field at its start says, unless that says more than there is.
-    pub(super) fn narrowed(self, len: usize) -> Self {
-        let end = self.at + len;
-        if end > self.wire_end {
-            return self;
-        }
-        Self { at: self.at, end: self.end.min(end), wire_end: end }
-    }
-
     /// Whether all of it was captured.
     pub(super) const fn is_whole(self) -> bool {
         self.end == self.wire_end
@@ -137,6 +128,25 @@ impl Rewrite<'_> {
             self.unseen(content);
         }
         Next::Done
+    }
+
+    /// An area as a length field at its start says, unless that says more than there is. What stands behind the end that it gives is
+    /// told, unless it is padding.
+    pub(super) fn narrowed(&mut self, area: Area, len: usize) -> Area {
+        let end = area.at.saturating_add(len);
+        if end > area.wire_end {
+            return area;
+        }
+        if end < area.end && !self.is_zero(end, area.end) {
+            self.unseen(Content::Trailer);
+        }
+        Area { at: area.at, end: area.end.min(end), wire_end: end }
+    }
+
+    /// Whether a range holds zeros only, as far as it is there.
+    pub(super) fn is_zero(&self, from: usize, to: usize) -> bool {
+        let range = self.old.get(from..to.min(self.end)).unwrap_or_default();
+        range.iter().all(|&byte| byte == 0)
     }
 
     /// Something that may hold addresses is not looked into.
@@ -262,6 +272,102 @@ mod tests {
         keys.packet(frame, &mut new, link_type, frame.len() as u32, &Ports::DEFAULT);
         let unseen = keys.unseen();
         (new, if unseen.packets() == 0 { String::new() } else { unseen.to_string() })
+    }
+
+    /// A packet of IPv4 with its length.
+    fn ip(protocol: u8, contents: &[u8]) -> Vec<u8> {
+        let mut packet = IPV4.to_vec();
+        packet[9] = protocol;
+        packet.extend(contents);
+        let len = packet.len() as u16;
+        packet[2..4].copy_from_slice(&len.to_be_bytes());
+        packet
+    }
+
+    fn udp(port: u16, contents: &[u8]) -> Vec<u8> {
+        let len = contents.len() as u16 + 8;
+        let mut datagram = [[9, 9], port.to_be_bytes(), len.to_be_bytes(), [0, 0]].concat();
+        datagram.extend(contents);
+        ip(17, &datagram)
+    }
+
+    /// What is told of a packet.
+    fn told(packet: &[u8]) -> String {
+        let (_, message) = anonymized(LinkType::RAW, packet);
+        let inside = message.split_once('(').and_then(|(_, rest)| rest.rsplit_once("):"));
+        inside.map_or(String::new(), |(contents, _)| contents.to_owned())
+    }
+
+    #[test]
+    fn chunks_that_may_hold_addresses_are_told() {
+        let ports = [0; 12];
+        let data = [0, 3, 0, 17, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0];
+        let acknowledgement = [3, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+        let plain = [ports.as_slice(), &acknowledgement, &data].concat();
+        assert_eq!(told(&ip(132, &plain)), "");
+        // setups, heartbeats, cookies, errors, changes, unknown ones; a length that cannot be
+        for kind in [1, 2, 4, 5, 6, 9, 10, 0x80, 0xc1, 77] {
+            let chunk = [plain.as_slice(), &[kind, 0, 0, 8, 10, 0, 0, 1]].concat();
+            assert_eq!(told(&ip(132, &chunk)), "IP protocol 132 (sctp): 1", "{kind}");
+        }
+        let broken = [plain.as_slice(), &[0, 0, 0, 3]].concat();
+        assert_eq!(told(&ip(132, &broken)), "IP protocol 132 (sctp): 1");
+    }
+
+    #[test]
+    fn trailers_are_told() {
+        let mut packet = udp(53, &[1; 4]);
+        assert_eq!(told(&packet), "");
+        packet.extend([0; 14]);
+        assert_eq!(told(&packet), "");
+        packet.extend([10, 244, 1, 5]);
+        assert_eq!(told(&packet), "trailers: 1");
+        // between the ends of UDP and IP
+        let mut packet = udp(53, &[1; 4]);
+        packet[25] -= 4;
+        assert_eq!(told(&packet), "trailers: 1");
+    }
+
+    #[test]
+    fn options_that_may_hold_addresses_are_told() {
+        let inner = udp(53, &[]);
+        // router alert; selective directed broadcast (RFC 6814: listed)
+        let mut packet = ip(6, &[]);
+        packet[0] = 0x47;
+        packet[3] = 28;
+        packet.extend([148, 4, 0, 0, 1, 0, 0, 0]);
+        assert_eq!(told(&packet), "");
+        packet[20] = 149;
+        assert_eq!(told(&packet), "IPv4 option 149: 1");
+        // padding and router alert; something that is not known
+        let options = |kind| {
+            let mut packet = ipv6(60);
+            packet.extend([59, 0, kind, 2, 1, 1, 1, 0]);
+            packet
+        };
+        assert_eq!(told(&options(5)), "");
+        assert_eq!(told(&options(0x6d)), "IPv6 option 0x6d: 1");
+        let geneve = |value| {
+            let header = [2, 0, 8, 0, 0, 0, 1, 0, 0x01, 0x08, 1, 1, value, 0, 0, 0];
+            udp(6081, &[header.as_slice(), &inner].concat())
+        };
+        assert_eq!(told(&geneve(0)), "");
+        assert_eq!(told(&geneve(1)), "Geneve option of class 0x0108: 1");
+        let service = |value| {
+            let mut packet = vec![0; 4];
+            packet[2..].copy_from_slice(&[0x89, 0x4f]);
+            packet.extend([0, 3, 2, 1, 0, 0, 1, 255, value, 0, 0, 0]);
+            packet.extend(&inner);
+            ip(47, &packet)
+        };
+        assert_eq!(told(&service(0)), "");
+        assert_eq!(told(&service(1)), "NSH metadata: 1");
+        let user = |kind| {
+            let header = [0x34, 255, 0, 0, 0, 0, 0, 1, 0, 0, 0, kind, 1, 1, 1, 0];
+            udp(2152, &[header.as_slice(), &inner].concat())
+        };
+        assert_eq!(told(&user(0x85)), "");
+        assert_eq!(told(&user(0x03)), "GTP-U extension header 0x03: 1");
     }
 
     #[test]

@@ -24,7 +24,7 @@ impl Rewrite<'_> {
         let area = if protocol == UDP {
             let length = self.number(area.at + 4).map_or(0, usize::from);
             // 0 where the field cannot hold it; below 8 is none
-            if length < 8 { area } else { area.narrowed(length) }
+            if length < 8 { area } else { self.narrowed(area, length) }
         } else {
             area
         };
@@ -123,12 +123,19 @@ impl Rewrite<'_> {
         Some(Next::Done)
     }
 
-    /// Chunks of SCTP (RFC 9260 section 3.2) that list addresses are told: the checksum is none that could be mended.
+    /// Chunks of SCTP (RFC 9260 section 3.2): all are told that may hold addresses, as setups, cookies, heartbeats and errors do. They
+    /// stay, for the checksum (`CRC32c`) is none that could be mended.
     fn sctp(&mut self, area: Area) -> Option<Next> {
-        let first = self.byte(area.at + 12)?;
-        // INIT, INIT ACK; ASCONF, ASCONF-ACK (RFC 5061)
-        if matches!(first, 1 | 2 | 0xc1 | 0x80) {
-            return Some(self.opaque(Content::IpProtocol(132), area));
+        let mut chunk = area.behind(12);
+        while chunk.at < area.wire_end {
+            let [kind, _, high, low] = self.bytes(chunk.at)?;
+            let len = usize::from(u16::from_be_bytes([high, low]));
+            // data, acknowledgements, shutdowns, congestion's echo and answer; interleaved data (RFC 8260), forward TSN (RFC 3758)
+            let is_known = matches!(kind, 0 | 3 | 7 | 8 | 11..=14 | 64 | 192 | 194);
+            if !is_known || len < 4 {
+                return Some(self.opaque(Content::IpProtocol(132), chunk));
+            }
+            chunk = chunk.behind(len.next_multiple_of(4));
         }
         Some(Next::Done)
     }
@@ -189,12 +196,30 @@ impl Rewrite<'_> {
             TunnelKind::Geneve => {
                 let [first, _, high, low, ..] = header;
                 let ether_type = u16::from_be_bytes([high, low]);
-                let inner = inner.behind(usize::from(first & 0x3f) * 4);
+                let options_end = inner.at + usize::from(first & 0x3f) * 4;
+                if options_end > inner.at {
+                    self.geneve_options(inner.at, options_end);
+                }
+                let inner = Area { at: options_end, ..inner };
                 (first >> 6 == 0 && ether_type >= LEAST_ETHER_TYPE)
                     .then_some(Next::Layer(Layer::Typed(ether_type), inner))
             }
             TunnelKind::Udp => None,
         })
+    }
+
+    /// Geneve's options (RFC 8926 section 3.5), which mean what the maker of the tunnel's ends says.
+    #[cold]
+    fn geneve_options(&mut self, mut at: usize, end: usize) {
+        while at < end
+            && let Some([high, low, _, len]) = self.bytes(at)
+        {
+            let behind = at + 4 + usize::from(len & 0x1f) * 4;
+            if !self.is_zero(at + 4, behind.min(end)) {
+                self.unseen(Content::GeneveOption(u16::from_be_bytes([high, low])));
+            }
+            at = behind;
+        }
     }
 
     /// A user's packet in GTP-U (3GPP TS 29.281 section 5.1): version 1, G-PDU, maybe with extension headers.
@@ -209,6 +234,10 @@ impl Rewrite<'_> {
             let mut next = self.byte(area.at + 11)?;
             inner = inner.behind(4);
             while flags & 4 != 0 && next != 0 {
+                // without addresses: service class, UDP port, PDCP's numbers, PDU session (3GPP TS 29.281 section 5.2.2)
+                if !matches!(next, 0x20 | 0x40 | 0x82 | 0x85 | 0xc0) {
+                    self.unseen(Content::GtpExtension(next));
+                }
                 let len = usize::from(self.byte(inner.at)?).max(1) * 4;
                 next = self.byte(inner.at + len - 1)?;
                 inner = inner.behind(len);

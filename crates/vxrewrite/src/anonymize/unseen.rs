@@ -30,6 +30,17 @@ pub(crate) enum Content {
     /// A tunnel's UDP port, with something else behind it.
     TunnelPort(u16),
     Gre,
+    /// An option of IPv4, by its type.
+    Ipv4Option(u8),
+    /// An option of IPv6's hop-by-hop and destination headers, by its type.
+    Ipv6Option(u8),
+    /// An option of Geneve, by its class.
+    GeneveOption(u16),
+    NshMetadata,
+    /// An extension header of GTP-U, by its type.
+    GtpExtension(u8),
+    /// Bytes behind the end that a length field gives, other than zeros: trailers, frame check sequences.
+    Trailer,
     /// A first fragment that ends within its headers.
     Fragment,
     /// A header that contradicts itself.
@@ -55,6 +66,12 @@ impl fmt::Display for Content {
             Self::Routing(kind) => write!(f, "routing header type {kind}"),
             Self::TunnelPort(port) => write!(f, "no tunnel at UDP port {port}"),
             Self::Gre => f.write_str("GRE of an unknown version"),
+            Self::Ipv4Option(kind) => write!(f, "IPv4 option {kind}"),
+            Self::Ipv6Option(kind) => write!(f, "IPv6 option 0x{kind:02x}"),
+            Self::GeneveOption(class) => write!(f, "Geneve option of class 0x{class:04x}"),
+            Self::NshMetadata => f.write_str("NSH metadata"),
+            Self::GtpExtension(kind) => write!(f, "GTP-U extension header 0x{kind:02x}"),
+            Self::Trailer => f.write_str("trailers"),
             Self::Fragment => f.write_str("fragments that end within headers"),
             Self::Broken => f.write_str("broken headers"),
         }
