@@ -14,15 +14,27 @@ const MOST: usize = 1 << 16;
 /// What was decided on datagrams of the underlay, by their first fragments.
 #[derive(Debug)]
 pub struct OuterFragments<T> {
-    decisions: HashMap<Datagram, (i64, T)>,
-    /// The same by age.
-    ages: VecDeque<(i64, Datagram)>,
+    decisions: HashMap<Datagram, Decision<T>>,
+    /// The same by age, with their numbers.
+    ages: VecDeque<(u64, i64, Datagram)>,
+    /// How many decisions there were.
+    count: u64,
     unfollowed: u64,
+}
+
+#[derive(Debug)]
+struct Decision<T> {
+    /// Which one it is: two of one datagram may have the same time.
+    number: u64,
+    time: i64,
+    value: T,
 }
 
 /// What all fragments of a datagram have in common (RFC 791 section 3.2, RFC 8200 section 4.5); it is UDP, as all tunnels are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Datagram {
+    /// Where it was captured: copies at other points are decided on by themselves.
+    point: u64,
     source: IpAddr,
     destination: IpAddr,
     id: u32,
@@ -30,13 +42,13 @@ struct Datagram {
 
 impl<T> Default for OuterFragments<T> {
     fn default() -> Self {
-        Self { decisions: HashMap::new(), ages: VecDeque::new(), unfollowed: 0 }
+        Self { decisions: HashMap::new(), ages: VecDeque::new(), count: 0, unfollowed: 0 }
     }
 }
 
 impl<T: Clone> OuterFragments<T> {
     /// What is decided on a packet: of a later fragment what was decided on its first one, of all else what `decide` says.
-    /// `now` is its time in nanoseconds.
+    /// `now` is its time in nanoseconds; `point` tells apart the interfaces, and the files, that packets are captured on.
     ///
     /// # Errors
     ///
@@ -45,18 +57,19 @@ impl<T: Clone> OuterFragments<T> {
     pub fn follow<E>(
         &mut self,
         packet: &Packet<'_>,
+        point: u64,
         now: i64,
         decide: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
         let Some(fragment) = packet.outer.fragment() else { return decide() };
-        let Some(datagram) = Datagram::of(packet, fragment.id) else { return decide() };
+        let Some(datagram) = Datagram::of(packet, point, fragment.id) else { return decide() };
         if fragment.is_first() {
             let decision = decide()?;
             self.remember(datagram, now, decision.clone());
             return Ok(decision);
         }
         match self.decisions.get(&datagram) {
-            Some((then, decision)) if now.saturating_sub(*then) <= HOLDS => Ok(decision.clone()),
+            Some(known) if now.saturating_sub(known.time) <= HOLDS => Ok(known.value.clone()),
             _ => {
                 self.unfollowed += 1;
                 decide()
@@ -65,18 +78,20 @@ impl<T: Clone> OuterFragments<T> {
     }
 
     #[cold]
-    fn remember(&mut self, datagram: Datagram, now: i64, decision: T) {
-        while let Some(&(then, oldest)) = self.ages.front()
+    fn remember(&mut self, datagram: Datagram, now: i64, value: T) {
+        while let Some(&(number, then, oldest)) = self.ages.front()
             && (now.saturating_sub(then) > HOLDS || self.ages.len() >= MOST)
         {
             self.ages.pop_front();
             // the same identification may have come again since
-            if self.decisions.get(&oldest).is_some_and(|(latest, _)| *latest == then) {
+            if self.decisions.get(&oldest).is_some_and(|latest| latest.number == number) {
                 self.decisions.remove(&oldest);
             }
         }
-        self.decisions.insert(datagram, (now, decision));
-        self.ages.push_back((now, datagram));
+        let number = self.count;
+        self.count += 1;
+        self.decisions.insert(datagram, Decision { number, time: now, value });
+        self.ages.push_back((number, now, datagram));
     }
 
     /// Later fragments that were decided on by themselves: their first one came after them, was not captured, or is too long ago.
@@ -87,10 +102,15 @@ impl<T: Clone> OuterFragments<T> {
 
 impl Datagram {
     #[cold]
-    fn of(packet: &Packet<'_>, id: u32) -> Option<Self> {
+    fn of(packet: &Packet<'_>, point: u64, id: u32) -> Option<Self> {
         let outer = &packet.outer;
         let (source, destination) = (outer.source()?, outer.destination()?);
-        (outer.protocol() == Some(IpProtocol::UDP)).then_some(Self { source, destination, id })
+        (outer.protocol() == Some(IpProtocol::UDP)).then_some(Self {
+            point,
+            source,
+            destination,
+            id,
+        })
     }
 }
 
@@ -113,8 +133,19 @@ mod tests {
 
     /// What is decided on a fragment where it is decided on by itself, or is not asked for.
     fn decided(fragments: &mut OuterFragments<u32>, packet: &[u8], now: i64, itself: u32) -> u32 {
+        decided_at(fragments, packet, 0, now, itself)
+    }
+
+    /// The same at some point.
+    fn decided_at(
+        fragments: &mut OuterFragments<u32>,
+        packet: &[u8],
+        point: u64,
+        now: i64,
+        itself: u32,
+    ) -> u32 {
         let packet = Decoder::default().decode(packet, LinkType::RAW);
-        let result: Result<u32, Infallible> = fragments.follow(&packet, now, || Ok(itself));
+        let result: Result<u32, Infallible> = fragments.follow(&packet, point, now, || Ok(itself));
         result.unwrap()
     }
 
@@ -133,6 +164,30 @@ mod tests {
         // the identification comes again
         assert_eq!(decided(&mut fragments, &fragment(1, 0), HOLDS + 2, 11), 11);
         assert_eq!(decided(&mut fragments, &fragment(1, 1), HOLDS + 3, 0), 11);
+    }
+
+    #[test]
+    fn copies_at_other_points_are_decided_on_by_themselves() {
+        let mut fragments = OuterFragments::default();
+        assert_eq!(decided_at(&mut fragments, &fragment(1, 0), 1, 0, 10), 10);
+        assert_eq!(decided_at(&mut fragments, &fragment(1, 0), 2, 0, 20), 20);
+        assert_eq!(decided_at(&mut fragments, &fragment(1, 1), 1, 1, 0), 10);
+        assert_eq!(decided_at(&mut fragments, &fragment(1, 1), 2, 1, 0), 20);
+    }
+
+    #[test]
+    fn the_latest_decision_stays_when_one_of_the_same_time_is_forgotten() {
+        let mut fragments = OuterFragments::default();
+        decided(&mut fragments, &fragment(1, 0), 0, 10);
+        for number in 2..MOST as u32 {
+            let mut packet = fragment(0, 0);
+            packet[16..20].copy_from_slice(&number.to_be_bytes());
+            decided(&mut fragments, &packet, 0, number);
+        }
+        // the first of all is forgotten when the next but one comes
+        decided(&mut fragments, &fragment(1, 0), 0, 11);
+        decided(&mut fragments, &fragment(2, 0), 0, 12);
+        assert_eq!(decided(&mut fragments, &fragment(1, 1), 0, 0), 11);
     }
 
     #[test]

@@ -109,7 +109,9 @@ impl<'w> Pipeline<'w> {
         let inner_len = self.decoder.inner_wire_len(&packet, frame.orig_len);
         let (decoder, map, interface) = (&self.decoder, &self.map, frame.interface);
         let wants = || self.selection.wants_packet(&packet, decoder, map, inner_len, interface);
-        if !self.fragments.follow(&packet, frame.time.nanos(), wants)? {
+        // numbered apart by file too
+        let point = frame.interface.into();
+        if !self.fragments.follow(&packet, point, frame.time.nanos(), wants)? {
             return Ok(Next::Continue);
         }
         let next = self.selected(frame, from)?;

@@ -72,8 +72,7 @@ impl Fragments {
         decoded: &Packet<'_>,
     ) -> Step {
         let time = packet.frame.time.nanos();
-        let scope = (file as u64) << 32 | u64::from(packet.frame.interface);
-        match self.reassembler.push_in(scope, time, &decoded.outer) {
+        match self.reassembler.push_in(point(file, packet), time, &decoded.outer) {
             Outcome::Held => {
                 let block = StoredBlock::new(packet.block, Vec::new());
                 self.bytes += block.len();
@@ -124,6 +123,11 @@ impl Fragments {
         self.of_packet.clear();
         std::mem::take(&mut self.waiting).into_values().collect()
     }
+}
+
+/// Where a packet was captured: its file and its interface.
+pub(crate) fn point(file: usize, packet: &PacketBlock<'_>) -> u64 {
+    (file as u64) << 32 | u64::from(packet.frame.interface)
 }
 
 impl Key {

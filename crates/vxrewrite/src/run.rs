@@ -10,7 +10,7 @@ use vxlan::{Decoder, LinkType, Packet};
 use crate::annotate;
 use crate::dedup::{Dedup, Point};
 use crate::error::Error;
-use crate::fragments::{Fragment, Fragments, Key, Step};
+use crate::fragments::{Fragment, Fragments, Key, Step, point};
 use crate::output::{Outgoing, Outputs, Patches, Sinks};
 use crate::packet_block::PacketBlock;
 use crate::pipeline::{Pipeline, Progress};
@@ -296,9 +296,10 @@ impl<'m> Run<'m> {
             Ok::<bool, Error>(wanted)
         };
         if Fragments::concerns(packet) {
-            let chosen = self
-                .followed
-                .follow(packet, time, || Ok::<_, Error>(choose(key)?.then(|| key.clone())))?;
+            let chosen =
+                self.followed.follow(packet, point(start.file, start.packet), time, || {
+                    Ok::<_, Error>(choose(key)?.then(|| key.clone()))
+                })?;
             let Some(of_first) = chosen else { return Ok(false) };
             *key = of_first;
             return Ok(true);
