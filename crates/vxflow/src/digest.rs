@@ -80,9 +80,9 @@ pub(crate) enum Either {
 }
 
 impl Summary {
-    /// Which of `shards` tables owns the flow; `None`: every table must be told, as of fragments.
+    /// Which of `shards` tables owns the flow; `None`: a fragment, of which that is not known yet.
     #[inline]
-    pub fn shard(&self, shards: usize) -> Option<usize> {
+    pub(crate) fn shard(&self, shards: usize) -> Option<usize> {
         let (what, hash) = match &self.0 {
             Either::V4(digest) => (digest.what, digest.hash),
             Either::V6(digest) => (digest.what, digest.hash),

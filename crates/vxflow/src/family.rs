@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::digest::{Digest, What};
 use crate::entry::{CLOSED, Cold, Counted, Hot, NONE};
-use crate::fragments::{First, Fragments};
+use crate::fragments::{Fragments, Place};
 use crate::index::Index;
 use crate::key::{Address, Key, KeyHasher, Kind, NO_VNI};
 use crate::record::{EndReason, FlowRecord};
@@ -43,16 +43,6 @@ pub(crate) struct Clerk<'a> {
     pub(crate) left_out: u64,
 }
 
-/// Where a digest that is not simply a packet belongs.
-pub(crate) enum Place<A> {
-    /// To this flow, maybe another than it said.
-    Flow(Digest<A>),
-    /// A later fragment of a tunnel packet.
-    Carried,
-    /// To no flow of this table.
-    Nowhere,
-}
-
 impl<A: Address> Family<A> {
     pub(crate) fn new(config: &Config, hasher: &KeyHasher) -> Self {
         Self {
@@ -62,7 +52,7 @@ impl<A: Address> Family<A> {
             free: NONE,
             live: 0,
             lists: [List { head: NONE, tail: NONE }; 2],
-            fragments: Fragments::new(config.max_fragmented, hasher.state().clone()),
+            fragments: Fragments::new(config.max_fragmented, hasher),
             hasher: hasher.clone(),
         }
     }
@@ -130,37 +120,18 @@ impl<A: Address> Family<A> {
         self.hot.get(slot).map_or(0, Hot::touch)
     }
 
-    /// Finds out what a fragment or a marker means. `owns` tells whether a flow with this hash is for this table.
+    /// Finds out what a fragment or a marker means.
     #[cold]
-    pub(crate) fn place(&mut self, digest: &Digest<A>, owns: impl Fn(u64) -> bool) -> Place<A> {
-        let mut digest = *digest;
-        match digest.what {
-            What::Packet => {}
-            What::Quoted => {
-                let slot = self.find(NONE, digest.hash, &digest.key);
-                let slot = slot.or_else(|| self.find_joined(&digest.key));
-                if let Some(cold) = slot.and_then(|slot| self.cold.get_mut(slot as usize)) {
-                    cold.add_icmp_error();
-                }
-                return Place::Nowhere;
-            }
-            What::TunnelFragment => {
-                self.fragments.first(&digest, digest.key);
-                return Place::Nowhere;
-            }
-            What::FirstFragment => self.fragments.first(&digest, portless(&digest)),
-            What::LaterFragment => match self.fragments.find(&digest) {
-                Some(First::Flow(key, side)) => {
-                    (digest.key, digest.side) = (key, side);
-                    digest.hash = self.hasher.hash(&key);
-                }
-                Some(First::Tunnel) => {
-                    return if owns(digest.hash) { Place::Carried } else { Place::Nowhere };
-                }
-                None => {}
-            },
+    pub(crate) fn place(&mut self, digest: &Digest<A>) -> Place<Digest<A>> {
+        if digest.what != What::Quoted {
+            return self.fragments.place(digest, &self.hasher);
         }
-        if owns(digest.hash) { Place::Flow(digest) } else { Place::Nowhere }
+        let slot = self.find(NONE, digest.hash, &digest.key);
+        let slot = slot.or_else(|| self.find_joined(&digest.key));
+        if let Some(cold) = slot.and_then(|slot| self.cold.get_mut(slot as usize)) {
+            cold.add_icmp_error();
+        }
+        Place::Nowhere
     }
 
     /// Counts a packet like nearly all are, of the flow in this slot. Returns `false` where it is another flow's or not so
@@ -398,10 +369,4 @@ fn is_over<A: Address>(hot: &Hot<A>, time: i64, config: &Config) -> bool {
 #[inline]
 fn is_too_long<A: Address>(hot: &Hot<A>, time: i64, config: &Config) -> bool {
     config.active_timeout.is_some_and(|timeout| time.saturating_sub(hot.first) > timeout)
-}
-
-/// The key that the later fragments of this packet have.
-fn portless<A: Address>(digest: &Digest<A>) -> Key<A> {
-    let key = digest.key;
-    Key::new((key.low, 0), (key.high, 0), key.vni, key.protocol, Kind::Fragments).0
 }

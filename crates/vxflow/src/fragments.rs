@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use foldhash::fast::RandomState;
 
 use crate::digest::{Digest, What};
-use crate::key::{Address, Key, Side};
+use crate::key::{Address, Key, KeyHasher, Kind, Side};
 
 /// What names a fragmented packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,9 +16,29 @@ struct Name<A: Address> {
     id: u32,
 }
 
+/// Where a fragment belongs.
+pub(crate) enum Place<D> {
+    /// To this flow, maybe another than it said, and as a packet of it.
+    Flow(D),
+    /// A later fragment of a tunnel packet.
+    Carried,
+    /// To no flow.
+    Nowhere,
+}
+
+impl<D> Place<D> {
+    pub(crate) fn map<T>(self, into: impl FnOnce(D) -> T) -> Place<T> {
+        match self {
+            Self::Flow(digest) => Place::Flow(into(digest)),
+            Self::Carried => Place::Carried,
+            Self::Nowhere => Place::Nowhere,
+        }
+    }
+}
+
 /// What the first fragment was.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum First<A> {
+enum First<A> {
     /// A packet of this flow, from this side.
     Flow(Key<A>, Side),
     /// A tunnel packet: what it carries has been counted.
@@ -35,12 +55,37 @@ pub(crate) struct Fragments<A: Address> {
 }
 
 impl<A: Address> Fragments<A> {
-    pub(crate) fn new(most: usize, hasher: RandomState) -> Self {
+    pub(crate) fn new(most: usize, hasher: &KeyHasher) -> Self {
+        let hasher = hasher.state().clone();
         Self { names: HashMap::with_hasher(hasher), order: VecDeque::new(), most }
     }
 
+    /// Finds out what a fragment belongs to, and remembers it if it is a first one. `hasher` makes the hashes of keys.
+    #[cold]
+    pub(crate) fn place(&mut self, digest: &Digest<A>, hasher: &KeyHasher) -> Place<Digest<A>> {
+        let mut digest = *digest;
+        match digest.what {
+            What::Packet | What::Quoted => {}
+            What::TunnelFragment => {
+                self.first(&digest, digest.key);
+                return Place::Nowhere;
+            }
+            What::FirstFragment => self.first(&digest, portless(&digest)),
+            What::LaterFragment => match self.find(&digest) {
+                Some(First::Flow(key, side)) => {
+                    (digest.key, digest.side) = (key, side);
+                    digest.hash = hasher.hash(&key);
+                }
+                Some(First::Tunnel) => return Place::Carried,
+                None => {}
+            },
+        }
+        digest.what = What::Packet;
+        Place::Flow(digest)
+    }
+
     /// Remembers a first fragment. `portless` is its key without ports.
-    pub(crate) fn first(&mut self, digest: &Digest<A>, portless: Key<A>) {
+    fn first(&mut self, digest: &Digest<A>, portless: Key<A>) {
         let name = name(digest, portless);
         let first = match digest.what {
             What::TunnelFragment => First::Tunnel,
@@ -62,7 +107,7 @@ impl<A: Address> Fragments<A> {
             + self.order.capacity() * size_of::<Name<A>>()
     }
 
-    pub(crate) fn find(&self, digest: &Digest<A>) -> Option<First<A>> {
+    fn find(&self, digest: &Digest<A>) -> Option<First<A>> {
         self.names.get(&name(digest, digest.key)).copied()
     }
 }
@@ -71,4 +116,10 @@ fn name<A: Address>(digest: &Digest<A>, key: Key<A>) -> Name<A> {
     // between equal addresses the ports decide which side is the higher, and later fragments have none
     let from_high = digest.side == Side::High && key.low != key.high;
     Name { key, from_high, id: digest.fragment }
+}
+
+/// The key that the later fragments of this packet have.
+fn portless<A: Address>(digest: &Digest<A>) -> Key<A> {
+    let key = digest.key;
+    Key::new((key.low, 0), (key.high, 0), key.vni, key.protocol, Kind::Fragments).0
 }

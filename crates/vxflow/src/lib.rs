@@ -30,7 +30,7 @@
 //! | hand out flows as they end | [`FlowTable::ended`], with the timeouts of [`Config`] |
 //! | show what goes on now | [`FlowTable::iter`] |
 //! | use several threads on a capture file | [`in_parallel`] |
-//! | build another scheme of threads | [`Summarizer`], [`Summary::shard`], [`FlowTable::sharded`] |
+//! | decode in other threads than count | [`Summarizer`], [`FlowTable::fed_by`], [`FlowTable::add_all`] |
 //!
 //! # What is one flow
 //!
@@ -82,6 +82,7 @@ mod fragments;
 mod index;
 mod key;
 mod parallel;
+mod parts;
 mod record;
 mod sequence;
 mod store;
@@ -92,7 +93,8 @@ pub use config::Config;
 pub use conn_state::ConnState;
 pub use digest::Summary;
 pub use key::{Ends, FlowKey};
-pub use parallel::{Feeder, Flows, in_parallel};
+pub use parallel::{Flows, in_parallel};
+pub use parts::Feeder;
 pub use record::{Counts, EndReason, Exchange, FlowRecord, Handshake, TableCounts};
 pub use summarizer::{Seen, Summarizer};
 pub use table::FlowTable;

@@ -1,64 +1,35 @@
 //! A flow table by several threads, with the result of one.
 //!
 //! Tables made of parts of a file cannot be put together exactly: who opened a flow, what was sent again, which times
-//! belong together depends on the packets before. So the parts are decoded side by side into summaries, and each flow's
-//! summaries go, in the order of the file, to the one table that owns it.
+//! belong together depends on the packets before. So the parts are decoded side by side into summaries, one thread at a
+//! time finds out whose fragments are whose, and each flow's summaries go, in the order of the file, to the one table
+//! that owns it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroUsize;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-
-use vxlan::{LinkType, Packet};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::config::Config;
-use crate::digest::Summary;
+use crate::parts::{Feeder, Part, Sorter};
 use crate::record::{FlowRecord, TableCounts};
-use crate::summarizer::{Seen, Summarizer};
+use crate::summarizer::Summarizer;
 use crate::table::FlowTable;
 
 /// Tables a thread: enough that a thread finds work when one of them is slow.
 const SHARDS_A_THREAD: usize = 2;
-/// Parts a thread that may be decoded, or be waiting to be counted: bounds the memory.
-const AHEAD: u64 = 2;
-
-/// Takes the packets of one part, in order.
-#[derive(Debug)]
-pub struct Feeder {
-    summarizer: Summarizer,
-    batches: Vec<Vec<Summary>>,
-}
-
-impl Feeder {
-    /// Takes in a packet.
-    #[inline]
-    pub fn push(&mut self, packet: &Packet<'_>, seen: Seen) {
-        let Self { summarizer, batches } = self;
-        summarizer.summarize(packet, seen, |summary| share_out(batches, summary));
-    }
-
-    /// Decodes a frame and takes in its packet: see [`Summarizer::summarize_frame`].
-    #[inline]
-    pub fn push_frame(&mut self, frame: &[u8], link_type: LinkType, seen: Seen) {
-        let Self { summarizer, batches } = self;
-        summarizer.summarize_frame(frame, link_type, seen, |summary| share_out(batches, summary));
-    }
-}
-
-/// Gives a summary to the table that owns its flow, or to all.
-#[inline]
-fn share_out(batches: &mut [Vec<Summary>], summary: Summary) {
-    let shards = batches.len();
-    match summary.shard(shards) {
-        Some(shard) => batches[shard].push(summary),
-        None => batches.iter_mut().for_each(|batch| batch.push(summary)),
-    }
-}
+/// Parts besides one a thread that may be decoded, or be waiting to be counted.
+const AHEAD: u64 = 4;
+/// Bytes that those parts have together about, at most.
+const MOST_BYTES: usize = 48 << 20;
+/// Bytes that a part is taken to have before one was seen.
+const PART_BYTES: usize = 256 << 10;
 
 /// The flows of a file that several threads have counted.
 #[derive(Debug)]
 pub struct Flows {
     tables: Vec<FlowTable>,
     not_ip: u64,
+    tunnel_fragments: u64,
 }
 
 impl Flows {
@@ -69,11 +40,12 @@ impl Flows {
 
     /// What was counted.
     pub fn counts(&self) -> TableCounts {
-        let empty = TableCounts { not_ip: self.not_ip, ..TableCounts::default() };
+        let Self { not_ip, tunnel_fragments, .. } = *self;
+        let empty = TableCounts { not_ip, tunnel_fragments, ..TableCounts::default() };
         self.tables.iter().map(FlowTable::counts).fold(empty, |sum, counts| TableCounts {
             packets: sum.packets + counts.packets,
             not_ip: sum.not_ip + counts.not_ip,
-            tunnel_fragments: sum.tunnel_fragments + counts.tunnel_fragments,
+            tunnel_fragments: sum.tunnel_fragments,
             flows: sum.flows + counts.flows,
             evicted: sum.evicted + counts.evicted,
         })
@@ -116,18 +88,16 @@ where
     let summarizer = Summarizer::new(config);
     let table_config =
         Config { max_flows: config.max_flows.div_ceil(shards).max(1), ..config.clone() };
-    let tables = (0..shards).map(|shard| {
-        let summarizer = summarizer.clone();
-        Mutex::new(FlowTable::sharded(table_config.clone(), summarizer, shard, shards))
-    });
+    let tables = (0..shards)
+        .map(|_| Mutex::new(FlowTable::fed_by(table_config.clone(), summarizer.fresh())));
     let work = Work {
         tables: tables.collect(),
         read: Mutex::new(read),
         decode,
         ended: Mutex::new(ended),
-        state: Mutex::new(State::new(shards)),
+        state: Mutex::new(State::new(shards, Sorter::new(config, &summarizer))),
         news: Condvar::new(),
-        window: threads as u64 * AHEAD,
+        window: threads as u64 + AHEAD,
     };
     std::thread::scope(|scope| {
         for _ in 1..threads {
@@ -138,7 +108,9 @@ where
     let state = work.state.into_inner().unwrap_or_else(PoisonError::into_inner);
     let tables = work.tables.into_iter();
     let tables = tables.map(|table| table.into_inner().unwrap_or_else(PoisonError::into_inner));
-    let flows = Flows { tables: tables.collect(), not_ip: state.not_ip };
+    let tunnel_fragments = state.sorter.map_or(0, |sorter| sorter.tunnel_fragments);
+    let not_ip = state.not_ip;
+    let flows = Flows { tables: tables.collect(), not_ip, tunnel_fragments };
     (flows, state.error.map_or(Ok(()), |(_, error)| Err(error)))
 }
 
@@ -163,9 +135,19 @@ struct State<E> {
     reading: bool,
     /// no further parts
     at_end: bool,
+    /// parts that were decoded, by their number, until they are sorted
+    decoded: BTreeMap<u64, Part>,
+    /// `None` while a thread sorts
+    sorter: Option<Box<Sorter>>,
+    /// parts that were sorted, in order, until all tables have counted them
+    sorted: VecDeque<Arc<Part>>,
+    /// parts that all tables have counted
+    counted: u64,
     shards: Vec<Shard>,
-    /// batches to be used again
-    spare: Vec<Vec<Summary>>,
+    /// to be used again
+    spare: Vec<Part>,
+    /// bytes of the largest part
+    largest: Option<usize>,
     not_ip: u64,
     /// the part in which it came up
     error: Option<(u64, E)>,
@@ -174,10 +156,8 @@ struct State<E> {
 }
 
 /// The part of the work that one table has.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Shard {
-    /// batches by their part
-    waiting: BTreeMap<u64, Vec<Summary>>,
     /// parts that were counted
     done: u64,
     /// a thread counts
@@ -186,20 +166,26 @@ struct Shard {
 
 /// What a thread is to do next.
 enum Task {
-    Count(usize, Vec<Summary>),
+    Count(usize, Arc<Part>),
+    Sort(Box<Sorter>, Part),
     Read(u64),
     Wait,
     Stop,
 }
 
 impl<E> State<E> {
-    fn new(shards: usize) -> Self {
+    fn new(shards: usize, sorter: Sorter) -> Self {
         Self {
             begun: 0,
             reading: false,
             at_end: false,
-            shards: (0..shards).map(|_| Shard::default()).collect(),
+            decoded: BTreeMap::new(),
+            sorter: Some(Box::new(sorter)),
+            sorted: VecDeque::new(),
+            counted: 0,
+            shards: vec![Shard::default(); shards],
             spare: Vec::new(),
+            largest: None,
             not_ip: 0,
             error: None,
             aborted: false,
@@ -210,19 +196,65 @@ impl<E> State<E> {
         if self.aborted {
             return Task::Stop;
         }
-        for (at, shard) in self.shards.iter_mut().enumerate().filter(|(_, shard)| !shard.busy) {
-            if let Some(batch) = shard.waiting.remove(&shard.done) {
-                shard.busy = true;
-                return Task::Count(at, batch);
+        if let Some(sorter) = self.sorter.take() {
+            match self.part_to_sort() {
+                Some(part) => return Task::Sort(sorter, part),
+                None => self.sorter = Some(sorter),
             }
         }
-        let slowest = self.shards.iter().map(|shard| shard.done).min().unwrap_or(self.begun);
-        if !self.at_end && !self.reading && self.begun - slowest < window {
+        for (at, shard) in self.shards.iter_mut().enumerate().filter(|(_, shard)| !shard.busy) {
+            while let Some(part) = self.sorted.get((shard.done - self.counted) as usize) {
+                if !part.is_empty_for(at) {
+                    shard.busy = true;
+                    return Task::Count(at, Arc::clone(part));
+                }
+                shard.done += 1;
+            }
+        }
+        self.put_away();
+        let ahead = self.begun - self.counted;
+        let largest = self.largest.unwrap_or(PART_BYTES).max(1);
+        let window = window.min((MOST_BYTES / largest) as u64).max(1);
+        if !self.at_end && !self.reading && ahead < window {
             self.reading = true;
             self.begun += 1;
             return Task::Read(self.begun - 1);
         }
-        if self.at_end && slowest == self.begun { Task::Stop } else { Task::Wait }
+        if self.at_end && ahead == 0 { Task::Stop } else { Task::Wait }
+    }
+
+    /// The next part in the order of the file, if it has fragments; parts without go on at once.
+    fn part_to_sort(&mut self) -> Option<Part> {
+        loop {
+            let number = self.counted + self.sorted.len() as u64;
+            let mut part = self.decoded.remove(&number)?;
+            // all parts before have been decoded, so the first error among them is known
+            if self.error.as_ref().is_some_and(|(first, _)| *first < number) {
+                part.clear();
+            }
+            if part.has_fragments() {
+                return Some(part);
+            }
+            self.sorted.push_back(Arc::new(part));
+        }
+    }
+
+    /// Takes away parts that all tables have counted.
+    fn put_away(&mut self) {
+        let counted = self.shards.iter().map(|shard| shard.done).min().unwrap_or(self.counted);
+        while self.counted < counted
+            && let Some(part) = self.sorted.pop_front()
+        {
+            self.counted += 1;
+            // no thread holds it any more
+            let Some(mut part) = Arc::into_inner(part) else { continue };
+            let bytes = part.heap_bytes();
+            self.largest = Some(self.largest.map_or(bytes, |largest| largest.max(bytes)));
+            if bytes.saturating_mul(self.spare.len() + 1) <= MOST_BYTES {
+                part.clear();
+                self.spare.push(part);
+            }
+        }
     }
 }
 
@@ -238,26 +270,34 @@ impl<R, D, N, E> Work<R, D, N, E> {
         N: FnMut(FlowRecord),
     {
         let _guard = Guard(self);
-        let mut part = P::default();
+        let mut taken = P::default();
         let shards = self.tables.len();
-        let mut feeder =
-            Feeder { summarizer: summarizer.fresh(), batches: vec![Vec::new(); shards] };
+        let mut feeder = Feeder { summarizer: summarizer.fresh(), part: Part::default() };
         let mut state = self.state();
         loop {
             match state.task(self.window) {
-                Task::Count(shard, batch) => {
+                Task::Count(shard, part) => {
                     drop(state);
-                    let batch = self.count(shard, batch);
+                    self.count(shard, &part);
+                    drop(part);
                     state = self.state();
-                    state.spare.push(batch);
                     state.shards[shard].busy = false;
                     state.shards[shard].done += 1;
                 }
-                Task::Read(number) => {
+                Task::Sort(mut sorter, mut part) => {
                     drop(state);
+                    sorter.sort(&mut part);
+                    state = self.state();
+                    state.sorter = Some(sorter);
+                    state.sorted.push_back(Arc::new(part));
+                }
+                Task::Read(number) => {
+                    let spare = state.spare.pop();
+                    drop(state);
+                    feeder.part = spare.unwrap_or_else(|| Part::new(shards));
                     let read = {
                         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-                        (*read)(&mut part)
+                        (*read)(&mut taken)
                     };
                     state = self.state();
                     state.reading = false;
@@ -266,14 +306,20 @@ impl<R, D, N, E> Work<R, D, N, E> {
                         Ok(true) => {
                             self.news.notify_all();
                             drop(state);
-                            let decoded = (self.decode)(&mut part, &mut feeder);
+                            let decoded = (self.decode)(&mut taken, &mut feeder);
                             state = self.state();
                             decoded
                         }
                         Ok(false) => Ok(()),
                         Err(error) => Err(error),
                     };
-                    Self::hand_over(&mut state, number, &mut feeder, decoded);
+                    if let Err(error) = decoded {
+                        state.at_end = true;
+                        if state.error.as_ref().is_none_or(|(first, _)| number < *first) {
+                            state.error = Some((number, error));
+                        }
+                    }
+                    state.decoded.insert(number, core::mem::take(&mut feeder.part));
                 }
                 Task::Wait => {
                     state = self.news.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -281,6 +327,8 @@ impl<R, D, N, E> Work<R, D, N, E> {
                 }
                 Task::Stop => {
                     state.not_ip += feeder.summarizer.not_ip();
+                    // that all is counted is also found out without a task
+                    self.news.notify_all();
                     return;
                 }
             }
@@ -288,42 +336,18 @@ impl<R, D, N, E> Work<R, D, N, E> {
         }
     }
 
-    /// Gives the batches of a part to the tables.
-    fn hand_over(state: &mut State<E>, number: u64, feeder: &mut Feeder, decoded: Result<(), E>) {
-        if let Err(error) = decoded {
-            state.at_end = true;
-            if state.error.as_ref().is_none_or(|(first, _)| number < *first) {
-                state.error = Some((number, error));
-            }
-        }
-        // what comes after an error does not count: parts are counted in order, so none has been yet
-        let counts = state.error.as_ref().is_none_or(|(first, _)| number <= *first);
-        for (batch, shard) in feeder.batches.iter_mut().zip(&mut state.shards) {
-            if !counts {
-                batch.clear();
-            }
-            let spare = state.spare.pop().unwrap_or_default();
-            shard.waiting.insert(number, core::mem::replace(batch, spare));
-            if let Some((first, _)) = state.error {
-                shard.waiting.range_mut(first + 1..).for_each(|(_, later)| later.clear());
-            }
-        }
-    }
-
-    /// Counts a batch, and gives it back empty.
-    fn count(&self, shard: usize, mut batch: Vec<Summary>) -> Vec<Summary>
+    /// Lets a table count its part.
+    fn count(&self, shard: usize, part: &Part)
     where
         N: FnMut(FlowRecord),
     {
         let mut table = self.tables[shard].lock().unwrap_or_else(PoisonError::into_inner);
-        table.add_all(&batch);
+        part.count(shard, &mut table);
         let mut records = table.ended().peekable();
         if records.peek().is_some() {
             let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
             records.for_each(&mut *ended);
         }
-        batch.clear();
-        batch
     }
 }
 

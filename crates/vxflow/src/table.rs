@@ -3,9 +3,10 @@
 use vxlan::Packet;
 
 use crate::config::Config;
-use crate::digest::{self, Digest, Either, Summary, What};
+use crate::digest::{Digest, Either, Summary, What};
 use crate::entry::NONE;
-use crate::family::{Clerk, Family, Place};
+use crate::family::{Clerk, Family};
+use crate::fragments::Place;
 use crate::key::{Address, Wide};
 use crate::record::{EndReason, FlowRecord, TableCounts};
 use crate::summarizer::{Seen, Summarizer};
@@ -35,8 +36,6 @@ struct Families {
     now: u32,
     counts: TableCounts,
     ended: Vec<FlowRecord>,
-    /// which of how many tables this one is
-    shard: (usize, usize),
 }
 
 impl Default for FlowTable {
@@ -49,15 +48,13 @@ impl FlowTable {
     /// An empty table with a random seed.
     pub fn new(config: Config) -> Self {
         let summarizer = Summarizer::new(&config);
-        Self::sharded(config, summarizer, 0, 1)
+        Self::fed_by(config, summarizer)
     }
 
-    /// Table number `shard` of `shards`, for the flows that [`Summary::shard`] gives to it. All tables, and the summarizers
-    /// that feed them, come from the same `summarizer`; [`Config::max_flows`] is that of this table.
-    ///
-    /// The records of all the tables together are those that one table makes of the same packets, as long as no flow
-    /// is pushed out.
-    pub fn sharded(config: Config, summarizer: Summarizer, shard: usize, shards: usize) -> Self {
+    /// An empty table for the summaries of `summarizer`, and of those [made from it](Summarizer::fresh): all share one seed.
+    /// They should be made with the same [`Config::decoder`] too, which the table's own [`FlowTable::push`] takes from
+    /// `summarizer`.
+    pub fn fed_by(config: Config, summarizer: Summarizer) -> Self {
         let max_flows = config.max_flows.clamp(1, NONE as usize - 1);
         let config = Config { max_flows, ..config };
         let families = Families {
@@ -67,7 +64,6 @@ impl FlowTable {
             now: 0,
             counts: TableCounts::default(),
             ended: Vec::new(),
-            shard: (shard, shards),
         };
         Self { summarizer, families }
     }
@@ -79,7 +75,10 @@ impl FlowTable {
         summarizer.summarize(packet, seen, |summary| families.add(&summary, NONE));
     }
 
-    /// Takes in a summary, made by a summarizer with the same seed.
+    /// Takes in a summary, made by a [summarizer with the same seed](Self::summarizer).
+    ///
+    /// Nothing checks the seed. With another one packets of one flow may come to be two records, and the index keeps
+    /// flows that have ended (where debug assertions are on, it panics).
     #[inline]
     pub fn add(&mut self, summary: &Summary) {
         self.families.add(summary, NONE);
@@ -232,15 +231,15 @@ impl Families {
     /// Takes in a summary, whose flow is perhaps in slot `guess`.
     fn add(&mut self, summary: &Summary, guess: u32) {
         let patience = self.patience();
-        let Self { config, v4, v6, now, counts, ended, shard } = self;
+        let Self { config, v4, v6, now, counts, ended } = self;
         let mut clerk = Clerk { config, now: *now, patience, ended, left_out: 0 };
         let time = match &summary.0 {
             Either::V4(digest) => {
-                Self::settle(v4, v6, (digest, guess), *shard, counts, &mut clerk);
+                Self::settle(v4, v6, (digest, guess), counts, &mut clerk);
                 digest.time
             }
             Either::V6(digest) => {
-                Self::settle(v6, v4, (digest, guess), *shard, counts, &mut clerk);
+                Self::settle(v6, v4, (digest, guess), counts, &mut clerk);
                 digest.time
             }
         };
@@ -253,7 +252,6 @@ impl Families {
         family: &mut Family<A>,
         other: &mut Family<B>,
         (digest, guess): (&Digest<A>, u32),
-        shard: (usize, usize),
         counts: &mut TableCounts,
         clerk: &mut Clerk<'_>,
     ) {
@@ -261,8 +259,7 @@ impl Families {
             Self::count(family, other, (digest, guess), counts, clerk);
             return;
         }
-        let (at, shards) = shard;
-        match family.place(digest, |hash| shards == 1 || digest::shard(hash, shards) == at) {
+        match family.place(digest) {
             Place::Flow(digest) => Self::count(family, other, (&digest, NONE), counts, clerk),
             Place::Carried => counts.tunnel_fragments += 1,
             Place::Nowhere => {}

@@ -62,7 +62,7 @@ impl Counting {
     pub(super) fn new(config: Config, summarizer: Summarizer, map: Arc<PodMap>) -> Self {
         let most = config.max_flows;
         Self {
-            table: FlowTable::sharded(config, summarizer, 0, 1),
+            table: FlowTable::fed_by(config, summarizer),
             map,
             most,
             rates: Group::ALL.map(|_| Rates::new(most)),

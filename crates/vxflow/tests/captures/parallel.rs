@@ -78,6 +78,37 @@ fn as_one_thread_on_every_capture() {
     assert!(packets > 20_000, "{packets} packets");
 }
 
+/// A UDP packet of 10.0.0.`from` to 10.0.0.`to`, or the fragment of one.
+fn udp(from: u8, to: u8, flags_and_offset: u16, port: u8) -> OwnedFrame {
+    let mut data = [[2; 12].as_slice(), &[8, 0]].concat();
+    let [high, low] = flags_and_offset.to_be_bytes();
+    data.extend([0x45, 0, 0, 36, 0, port, high, low, 64, 17, 0, 0, 10, 0, 0, from, 10, 0, 0, to]);
+    data.extend([0, port, 0, port, 0, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let seen = vxflow::Seen { time: 0, interface: 0, wire_len: data.len() as u32 };
+    OwnedFrame { link_type: vxlan::LinkType::ETHERNET, seen, data }
+}
+
+#[test]
+fn fragments_keep_their_places_among_packets() {
+    const MORE: u16 = 1 << 13;
+    let mut frames = Vec::new();
+    for port in 1..100 {
+        // whoever comes first has opened the flow
+        let mut flow = [udp(1, 2, 0, port), udp(2, 1, MORE, port), udp(2, 1, 2, port)];
+        if port % 2 == 0 {
+            flow.rotate_left(1);
+        }
+        frames.extend(flow);
+    }
+    let config = Config::without_timeouts();
+    let flows = files::table(&frames, config.clone()).finish();
+    let openers: Vec<_> = sorted(flows).iter().map(|flow| flow.key.source.to_string()).collect();
+    assert_eq!(openers.len(), 99);
+    assert_eq!(openers.iter().filter(|source| *source == "10.0.0.1").count(), 50);
+    compare(&config, &frames, 31, "fragments");
+    compare(&Config { max_fragmented: 1, ..config }, &frames, 31, "one remembered");
+}
+
 #[test]
 fn an_error_keeps_what_came_before_it() {
     let frame = vxlan::example::SYN;
