@@ -6,6 +6,9 @@ use vxlan::Decoder;
 const SECOND: i64 = 1_000_000_000;
 
 /// Limits and policies of a [`FlowTable`](crate::FlowTable).
+///
+/// More will come: begin with [`Config::default`] or [`Config::without_timeouts`] and change what is to differ, as in
+/// `Config { max_flows: 1000, ..Config::default() }`.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The most flows held at a time, at least 1. One more pushes out the one that was seen least recently.

@@ -8,6 +8,7 @@ use vxlan::TcpFlags;
 ///
 /// UDP is `S0` with packets of the opener only and `SF` with packets of both ends; all other protocols are `OTH`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum ConnState {
     /// An attempt to connect, no answer.
     S0,

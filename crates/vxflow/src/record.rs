@@ -9,6 +9,7 @@ use crate::key::FlowKey;
 
 /// Why a record was handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum EndReason {
     /// It is still in the table.
     Live,
@@ -43,6 +44,7 @@ impl EndReason {
 
 /// What one end of a flow sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Counts {
     /// Frames.
     pub packets: u64,
@@ -69,6 +71,7 @@ pub struct Counts {
 
 /// Times of a TCP handshake, as seen from the capture point, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Handshake {
     /// From the (last) SYN to the SYN-ACK: the way to the other end and back.
     pub syn_to_syn_ack: i64,
@@ -78,6 +81,7 @@ pub struct Handshake {
 
 /// Requests and answers of UDP, DNS (by its identifier) and ICMP echo (by its sequence number).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Exchange {
     /// Requests seen. For UDP other than DNS at most 1: the opener's first packet.
     pub requests: u32,
@@ -91,6 +95,7 @@ pub struct Exchange {
 
 /// A flow: both directions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct FlowRecord {
     /// Who talks to whom: the source is the end that opened the flow, the sender of the SYN, or else of the first
     /// packet seen.
@@ -140,6 +145,7 @@ impl FlowRecord {
 
 /// What a table counts besides flows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TableCounts {
     /// Packets that belong to flows; copies too, where they count ([`Config::count_copies`](crate::Config::count_copies)).
     pub packets: u64,

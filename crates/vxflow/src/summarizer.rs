@@ -77,7 +77,8 @@ impl Summarizer {
     }
 
     /// Decodes a frame and gives its summary to `out`, as [`Summarizer::summarize`]: several times as fast for ordinary
-    /// packets, as nothing is decoded that a summary does not need.
+    /// packets, as nothing is decoded that a summary does not need. Which packets are ordinary may change at any time; what comes
+    /// is always what [`Decoder::decode_captured`] and [`Summarizer::summarize`] give.
     #[inline]
     pub fn summarize_frame(
         &mut self,

@@ -85,7 +85,8 @@ impl FlowTable {
     }
 
     /// Takes in many summaries: faster than one at a time where the flows do not fit the processor's cache, as their
-    /// entries are then loaded side by side.
+    /// entries are then loaded side by side. What comes is what [`FlowTable::add`] of each, in order, gives; which of them
+    /// go a short way may change at any time. The same seed is needed as there.
     pub fn add_all(&mut self, summaries: &[Summary]) {
         let mut slots = [NONE; BATCH];
         for batch in summaries.chunks(BATCH) {

@@ -133,7 +133,9 @@ impl Decoder {
     }
 
     /// The packet, where it is of the most ordinary kind: TCP or UDP, IPv4 and Ethernet without tags, options or fragments,
-    /// in VXLAN over the same. What comes is what [`Decoder::decode_captured`] gives; `None` for all else.
+    /// in VXLAN over the same. What comes is what [`Decoder::decode_captured`] gives; `None` for all else: then the
+    /// long way must be taken, [`Decoder::decode_captured`]. What counts as ordinary may change at any time; `None` is always
+    /// allowed, and says nothing about the frame.
     ///
     /// For loops that need little of each packet: all of it is inlined, so that a [`Packet`] whose fields are read right
     /// after is never put together in memory.

@@ -88,7 +88,8 @@ impl Job<'_> {
         }
         batch.count();
         let Batch { mut table, summarizer, .. } = batch;
-        counted.counts = TableCounts { not_ip: summarizer.not_ip(), ..table.counts() };
+        counted.counts = table.counts();
+        counted.counts.not_ip = summarizer.not_ip();
         table.ended().try_for_each(&mut *ended)?;
         table.finish().try_for_each(&mut *ended)?;
         Ok(counted)

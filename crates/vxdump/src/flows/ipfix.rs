@@ -347,8 +347,9 @@ const fn end_reason(end: EndReason) -> u8 {
         EndReason::Idle => 1,
         EndReason::Active | EndReason::Live => 2,
         EndReason::Closed | EndReason::Reused => 3,
-        EndReason::Finished => 4,
         EndReason::Evicted => 5,
+        // forced end: of the capture
+        _ => 4,
     }
 }
 
