@@ -41,7 +41,8 @@ pub enum Error {
     },
     /// A time that a pcap file cannot tell.
     #[error(
-        "packet {number} has a time {seconds} seconds after 1970; pcap ends in 2106: write pcapng (-F pcapng)"
+        "packet {number} has a time {} seconds {} 1970; pcap tells times from 1970 to 2106: write pcapng (-F pcapng)",
+        seconds.unsigned_abs(), if *seconds < 0 { "before" } else { "after" }
     )]
     FarTime {
         /// The packet, counted from 1 over all inputs.

@@ -43,7 +43,7 @@
 //! # What it promises
 //!
 //! Bytes from outside cause no panic, and memory does not grow with the file: read blocks, a window of packets where files are
-//! merged, the packets of one dedup window, 16 MiB of fragments. Decapsulation and re-porting allocate nothing per packet.
+//! merged, what is known of the packets of one dedup window with 32 MiB of their payload, 16 MiB of fragments. Decapsulation and re-porting allocate nothing per packet.
 //! A damaged input gives all its whole packets, and then its error in [`Report::damage`].
 //!
 //! Formats: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng. Checksums: RFC 1624. Anonymisation: draft-denis-ipcrypt.

@@ -54,6 +54,13 @@ impl<'a> PacketBlock<'a> {
         self.block.raw.get(self.data_at + self.frame.data.len()..).unwrap_or_default()
     }
 
+    /// Whether it is a record of patched pcap, with the interface's index, the protocol and the packet's type behind the usual
+    /// 16 bytes of its header.
+    #[inline]
+    pub(crate) fn has_long_header(&self) -> bool {
+        self.kind == Kind::Record && self.data_at > 16
+    }
+
     /// Whether the block has options.
     #[inline]
     pub(crate) fn has_options(&self) -> bool {

@@ -98,7 +98,8 @@ impl<'m> Pipeline<'m> {
 
     /// One copy of a packet that was seen at several points, within this time of each other. The first copy stays.
     ///
-    /// Retransmissions stay. Of packets that have no IP identification (IPv6, and much of UDP) copies are merged only where they
+    /// Copies have the same payload, as far as it was captured, and the same addresses and ports, but for those of one end, which may
+    /// be translated. Outer fragments of a packet stay or go together. Retransmissions stay. Of packets that have no IP identification (IPv6, and much of UDP) copies are merged only where they
     /// were seen at different points and 10 ms apart at most.
     #[must_use]
     pub fn dedup(mut self, window: Duration) -> Self {

@@ -56,11 +56,14 @@ pub enum Loss {
     Hashes,
     /// Comments, which may name what is anonymised.
     Comments,
+    /// Packets with the interface's index, the protocol and the packet's type in their header: patched pcap's, which no other
+    /// format holds.
+    RecordFields,
     /// Packets that are not in time order, farther than the window in which they are sorted.
     Unsorted,
     /// Tunnel packets whose inner packet is of a kind that no link type holds, and that stayed as they were.
     NoLinkType,
-    /// Outer fragments whose other fragments are missing, and that stayed as they were.
+    /// Outer fragments whose other fragments are missing: they were not put together.
     LoneFragments,
     /// Later outer fragments whose first one did not come shortly before them: selection and split went by what they show themselves.
     Unfollowed,
@@ -74,7 +77,7 @@ pub enum Loss {
 
 impl Loss {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::PacketOptions,
         Self::Precision,
         Self::InterfaceFacts,
@@ -87,6 +90,7 @@ impl Loss {
         Self::NoTime,
         Self::Hashes,
         Self::Comments,
+        Self::RecordFields,
         Self::Unsorted,
         Self::NoLinkType,
         Self::LoneFragments,
@@ -117,12 +121,15 @@ impl Loss {
             Self::Comments => {
                 "comments and filters: left out, for they may name what is anonymised"
             }
+            Self::RecordFields => {
+                "packets with an interface index, a protocol and a type that only patched pcap holds"
+            }
             Self::Unsorted => "packets out of time order farther than the sorting window",
             Self::NoLinkType => {
                 "tunnel packets whose inner packet no link type holds: left as they were"
             }
             Self::LoneFragments => {
-                "outer fragments whose other fragments are missing: left as they were, maybe later than their time"
+                "outer fragments whose other fragments are missing: not put together, and maybe later than their time"
             }
             Self::Unfollowed => {
                 "later outer fragments whose first one was not seen shortly before: selected by what they show themselves"

@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 use podmap::PodMap;
 use vxlan::{Decoder, Headers, Packet};
 
+/// The key of packets on no node.
+const NO_NODE: &str = "no-node";
+
 /// By what packets are split. Each packet goes to one output.
 #[derive(Clone, Copy, Debug)]
 pub enum Split<'m> {
@@ -30,8 +33,10 @@ impl Split<'_> {
                 let node = |address| map.owner(address).node();
                 let sender = packet.inner.source().and_then(node);
                 match sender.or_else(|| packet.inner.destination().and_then(node)) {
-                    Some(name) => file_name(into, name),
-                    None => into.push_str("no-node"),
+                    // no two names become one, nor that of packets on no node
+                    Some(NO_NODE) => into.push_str("no%2dnode"),
+                    Some(name) => escaped(into, name),
+                    None => into.push_str(NO_NODE),
                 }
             }
             Self::Flow => {
@@ -89,9 +94,21 @@ fn flow(into: &mut String, inner: &Headers<'_>) -> bool {
 
 /// Adds text with only what file names may hold on every system.
 fn file_name(into: &mut String, text: &str) {
-    into.extend(
-        text.chars().map(|c| {
-            if c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_') { c } else { '_' }
-        }),
-    );
+    into.extend(text.bytes().map(|byte| if is_plain(byte) { char::from(byte) } else { '_' }));
+}
+
+/// The same of text that may hold anything: different texts stay different, as in URIs (RFC 3986 section 2.1).
+fn escaped(into: &mut String, text: &str) {
+    for byte in text.bytes() {
+        if is_plain(byte) {
+            into.push(char::from(byte));
+        } else {
+            // writing to a String cannot fail
+            let _ = write!(into, "%{byte:02x}");
+        }
+    }
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
 }

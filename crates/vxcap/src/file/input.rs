@@ -46,6 +46,29 @@ impl Compression {
             _ => Self::None,
         }
     }
+
+    /// A failure to read, in words for people where it is the decompressor's; `read`: bytes of the compressed file so far.
+    fn told(self, error: io::Error, read: u64) -> io::Error {
+        let name = match self {
+            Self::None => return error,
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::Lz4 => "lz4",
+        };
+        match error.kind() {
+            io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => error,
+            // the operating system's
+            _ if error.raw_os_error().is_some() => error,
+            kind @ io::ErrorKind::UnexpectedEof => {
+                io::Error::new(kind, format!("the {name} file is cut off at its byte {read}"))
+            }
+            // where exactly is not told: whole blocks are read
+            _ => io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("the {name} file is damaged within its first {read} bytes"),
+            ),
+        }
+    }
 }
 
 /// The bytes of a capture file, decompressed as they are read.
@@ -133,7 +156,7 @@ impl Input {
 
 impl Read for Input {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.source.read(into)
+        self.source.read(into).map_err(|error| self.compression.told(error, self.progress.read()))
     }
 }
 

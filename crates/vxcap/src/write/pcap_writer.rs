@@ -161,9 +161,11 @@ fn other_link_type(packet: LinkType, file: LinkType) -> Error {
 
 #[cold]
 fn far_time(time: Timestamp) -> Error {
+    let seconds = time.seconds();
     let what = format!(
-        "a time {} seconds after 1970 in a pcap file, which ends in 2106: write pcapng",
-        time.seconds()
+        "a time {} seconds {} 1970 in a pcap file, which tells times from 1970 to 2106: write pcapng",
+        seconds.unsigned_abs(),
+        if seconds < 0 { "before" } else { "after" }
     );
     Error::Unwritable { what: what.into() }
 }

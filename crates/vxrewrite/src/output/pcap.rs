@@ -34,6 +34,8 @@ pub(crate) struct PcapShape {
     /// Interfaces that were described, and the facts of the first one.
     interfaces: u64,
     first: Option<(LinkType, u32)>,
+    /// Length in bytes of the frame check sequence of the first interface's frames, where it is told.
+    fcs_len: Option<u8>,
     /// Whether the first interface has finer times than microseconds.
     fine: bool,
 }
@@ -57,7 +59,15 @@ struct Open {
 
 impl PcapShape {
     pub(crate) fn new(setting: Setting) -> Self {
-        Self { setting, native: None, open: None, interfaces: 0, first: None, fine: false }
+        Self {
+            setting,
+            native: None,
+            open: None,
+            interfaces: 0,
+            first: None,
+            fcs_len: None,
+            fine: false,
+        }
     }
 
     /// A block other than a packet's: only what pcap cannot hold is noted.
@@ -65,7 +75,7 @@ impl PcapShape {
         match block.body {
             Body::PcapHeader(header) => {
                 let Format::Pcap { order, nanos, variant } = header.format else { return };
-                self.interface(header.link_type, header.snaplen, nanos, losses);
+                self.interface(header.link_type, header.snaplen, header.fcs_len, nanos, losses);
                 let same_unit = match self.setting.format {
                     OutputFormat::MicrosPcap => !nanos,
                     OutputFormat::NsecPcap => nanos,
@@ -91,6 +101,7 @@ impl PcapShape {
                 let interface = block.interface();
                 let unit = interface.as_ref().map_or(Resolution::MICROS, |i| i.resolution);
                 let fine = unit.is_binary() || unit.exponent() > Resolution::MICROS.exponent();
+                let fcs_len = interface.as_ref().and_then(|interface| interface.fcs_len);
                 let facts = interface.is_some_and(|interface| {
                     interface.name.is_some()
                         || interface.description.is_some()
@@ -98,11 +109,13 @@ impl PcapShape {
                         || interface.os.is_some()
                         || interface.hardware.is_some()
                         || interface.mac.is_some()
+                        || interface.fcs_len.is_some_and(|len| fcs_field(len).is_none())
                 });
                 if facts {
                     losses.add(Loss::InterfaceFacts);
                 }
-                self.interface(description.link_type, description.snaplen, fine, losses);
+                let (link_type, snaplen) = (description.link_type, description.snaplen);
+                self.interface(link_type, snaplen, fcs_len, fine, losses);
             }
             Body::NameResolution => losses.add(Loss::Names),
             Body::Statistics(_) => losses.add(Loss::Statistics),
@@ -111,10 +124,18 @@ impl PcapShape {
         }
     }
 
-    fn interface(&mut self, link_type: LinkType, snaplen: u32, fine: bool, losses: &mut Losses) {
+    fn interface(
+        &mut self,
+        link_type: LinkType,
+        snaplen: u32,
+        fcs_len: Option<u8>,
+        fine: bool,
+        losses: &mut Losses,
+    ) {
         self.interfaces += 1;
         if self.interfaces == 1 {
             self.first = Some((link_type, snaplen));
+            self.fcs_len = fcs_len;
             self.fine = fine;
         } else {
             if self.interfaces == 2 {
@@ -191,7 +212,12 @@ impl PcapShape {
             header.extend(order.bytes16(4));
             header.extend([0; 8]);
             header.extend(order.bytes32(snaplen_of(told)));
-            header.extend(order.bytes32(link_type.0.into()));
+            // what a tunnel carries has none, nor is one length that of several interfaces
+            let fcs = self.fcs_len.filter(|_| {
+                self.interfaces == 1 && self.first.is_some_and(|(first, _)| first == link_type)
+            });
+            let fcs = fcs.and_then(fcs_field).unwrap_or_default();
+            header.extend(order.bytes32(u32::from(link_type.0) | fcs));
             writer.raw(&header)?;
             Open { order, nanos, link_type, native: false }
         };
@@ -211,6 +237,12 @@ impl PcapShape {
         }
         Ok(())
     }
+}
+
+/// The bits of the link type's field that tell the length of a frame check sequence, in units of 16 bits (section 4); `None` for a
+/// length that they cannot tell.
+fn fcs_field(len: u8) -> Option<u32> {
+    (len.is_multiple_of(2) && len <= 30).then_some(u32::from(len / 2) << 28 | 1 << 26)
 }
 
 /// A record of the only input, which is a pcap file of the same unit.
@@ -252,6 +284,9 @@ fn own_record<W: Sink>(
     let time = packet.frame.time;
     if packet.kind == Kind::Simple {
         losses.add(Loss::NoTime);
+    }
+    if packet.has_long_header() {
+        losses.add(Loss::RecordFields);
     }
     if packet.has_options() {
         losses.add(Loss::PacketOptions);

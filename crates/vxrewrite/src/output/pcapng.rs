@@ -211,6 +211,9 @@ impl PcapngShape {
         if packet.kind == Kind::Simple {
             losses.add(Loss::NoTime);
         }
+        if packet.has_long_header() {
+            losses.add(Loss::RecordFields);
+        }
         let mut number = known.number;
         if let Some(carrier) = out.tunnel {
             match self.interfaces.made(file, interface, carrier, out.link_type, order) {

@@ -130,7 +130,8 @@ pub(crate) struct ActionArgs {
     #[arg(long)]
     pub(crate) tunnel_only: bool,
 
-    /// Keep all headers of each packet, and no payload behind the innermost one.
+    /// Keep all headers of each packet, through tunnels and other carriers and in what ICMP errors quote, and no payload
+    /// behind them.
     #[arg(long)]
     pub(crate) headers_only: bool,
 }

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use vxcap::write::{PacketOptions, PcapngWriter, Section};
+use vxcap::{Frame, FrameFlags, Interface, LinkType, Timestamp};
+
 use crate::harness::{Folder, arg, captures, packets, vxrewrite};
 
 /// A pcap file of one packet.
@@ -259,4 +262,119 @@ fn signals_take_unfinished_files_away() {
         }
         assert_eq!(folder.names(), [""; 0], "SIG{signal}");
     }
+}
+
+#[test]
+fn what_pcap_headers_tell_goes_both_ways_or_is_told() {
+    let folder = Folder::new();
+    let (file, ng, back) = (folder.file("in.pcap"), folder.file("a.pcapng"), folder.file("b.pcap"));
+    // a frame check sequence of 4 bytes: its length in units of 16 bits, and that it holds
+    let mut with_fcs = TINY.to_vec();
+    with_fcs[23] = 0x24;
+    fs::write(&file, &with_fcs).unwrap();
+    for (from, to) in [(&file, &ng), (&ng, &back)] {
+        let run = vxrewrite(["-r", arg(from), "-w", arg(to)]);
+        assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+    }
+    assert_eq!(fs::read(&back).unwrap()[20..24], with_fcs[20..24]);
+    // patched pcap: 8 more bytes in each record's header
+    let mut patched = TINY[..40].to_vec();
+    patched[..4].copy_from_slice(&0xa1b2_cd34_u32.to_le_bytes());
+    patched.extend([1, 0, 0, 0, 8, 0, 0, 0]);
+    patched.extend(&TINY[40..]);
+    fs::write(&file, &patched).unwrap();
+    for (out, format) in [(&ng, "pcapng"), (&back, "nsecpcap")] {
+        let run = vxrewrite(["-r", arg(&file), "-w", arg(out), "-F", format]);
+        assert!(run.stderr.contains("that only patched pcap holds"), "{format}: {}", run.stderr);
+        assert_eq!(packets(out)[0].2, TINY[40..]);
+    }
+    let run = vxrewrite(["-r", arg(&file), "-w", arg(&back), "-F", "pcap", "--snaplen", "1"]);
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn compressed_files_that_are_cut_off_say_so() {
+    let folder = Folder::new();
+    let (file, out) = (folder.file("in.pcap"), folder.file("out.pcap"));
+    // what does not compress, so that the cut is in the middle of it
+    let mut number = 1_u64;
+    let mut bytes = TINY.to_vec();
+    for _ in 0..10_000 {
+        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        bytes.extend(&TINY[24..38]);
+        bytes.extend([0, 0]);
+        bytes.extend(&number.to_be_bytes()[..2]);
+    }
+    fs::write(&file, bytes).unwrap();
+    for ending in ["gz", "zst", "lz4"] {
+        let whole = folder.file(&format!("whole.pcap.{ending}"));
+        assert_eq!(vxrewrite(["-r", arg(&file), "-w", arg(&whole)]).status, 0);
+        let whole = fs::read(&whole).unwrap();
+        for len in [6, whole.len() / 2, whole.len() - 1] {
+            let cut = folder.file(&format!("cut.{ending}"));
+            fs::write(&cut, &whole[..len]).unwrap();
+            let run = vxrewrite(["-r", arg(&cut), "-w", arg(&out)]);
+            assert_eq!(run.status, 1);
+            let words = format!("file is cut off at its byte {len} ");
+            assert!(run.stderr.contains(&words), "{ending} {len}: {}", run.stderr);
+        }
+    }
+    // a block of an impossible kind
+    let mut lz4 = fs::read(folder.file("whole.pcap.lz4")).unwrap();
+    lz4[20..60].fill(0xff);
+    let damaged = folder.file("damaged.lz4");
+    fs::write(&damaged, lz4).unwrap();
+    let run = vxrewrite(["-r", arg(&damaged), "-w", arg(&out)]);
+    assert_eq!(run.status, 1);
+    assert!(run.stderr.contains("the lz4 file is damaged"), "{}", run.stderr);
+}
+
+#[test]
+fn times_before_1970_are_told_as_such() {
+    let folder = Folder::new();
+    let (file, out) = (folder.file("in.pcapng"), folder.file("out.pcap"));
+    let mut writer = PcapngWriter::new(Vec::new());
+    writer.section(&Section::default()).unwrap();
+    let interface = Interface { ts_offset: -2000, ..Interface::new(LinkType::ETHERNET, 0) };
+    writer.interface(&interface, &[]).unwrap();
+    let frame = Frame {
+        time: Timestamp::from_nanos(-1_990_000_000_000),
+        link_type: LinkType::ETHERNET,
+        interface: 0,
+        orig_len: 60,
+        data: &[0; 60],
+        flags: FrameFlags::default(),
+    };
+    writer.packet(&frame, &PacketOptions::default()).unwrap();
+    fs::write(&file, writer.finish().unwrap()).unwrap();
+    let run = vxrewrite(["-r", arg(&file), "-w", arg(&out)]);
+    assert_eq!(run.status, 1);
+    assert!(run.stderr.contains("a time 1990 seconds before 1970"), "{}", run.stderr);
+}
+
+#[test]
+fn nodes_whose_names_are_alike_have_files_of_their_own() {
+    let folder = Folder::new();
+    let file = folder.file("in.pcap");
+    let frame = vxlan::example::SYN;
+    let len = (frame.len() as u32).to_le_bytes();
+    let mut bytes = TINY[..24].to_vec();
+    for third in [1, 2, 3, 4] {
+        let mut frame = frame.to_vec();
+        frame[50 + 14 + 14] = third; // the sender's subnet
+        frame[50 + 14 + 18] = 99; // the receiver's
+        bytes.extend([[10, 0, 0, 0], [0; 4], len, len].concat());
+        bytes.extend(frame);
+    }
+    fs::write(&file, bytes).unwrap();
+    let out = folder.file("out.pcap");
+    let mut args = vec!["-r", arg(&file), "-w", arg(&out), "--split", "node"];
+    for cidr in ["a:b=10.244.1.0/24", "a_b=10.244.2.0/24", "no-node=10.244.3.0/24"] {
+        args.extend(["--pod-cidr", cidr]);
+    }
+    let run = vxrewrite(args);
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+    let files =
+        ["in.pcap", "out-a%3ab.pcap", "out-a_b.pcap", "out-no%2dnode.pcap", "out-no-node.pcap"];
+    assert_eq!(folder.names(), files);
 }
