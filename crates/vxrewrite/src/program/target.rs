@@ -198,9 +198,15 @@ impl<W: Write> Compressed<W> {
             }
             Some(Compression::Zstd) => {
                 let level = zstd::DEFAULT_COMPRESSION_LEVEL;
-                Self::Zstd(Box::new(zstd::Encoder::new(sink, level)?))
+                let mut encoder = zstd::Encoder::new(sink, level)?;
+                // without it a flipped bit may be decompressed to something else without a word
+                encoder.include_checksum(true)?;
+                Self::Zstd(Box::new(encoder))
             }
-            Some(Compression::Lz4) => Self::Lz4(Box::new(lz4_flex::frame::FrameEncoder::new(sink))),
+            Some(Compression::Lz4) => {
+                let info = lz4_flex::frame::FrameInfo::new().content_checksum(true);
+                Self::Lz4(Box::new(lz4_flex::frame::FrameEncoder::with_frame_info(info, sink)))
+            }
         })
     }
 

@@ -318,6 +318,13 @@ fn compressed_files_that_are_cut_off_say_so() {
             let words = format!("file is cut off at its byte {len} ");
             assert!(run.stderr.contains(&words), "{ending} {len}: {}", run.stderr);
         }
+        // a packet's byte, which decompresses to another one: the checksum tells
+        let mut flipped = whole;
+        let at = flipped.len() * 3 / 4;
+        flipped[at] ^= 1;
+        let damaged = folder.file(&format!("flipped.{ending}"));
+        fs::write(&damaged, flipped).unwrap();
+        assert_eq!(vxrewrite(["-r", arg(&damaged), "-w", arg(&out)]).status, 1, "{ending}");
     }
     // a block of an impossible kind
     let mut lz4 = fs::read(folder.file("whole.pcap.lz4")).unwrap();
