@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use vxcli::Failure;
 use vxcli::args::{MapArgs, SelectArgs, TunnelArgs};
 
 use crate::flows::command::FlowsCommand;
@@ -126,6 +127,24 @@ pub(crate) struct InputArgs {
 
     #[command(flatten)]
     pub(crate) live: LiveArgs,
+}
+
+impl InputArgs {
+    /// How many bytes of a frame count: `-s 0` and none mean all, as with tcpdump.
+    pub(crate) fn most_bytes(&self) -> usize {
+        self.snaplen.filter(|&n| n != 0).map_or(usize::MAX, |n| n as usize)
+    }
+
+    /// # Errors
+    ///
+    /// [`Failure::Usage`] where no file is named to read; `expression`: the words as typed.
+    pub(crate) fn needs_files(&self, expression: &[String]) -> Result<(), Failure> {
+        if self.read.is_empty() {
+            let ways = "a capture file with -r FILE, or a device with -i";
+            return Err(Failure::nothing_to_read(ways, expression));
+        }
+        Ok(())
+    }
 }
 
 /// Capturing live.

@@ -22,12 +22,7 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
     if !args.input.live.interface.is_empty() {
         return live::run(args, terminal);
     }
-    if args.input.read.is_empty() {
-        return Err(Failure::nothing_to_read(
-            "a capture file with -r FILE, or a device with -i",
-            &args.select.expression,
-        ));
-    }
+    args.input.needs_files(&args.select.expression)?;
     let decoder = setup::decoder(&args.input.tunnel)?;
     let map = Following::once(&args.map, terminal)?;
     let mut selection = Selection::new(&selected(&args.select, &args.input)?, &map)?;

@@ -61,7 +61,7 @@ impl<'w> Pipeline<'w> {
         output: Output<'w>,
     ) -> Self {
         let printed = !args.print.count_only && (save.is_none() || args.write.print_too);
-        let snaplen = args.input.snaplen.filter(|&n| n != 0).map_or(usize::MAX, |n| n as usize);
+        let snaplen = args.input.most_bytes();
         let most = args.input.count.unwrap_or(u64::MAX);
         let mut pipeline = Self {
             decoder,

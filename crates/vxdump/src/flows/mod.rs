@@ -42,19 +42,14 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     if !args.input.live.interface.is_empty() {
         return live::run(args, terminal);
     }
-    if args.input.read.is_empty() {
-        return Err(Failure::nothing_to_read(
-            "a capture file with -r FILE, or a device with -i",
-            &args.select.expression,
-        ));
-    }
+    args.input.needs_files(&args.select.expression)?;
     let decoder = setup::decoder(&args.input.tunnel)?;
     let map = Following::once(&args.map, terminal)?;
     let mut source = Source::open(&args.input.read)?;
     let job = Job {
         config: config(&args.limits, &Config::without_timeouts(), decoder),
         map: &map,
-        snaplen: args.input.snaplen.filter(|&n| n != 0).map_or(usize::MAX, |n| n as usize),
+        snaplen: args.input.most_bytes(),
         most: args.input.count.unwrap_or(u64::MAX),
         threads: threads(&args.limits),
     };

@@ -106,7 +106,7 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
         summarizer,
         map,
         following,
-        snaplen: args.input.snaplen.filter(|&n| n != 0).map_or(usize::MAX, |n| n as usize),
+        snaplen: args.input.most_bytes(),
         most: args.input.count.unwrap_or(u64::MAX),
         selected: 0,
         batch: Vec::with_capacity(TOGETHER),

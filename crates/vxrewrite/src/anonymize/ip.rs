@@ -90,15 +90,7 @@ impl Rewrite<'_> {
     /// 3.1), traceroute (RFC 1393).
     fn ipv4_options(&mut self, mut at: usize, end: usize, carrier: &mut Carrier) {
         while at < end {
-            let Some(kind) = self.byte(at) else { return };
-            let len = match kind {
-                0 => return,
-                1 => 1,
-                _ => self.byte(at + 1).map_or(0, usize::from),
-            };
-            if len == 0 || (len == 1 && kind != 1) {
-                return;
-            }
+            let Some((kind, len)) = self.option(at) else { return };
             let option_end = (at + len).min(end);
             match kind {
                 7 | 131 | 137 => {

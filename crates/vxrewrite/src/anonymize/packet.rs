@@ -160,6 +160,16 @@ impl Rewrite<'_> {
         self.old.get(at..self.end)?.first_chunk().copied()
     }
 
+    /// Kind and length of an option of IPv4 or TCP (RFC 791 section 3.1, RFC 9293 section 3.1), which may go on behind the
+    /// bytes; `None` at the end of the options and where the length makes no sense.
+    pub(super) fn option(&self, at: usize) -> Option<(u8, usize)> {
+        match self.byte(at)? {
+            0 => None,
+            1 => Some((1, 1)),
+            kind => Some((kind, self.byte(at + 1).map(usize::from).filter(|&len| len > 1)?)),
+        }
+    }
+
     /// The byte at an offset.
     pub(super) fn byte(&self, at: usize) -> Option<u8> {
         self.bytes(at).map(|[byte]| byte)

@@ -91,15 +91,7 @@ impl Rewrite<'_> {
         let header = self.byte(area.at + 12).map_or(0, |byte| usize::from(byte >> 4) * 4);
         let mut at = area.at + 20;
         while at < area.at + header {
-            let Some(kind) = self.byte(at) else { return };
-            let len = match kind {
-                0 => return,
-                1 => 1,
-                _ => self.byte(at + 1).map_or(0, usize::from),
-            };
-            if len == 0 || (len == 1 && kind != 1) {
-                return;
-            }
+            let Some((kind, len)) = self.option(at) else { return };
             if kind == 30 && self.byte(at + 2).is_some_and(|byte| byte >> 4 == 3) {
                 match len {
                     8 | 10 | 16 | 18 => self.v4(at + 4),
