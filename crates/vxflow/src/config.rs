@@ -30,8 +30,8 @@ pub struct Config {
     /// retransmissions, and are counted in [`Counts::copies`](crate::Counts::copies). Where the packets of one
     /// direction legitimately take two interfaces (a bond captured at its members), keep `true`.
     pub count_copies: bool,
-    /// The most fragmented packets, per address family, whose ports are remembered for their later fragments; the
-    /// oldest go first.
+    /// The most fragmented packets, per address family, whose ports are remembered for their later fragments, and the
+    /// most later fragments that came first and wait for those; the oldest go first.
     pub max_fragmented: usize,
     /// The decoder of the packets: needed to find the innermost of nested tunnels, and to decode what ICMP errors
     /// quote.

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::digest::{Digest, What};
 use crate::entry::{CLOSED, Cold, Counted, Hot, NONE};
-use crate::fragments::{Fragments, Place};
+use crate::fragments::{Fragments, PATIENCE};
 use crate::index::Index;
 use crate::key::{Address, Key, KeyHasher, Kind, NO_VNI};
 use crate::record::{EndReason, FlowRecord};
@@ -27,7 +27,7 @@ pub(crate) struct Family<A: Address> {
     live: usize,
     /// flows that go on, and closed connections
     lists: [List; 2],
-    fragments: Fragments<A>,
+    pub(crate) fragments: Fragments<A>,
     hasher: KeyHasher,
 }
 
@@ -120,9 +120,9 @@ impl<A: Address> Family<A> {
         self.hot.get(slot).map_or(0, Hot::touch)
     }
 
-    /// Finds out what a fragment or a marker means.
+    /// Takes in a fragment or a marker.
     #[cold]
-    pub(crate) fn place(&mut self, digest: &Digest<A>) -> Place<Digest<A>> {
+    pub(crate) fn place(&mut self, digest: &Digest<A>) {
         if digest.what != What::Quoted {
             return self.fragments.place(digest, &self.hasher);
         }
@@ -131,7 +131,6 @@ impl<A: Address> Family<A> {
         if let Some(cold) = slot.and_then(|slot| self.cold.get_mut(slot as usize)) {
             cold.add_icmp_error();
         }
-        Place::Nowhere
     }
 
     /// Counts a packet like nearly all are, of the flow in this slot. Returns `false` where it is another flow's or not so
@@ -273,6 +272,9 @@ impl<A: Address> Family<A> {
             for _ in 0..most {
                 let slot = self.lists[usize::from(list)].head;
                 let Some(hot) = self.hot.get(slot) else { break };
+                // fragments without a first one are counted when they have waited for it
+                let late = if hot.key.kind == Kind::Fragments { PATIENCE } else { 0 };
+                let time = time.saturating_sub(late);
                 if is_over(hot, time, clerk.config) {
                     let reason = if list == 0 { EndReason::Idle } else { EndReason::Closed };
                     self.end(slot, reason, clerk.ended);

@@ -37,7 +37,7 @@
 //! - One network identifier and one inner 5-tuple, both directions. The same addresses in two networks are two flows;
 //!   plain packets are in none. With tunnels in tunnels, the network is that of the innermost one.
 //! - ICMP echo goes by its identifier, other ICMP messages by type and code.
-//! - Later fragments join the flow of their first fragment. Later fragments of *outer* packets are only
+//! - Later fragments join the flow of their first fragment, also where they come up to a second before it. Later fragments of *outer* packets are only
 //!   [counted](TableCounts::tunnel_fragments): the first one has the inner headers and stands for the whole packet.
 //! - A SYN with another initial sequence number begins a new flow.
 //!
@@ -59,7 +59,8 @@
 //!
 //! - Memory is bounded by [`Config::max_flows`], at most 290 bytes a flow for IPv4 and 350 for IPv6, plus 48 each where the
 //!   underlay is IPv6 and where TCP's health is not perfect, and up to 360 while a flow has several DNS or echo requests
-//!   outstanding; and by [`Config::max_fragmented`]. Records of ended flows are kept until they are taken.
+//!   outstanding; and by [`Config::max_fragmented`], at most 750 bytes each for IPv4 and 1,200 for IPv6. Records of
+//!   ended flows are kept until they are taken.
 //! - A flow is pushed out only when the table is full, and never one that was among the last 7/8 of `max_flows` packets.
 //! - What is over depends on the flow's own packets and times, not on when the table looks: a file gives the same records
 //!   each time, and with any number of threads, while none are pushed out. (A capture whose times go back by more than

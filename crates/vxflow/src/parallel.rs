@@ -108,9 +108,12 @@ where
     let state = work.state.into_inner().unwrap_or_else(PoisonError::into_inner);
     let tables = work.tables.into_iter();
     let tables = tables.map(|table| table.into_inner().unwrap_or_else(PoisonError::into_inner));
-    let tunnel_fragments = state.sorter.map_or(0, |sorter| sorter.tunnel_fragments);
-    let not_ip = state.not_ip;
-    let flows = Flows { tables: tables.collect(), not_ip, tunnel_fragments };
+    let mut tables: Vec<_> = tables.collect();
+    let tunnel_fragments = state.sorter.map_or(0, |mut sorter| {
+        sorter.settle(&mut tables);
+        sorter.tunnel_fragments
+    });
+    let flows = Flows { tables, not_ip: state.not_ip, tunnel_fragments };
     (flows, state.error.map_or(Ok(()), |(_, error)| Err(error)))
 }
 

@@ -153,30 +153,46 @@ impl Sorter {
         }
     }
 
-    /// Gives the fragments of a part to their tables.
+    /// Gives the fragments of a part to their tables, with those that have waited for one of them.
     pub(crate) fn sort(&mut self, part: &mut Part) {
         let tables = part.batches.len();
         for (number, fragment) in part.fragments.drain(..).enumerate() {
-            let hasher = self.summarizer.hasher();
-            let place = match &fragment.0 {
-                Either::V4(digest) => {
-                    self.v4.place(digest, hasher).map(|digest| Summary(Either::V4(digest)))
-                }
-                Either::V6(digest) => {
-                    self.v6.place(digest, hasher).map(|digest| Summary(Either::V6(digest)))
-                }
-            };
-            match place {
-                Place::Flow(summary) => {
-                    let Some(table) = summary.shard(tables) else { continue };
-                    let batch = &mut part.batches[table];
-                    let later = batch.steps.partition_point(|step| step.passed <= number);
-                    let before =
-                        batch.steps.get(later).map_or(batch.summaries.len(), |step| step.summary);
-                    batch.fragments.push((before, summary));
-                }
+            match &fragment.0 {
+                Either::V4(digest) => self.v4.place(digest, self.summarizer.hasher()),
+                Either::V6(digest) => self.v6.place(digest, self.summarizer.hasher()),
+            }
+            while let Some(summary) = self.settled() {
+                let Some(table) = summary.shard(tables) else { continue };
+                let batch = &mut part.batches[table];
+                let later = batch.steps.partition_point(|step| step.passed <= number);
+                let before =
+                    batch.steps.get(later).map_or(batch.summaries.len(), |step| step.summary);
+                batch.fragments.push((before, summary));
+            }
+        }
+    }
+
+    /// Gives those that still wait to `tables`: no further parts come.
+    pub(crate) fn settle(&mut self, tables: &mut [FlowTable]) {
+        self.v4.give_up_all();
+        self.v6.give_up_all();
+        while let Some(summary) = self.settled() {
+            if let Some(table) = summary.shard(tables.len()) {
+                tables[table].add(&summary);
+            }
+        }
+    }
+
+    /// The next fragment whose flow is known.
+    fn settled(&mut self) -> Option<Summary> {
+        loop {
+            let v4 = self.v4.settled().map(|place| place.map(|digest| Summary(Either::V4(digest))));
+            let next = v4.or_else(|| {
+                self.v6.settled().map(|place| place.map(|digest| Summary(Either::V6(digest))))
+            });
+            match next? {
+                Place::Flow(summary) => return Some(summary),
                 Place::Carried => self.tunnel_fragments += 1,
-                Place::Nowhere => {}
             }
         }
     }

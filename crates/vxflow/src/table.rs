@@ -127,9 +127,18 @@ impl FlowTable {
         self.families.v4.live_records().chain(self.families.v6.live_records())
     }
 
+    /// Counts the later fragments that still wait for their first one: no further packets come. [`FlowTable::finish`] does
+    /// it too, but then [`FlowTable::counts`] are no longer to be had.
+    pub fn settle(&mut self) {
+        self.families.v4.fragments.give_up_all();
+        self.families.v6.fragments.give_up_all();
+        self.families.count_given_up();
+    }
+
     /// Ends all flows: gives the records that [`FlowTable::ended`] has not given yet, then those of the table, each made
     /// when it is asked for.
-    pub fn finish(self) -> impl Iterator<Item = FlowRecord> {
+    pub fn finish(mut self) -> impl Iterator<Item = FlowRecord> {
+        self.settle();
         let Families { ended, v4, v6, .. } = self.families;
         ended.into_iter().chain(v4.into_records()).chain(v6.into_records())
     }
@@ -144,7 +153,7 @@ impl FlowTable {
         self.len() == 0
     }
 
-    /// What was counted so far.
+    /// What was counted so far: not yet the fragments that wait for their first one (see [`FlowTable::settle`]).
     pub const fn counts(&self) -> TableCounts {
         TableCounts { not_ip: self.summarizer.not_ip(), ..self.families.counts }
     }
@@ -245,6 +254,7 @@ impl Families {
             }
         };
         counts.packets -= clerk.left_out;
+        *now = clerk.now;
         self.tick(time);
     }
 
@@ -260,11 +270,39 @@ impl Families {
             Self::count(family, other, (digest, guess), counts, clerk);
             return;
         }
-        match family.place(digest) {
-            Place::Flow(digest) => Self::count(family, other, (&digest, NONE), counts, clerk),
-            Place::Carried => counts.tunnel_fragments += 1,
-            Place::Nowhere => {}
+        family.place(digest);
+        Self::count_settled(family, other, counts, clerk);
+    }
+
+    /// Counts the fragments of which it is known what they belong to.
+    #[cold]
+    fn count_settled<A: Address, B: Address>(
+        family: &mut Family<A>,
+        other: &mut Family<B>,
+        counts: &mut TableCounts,
+        clerk: &mut Clerk<'_>,
+    ) {
+        while let Some(place) = family.fragments.settled() {
+            match place {
+                Place::Flow(digest) => {
+                    Self::count(family, other, (&digest, NONE), counts, clerk);
+                    // so many may come at once that their flows' ages are to be told apart
+                    clerk.now = clerk.now.wrapping_add(1);
+                }
+                Place::Carried => counts.tunnel_fragments += 1,
+            }
         }
+    }
+
+    /// Counts the fragments that have waited for their first one, as far as they no longer do.
+    fn count_given_up(&mut self) {
+        let patience = self.patience();
+        let Self { config, v4, v6, now, counts, ended } = self;
+        let mut clerk = Clerk { config, now: *now, patience, ended, left_out: 0 };
+        Self::count_settled(v4, v6, counts, &mut clerk);
+        Self::count_settled(v6, v4, counts, &mut clerk);
+        counts.packets -= clerk.left_out;
+        *now = clerk.now;
     }
 
     #[inline]
@@ -297,6 +335,11 @@ impl Families {
     }
 
     fn sweep(&mut self, time: i64, most: usize, moves: usize) {
+        if self.v4.fragments.any_wait() || self.v6.fragments.any_wait() {
+            self.v4.fragments.give_up(time);
+            self.v6.fragments.give_up(time);
+            self.count_given_up();
+        }
         let patience = self.patience();
         let Self { config, now, ended, .. } = self;
         let mut clerk = Clerk { config, now: *now, patience, ended, left_out: 0 };

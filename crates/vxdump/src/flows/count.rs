@@ -88,6 +88,7 @@ impl Job<'_> {
         }
         batch.count();
         let Batch { mut table, summarizer, .. } = batch;
+        table.settle();
         counted.counts = table.counts();
         counted.counts.not_ip = summarizer.not_ip();
         table.ended().try_for_each(&mut *ended)?;

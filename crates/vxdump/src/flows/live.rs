@@ -93,6 +93,7 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     let captured =
         capture(&mut taps, &mut following, &mut watch, &mut table, &signals, interval, &mut told);
 
+    table.settle();
     let counts = table.counts();
     // what is left at the end comes in order, and may take its time
     watch.as_they_end = false;
