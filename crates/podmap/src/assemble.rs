@@ -106,22 +106,18 @@ pub(crate) fn assemble(builder: &Builder) -> PodMap {
     let underlays = underlays(&assembly.naming, &rows);
 
     let known = !assembly.records.is_empty() || !vteps.is_empty();
-    let (kind, label) = if known { (Kind::External, "external") } else { (Kind::Unknown, "?") };
-    let nobody = Record {
-        kind,
-        key: Cidr::host(IpAddr::from([0, 0, 0, 0])),
-        single: true,
-        within: NONE,
-        node: NONE,
-        pod: NONE,
-        namespace: Text::default(),
-        name: Text::default(),
-        label: assembly.texts.keep(&[label]),
-        source: NONE,
+    let sees_all = rows.iter().any(|row| !builder.partial.contains(&row.source));
+    let unknown = assembly.owner_of_nothing(Kind::Unknown, "?");
+    let (nobody, somebody) = if known {
+        let external = assembly.owner_of_nothing(Kind::External, "external");
+        (external, (!sees_all).then_some(unknown))
+    } else {
+        (unknown, None)
     };
     let mut map = PodMap {
         texts: assembly.texts,
         nobody,
+        somebody,
         records: assembly.records,
         addresses4: HashMap::default(),
         addresses6: HashMap::default(),
@@ -148,6 +144,22 @@ pub(crate) fn assemble(builder: &Builder) -> PodMap {
 impl<'b> Assembly<'b> {
     fn source_label(&self, source: u32) -> String {
         self.sources.get(source as usize).cloned().unwrap_or_default()
+    }
+
+    /// Who has addresses that no row has.
+    fn owner_of_nothing(&mut self, kind: Kind, label: &str) -> Record {
+        Record {
+            kind,
+            key: Cidr::host(IpAddr::from([0, 0, 0, 0])),
+            single: true,
+            within: NONE,
+            node: NONE,
+            pod: NONE,
+            namespace: Text::default(),
+            name: Text::default(),
+            label: self.texts.keep(&[label]),
+            source: NONE,
+        }
     }
 
     /// Takes the ranges of `rows` into the records, and makes the tables of IPv4 and IPv6.

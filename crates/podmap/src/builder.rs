@@ -162,6 +162,8 @@ pub struct Builder {
     pub(crate) local: Option<String>,
     /// Files that were read and gave no row.
     pub(crate) barren: Vec<Source>,
+    /// Sources that see a part of the cluster only.
+    pub(crate) partial: Vec<Source>,
 }
 
 impl Builder {
@@ -180,6 +182,12 @@ impl Builder {
     pub fn forget(&mut self, source: Source) {
         self.rows.retain(|row| row.source != source);
         self.barren.retain(|barren| *barren != source);
+    }
+
+    /// Says that a source sees a part of the cluster only, as a node's kernel, which knows no services: in a map of
+    /// nothing else, whoever has a private address that no row has is not known, where they would be external else.
+    pub fn mark_partial(&mut self, source: Source) {
+        self.partial.push(source);
     }
 
     /// Names the node that [`NodeRef::Local`] and flannel's subnet.env speak of.

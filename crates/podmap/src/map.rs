@@ -62,6 +62,8 @@ pub struct PodMap {
     pub(crate) texts: Texts,
     /// Who has an address that no row has: external, or unknown in an empty map.
     pub(crate) nobody: Record,
+    /// The same for addresses that may be the cluster's, in a map that sees a part of it only.
+    pub(crate) somebody: Option<Record>,
     pub(crate) records: Vec<Record>,
     pub(crate) addresses4: HashMap<u32, u32, RandomState>,
     pub(crate) addresses6: HashMap<u128, u32, RandomState>,
@@ -108,7 +110,8 @@ pub struct Vtep<'m> {
 
 impl PodMap {
     /// Who has `address`. Never fails: an address outside the map is external, and in an empty map
-    /// every address is unknown.
+    /// every address is unknown. In a map of [partial](crate::Builder::mark_partial) sources alone, addresses outside the map
+    /// that are not public are unknown too.
     #[inline]
     pub fn owner(&self, address: IpAddr) -> Owner<'_> {
         let id = match address {
@@ -127,8 +130,13 @@ impl PodMap {
                 }
             }
         };
-        let record = self.records.get(id as usize).unwrap_or(&self.nobody);
+        let record = self.records.get(id as usize).unwrap_or_else(|| self.without_row(address));
         Owner { map: self, record }
+    }
+
+    /// Who has an address that no row has.
+    fn without_row(&self, address: IpAddr) -> &Record {
+        self.somebody.as_ref().filter(|_| !is_public(address)).unwrap_or(&self.nobody)
     }
 
     /// The node with this outer address: one that flannel announced, or any address of the node.
@@ -247,6 +255,28 @@ impl PodMap {
             node: self.node_name(entry.node).unwrap_or(""),
             record: entry.vtep,
             source: self.source_label(entry.source),
+        }
+    }
+}
+
+/// Whether an address is one of the internet's, which a cluster seldom gives to pods and services: not private, shared,
+/// local or special (RFC 6890, and the ranges of multicast and of the future), of IPv6 a global unicast one.
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            let [first, second, ..] = address.octets();
+            !(matches!(first, 0 | 127 | 224..)
+                || address.is_private()
+                || address.is_link_local()
+                || address.is_documentation()
+                // RFC 6598 and RFC 2544
+                || (first == 100 && second & 0xc0 == 64)
+                || (first == 198 && second & 0xfe == 18))
+        }
+        // RFC 4291 section 2.4, without RFC 3849's for documentation
+        IpAddr::V6(address) => {
+            let [first, second, ..] = address.segments();
+            first & 0xe000 == 0x2000 && (first, second) != (0x2001, 0x0db8)
         }
     }
 }

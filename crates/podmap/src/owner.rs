@@ -20,7 +20,7 @@ pub enum Kind {
     Vtep,
     /// Nobody in the map.
     External,
-    /// There is no map.
+    /// There is no map, or none that would know: see [`Builder::mark_partial`](crate::Builder::mark_partial).
     Unknown,
 }
 
@@ -102,7 +102,7 @@ impl<'m> Owner<'m> {
     /// | `node:NODE`, `node` | that node, some node |
     /// | `vtep:NODE` | that node's tunnel device (`x.y.z.0` of `flannel.1`) |
     /// | `external` | nobody's in the map |
-    /// | `?` | there is no map |
+    /// | `?` | not known: there is no map, or it sees a part of the cluster only |
     #[inline]
     pub fn label(self) -> &'m str {
         self.map.texts.text(self.record.label)

@@ -247,3 +247,37 @@ fn files_with_any_byte_changed_never_panic() {
         }
     }
 }
+
+#[test]
+fn who_sees_a_part_only_does_not_call_private_addresses_external() {
+    let mut builder = Builder::new();
+    let kernel = builder.source("kernel");
+    builder.mark_partial(kernel);
+    builder.add_pod_cidr(kernel, "n1", "10.244.1.0/24".parse().unwrap());
+    let part = builder.build();
+    assert_eq!(label(&part, "10.244.1.2"), "n1");
+    for address in
+        ["10.96.0.10", "172.31.0.1", "192.168.7.7", "100.64.0.1", "100.127.0.1", "169.254.20.10"]
+            .into_iter()
+            .chain([
+                "224.0.0.251",
+                "255.255.255.255",
+                "0.0.0.0",
+                "198.19.0.1",
+                "fd00::1",
+                "fe80::1",
+                "ff02::1",
+                "::",
+            ])
+    {
+        assert_eq!((label(&part, address), part.owner(ip(address)).kind()), ("?", Kind::Unknown));
+    }
+    for address in
+        ["8.8.8.8", "100.63.0.1", "100.128.0.1", "172.32.0.1", "198.20.0.1", "2606:4700::1111"]
+    {
+        assert_eq!(label(&part, address), "external");
+    }
+    // a file tells the whole
+    builder.read_bytes("more.txt", b"10.96.0.0/12 svc\n").unwrap();
+    assert_eq!(label(&builder.build(), "192.168.7.7"), "external");
+}

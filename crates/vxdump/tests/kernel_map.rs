@@ -1,6 +1,7 @@
 //! The names that a node's kernel gives, in a lab of network namespaces. As root.
 #![cfg(target_os = "linux")]
 
+use std::fmt::Display;
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
@@ -44,8 +45,12 @@ impl Lab {
     }
 
     fn kernel(&self, builder: &mut Builder) -> KernelMap {
-        let mut complain = |error| panic!("{error}");
-        KernelMap::open(Some(&self.netns("n1")), builder, &mut complain)
+        self.kernel_in("n1", builder)
+    }
+
+    fn kernel_in(&self, place: &str, builder: &mut Builder) -> KernelMap {
+        let mut complain = |error: &dyn Display| panic!("{error}");
+        KernelMap::open(Some(&self.netns(place)), builder, &mut complain)
             .expect("the tables are read")
     }
 }
@@ -93,6 +98,8 @@ fn flannels_topology_is_known_without_a_flag() {
     assert_eq!(label(&map, "172.18.0.2"), format!("node:{host}"));
     assert_eq!(label(&map, "172.18.0.4"), "node:172.18.0.4");
     assert_eq!(label(&map, "10.244.1.0"), format!("vtep:{host}"));
+    // the bridge's own address is no pod's
+    assert_eq!(label(&map, "10.244.1.1"), format!("node:{host}"));
     assert_eq!(label(&map, "10.244.2.0"), "vtep:172.18.0.3");
     assert_eq!(label(&map, "fd00:10:244:1::2"), host);
     assert_eq!(label(&map, "fd00:10:244:2::2"), "fc00:172:18::3");
@@ -137,6 +144,49 @@ fn names_of_other_sources_are_found_by_address() {
 }
 
 #[test]
+fn in_a_pod_its_node_is_asked_and_followed() {
+    if !is_root() {
+        return;
+    }
+    for options in [&["--ipv6"][..], &["--calico"]] {
+        let lab = Lab::up("p", options);
+        let mut builder = Builder::new();
+        // of the second node, so that it is found among others
+        let mut kernel = lab.kernel_in("n2p1", &mut builder);
+        let map = KernelMap::build(&mut builder);
+        let host = fs::read_to_string("/proc/sys/kernel/hostname").expect("the host has a name");
+        for (text, expected) in [
+            ("10.244.2.2", host.trim()),
+            ("10.244.1.2", "172.18.0.2"),
+            ("10.244.3.3", "172.18.0.4"),
+            ("10.96.0.10", "?"),
+            ("8.8.8.8", "external"),
+        ] {
+            assert_eq!(label(&map, text), expected, "{options:?}");
+        }
+        let tunnel = kernel.tunnels()[0].clone();
+        let mac = tunnel.mac.expect("it has one");
+        assert_eq!(kernel.remote_of(tunnel.device, mac), None, "no device of the pod's");
+
+        lab.command(&[
+            "exec",
+            "n2",
+            "ip",
+            "route",
+            "del",
+            &map.rows()
+                .find_map(|row| {
+                    (row.label == "172.18.0.4" && row.kind == Kind::Pod)
+                        .then(|| row.cidr.to_string())
+                })
+                .expect("it has pods"),
+        ]);
+        let map = next_map(&mut kernel, &mut builder);
+        assert_eq!(label(&map, "10.244.3.3"), "?", "{options:?}");
+    }
+}
+
+#[test]
 fn calicos_topology_is_known_too() {
     if !is_root() {
         return;
@@ -165,7 +215,9 @@ fn changes_are_followed_and_only_those_that_matter() {
     };
     on_n1("route del 10.244.3.0/24");
     let map = next_map(&mut kernel, &mut builder);
-    assert_eq!(map.owner(address("10.244.3.3")).kind(), Kind::External);
+    // a kernel does not know all of a cluster's private addresses
+    assert_eq!(map.owner(address("10.244.3.3")).kind(), Kind::Unknown);
+    assert_eq!(map.owner(address("8.8.8.8")).kind(), Kind::External);
     assert_eq!(label(&map, "10.244.2.3"), "172.18.0.3");
 
     on_n1("route add 10.244.3.0/24 via 10.244.2.0 dev flannel.1 onlink");
@@ -217,7 +269,7 @@ fn nodes_that_are_reached_without_a_tunnel_are_known() {
         map = next_map(&mut kernel, &mut builder);
     }
     for other in ["10.99.0.9", "10.98.1.9"] {
-        assert_eq!(map.owner(address(other)).kind(), Kind::External);
+        assert_eq!(map.owner(address(other)).kind(), Kind::Unknown);
     }
     assert_eq!(label(&map, "10.244.2.3"), "172.18.0.3");
 }

@@ -244,6 +244,61 @@ fn names_come_from_the_kernel() {
 }
 
 #[test]
+fn names_in_a_pod_come_from_its_nodes_kernel() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::up(&[]);
+    let node = fs::read_to_string("/proc/sys/kernel/hostname").expect("the host has a name");
+    let node = node.trim();
+    // from outside, and started in the pod's namespace
+    let mut inside = Command::new("ip");
+    let ours = env!("CARGO_BIN_EXE_vxdump");
+    inside.args(["netns", "exec", &lab.netns("n1p1"), ours, "-i", "eth0", "-l"]);
+    let captures = [lab.vxdump("n1p1", &["-i", "eth0", "-l"]), Running::start(inside, 1)];
+    lab.command(&["traffic", "ping"]);
+    lab.command(&["exec", "n1p1", "ping", "-c", "1", "10.244.1.1"]);
+    for capture in captures {
+        let (status, lines, said) = capture.end("TERM");
+        assert!(status.success() && !said.contains("warning"), "{said}");
+        for (packet, ends) in [
+            ("10.244.1.2 > 10.244.2.2: ICMP echo request", format!("{node} > 172.18.0.3")),
+            ("10.244.3.3 > 10.244.1.2: ICMP echo request", format!("172.18.0.4 > {node}")),
+            ("10.244.1.2 > 10.244.1.1: ICMP echo request", format!("{node} > node:{node}")),
+        ] {
+            let line = lines.lines().find(|line| line.contains(packet));
+            let line = line.unwrap_or_else(|| panic!("{packet}: {lines}"));
+            assert!(line.ends_with(&format!(" | {ends}")), "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_pod_whose_node_cannot_be_asked_is_told_what_to_do() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::up(&[]);
+    // enough to capture, and not to enter another namespace
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", &lab.netns("n1p1"), "setpriv", "--bounding-set"]);
+    command.args(["-all,+net_raw", "--inh-caps", "-all,+net_raw"]);
+    let output = command
+        .args([env!("CARGO_BIN_EXE_vxdump"), "map", "--map", "kernel", "10.244.2.2"])
+        .output()
+        .expect("setpriv is there");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.contains("warning: no names from the kernel") && said.contains("--map FILE"),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1, "{said}");
+    let found = String::from_utf8_lossy(&output.stdout);
+    assert!(found.contains('?'), "{found}");
+}
+
+#[test]
 fn a_killed_capture_leaves_a_file_that_can_be_read() {
     if !is_root() {
         return;

@@ -35,10 +35,11 @@ pub struct Device {
     /// The index of the bridge, bond or VRF that it is a port of.
     pub controller: Option<u32>,
     /// The index of the device that it stands on (VLAN, VXLAN), or of the other end (veth). Where
-    /// [`Self::lower_elsewhere`] is set, it is an index of another network namespace.
+    /// [`Self::lower_netns`] is set, it is an index of that network namespace.
     pub lower: Option<u32>,
-    /// Whether `lower` is in another network namespace.
-    pub lower_elsewhere: bool,
+    /// The number of the other network namespace that `lower` is in, where it is in another (`IFLA_LINK_NETNSID` of
+    /// `linux/if_link.h`): each namespace numbers others in its own way.
+    pub lower_netns: Option<i32>,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
 }
@@ -175,7 +176,7 @@ impl Device {
             hardware: ARPHRD_VOID,
             controller: None,
             lower: None,
-            lower_elsewhere: false,
+            lower_netns: None,
             addresses: Vec::new(),
         }
     }

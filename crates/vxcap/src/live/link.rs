@@ -32,7 +32,7 @@ pub(super) fn device(message: &LinkMessage) -> Device {
             LinkAttribute::Controller(index) => device.controller = Some(*index),
             // a device that stands on none has its own index there
             LinkAttribute::Link(index) => device.lower = Some(*index).filter(|&i| i != 0),
-            LinkAttribute::LinkNetNsId(_) => device.lower_elsewhere = true,
+            LinkAttribute::LinkNetNsId(number) => device.lower_netns = Some(*number),
             LinkAttribute::LinkInfo(info) => device.kind = kind(info),
             _ => {}
         }
@@ -114,7 +114,7 @@ pub(super) fn name_underlays(devices: &mut [Device]) {
     for device in devices {
         // the index is one of another namespace where the device was moved after it was made
         if let Kind::Vxlan(vxlan) = &mut device.kind
-            && !device.lower_elsewhere
+            && device.lower_netns.is_none()
         {
             vxlan.underlay_name = vxlan.underlay.and_then(|index| names.get(&index).cloned());
         }

@@ -20,6 +20,7 @@
 //! | capture from several devices in one thread | [`Capture::wait_for_any`] |
 //! | share a device's frames among threads | [`Fanout`] |
 //! | capture in a pod | [`Netns`] |
+//! | find the namespace of a pod's node | [`NodeNetns`] |
 //! | go on as another user | [`User`] |
 //! | read and follow the kernel's routes, neighbours and forwarding databases | [`TableReader`], [`TableWatch`] |
 //!
@@ -60,6 +61,8 @@ mod netlink;
 #[cfg(target_os = "linux")]
 mod netns;
 #[cfg(target_os = "linux")]
+mod node_netns;
+#[cfg(target_os = "linux")]
 mod ring;
 #[cfg(target_os = "linux")]
 mod setup;
@@ -77,5 +80,7 @@ pub use user::User;
 
 #[cfg(target_os = "linux")]
 pub use netns::Netns;
+#[cfg(target_os = "linux")]
+pub use node_netns::NodeNetns;
 #[cfg(target_os = "linux")]
 pub use tables::{Address, Forwarding, Neighbour, Route, TableReader, TableWatch, Tables};

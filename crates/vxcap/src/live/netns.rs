@@ -2,16 +2,15 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::{Error, sys};
 
-/// Where `ip netns` keeps its names (ip-netns(8)).
-const NAMED: &str = "/run/netns";
-/// The same place on systems where `/run` is not what `/var/run` is.
-const NAMED_OF_OLD: &str = "/var/run/netns";
+/// Where `ip netns` keeps its names (ip-netns(8)), and the same place on systems where `/run` is not what
+/// `/var/run` is.
+pub(super) const NAMED_FOLDERS: [&str; 2] = ["/run/netns", "/var/run/netns"];
 
 /// A network namespace, held open: it stays what it is, even where its name is removed.
 #[derive(Debug)]
@@ -69,6 +68,12 @@ impl Netns {
     }
 }
 
+impl AsFd for Netns {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
 /// Runs `work` inside a namespace, or where the caller is.
 pub(super) fn run_in<T: Send>(
     netns: Option<&Netns>,
@@ -86,7 +91,7 @@ fn candidates(wanted: &str) -> Vec<PathBuf> {
     }
     // an empty name, `.` and `..` would name the folder or its parent
     let is_name = !wanted.trim_matches('.').is_empty();
-    let folders = [NAMED, NAMED_OF_OLD].iter().filter(|_| is_name);
+    let folders = NAMED_FOLDERS.iter().filter(|_| is_name);
     folders.map(|folder| Path::new(folder).join(wanted)).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use netlink_packet_route::AddressFamily;
@@ -12,6 +12,7 @@ use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
 };
+use netlink_packet_route::nsid::{NsidAttribute, NsidMessage};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteMessage, RouteType, RouteVia,
 };
@@ -145,6 +146,18 @@ impl TableReader {
         link::name_underlays(&mut devices);
         devices.sort_by_key(|device| device.index);
         Ok(devices)
+    }
+
+    /// Which number another network namespace has here; `None` where it has none, and of what is no namespace.
+    pub(super) fn netns_number(&mut self, netns: BorrowedFd<'_>) -> Option<i32> {
+        let mut question = NsidMessage::default();
+        question.attributes = vec![NsidAttribute::Fd(u32::try_from(netns.as_raw_fd()).ok()?)];
+        let answer = self.netlink.entry(Message::GetNsId(question)).ok()??;
+        let Message::NewNsId(answer) = answer else { return None };
+        answer.attributes.iter().find_map(|attribute| match attribute {
+            NsidAttribute::Id(number) => Some(*number),
+            _ => None,
+        })
     }
 
     fn addresses(&mut self) -> Result<Vec<Address>, Error> {

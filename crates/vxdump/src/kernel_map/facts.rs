@@ -27,26 +27,24 @@ impl Facts {
             ..Self::default()
         };
         facts.read_routes(tables);
-        let through = facts.read_direct_routes(tables, pod_networks);
-        facts.read_node_addresses(tables, &through);
+        facts.read_direct_routes(tables, pod_networks);
+        facts.read_node_addresses(tables);
         facts
     }
 
-    /// What this node has in the underlay: the tunnels' own addresses, and all addresses of the
-    /// devices that they, or packets to other nodes' pods without a tunnel, go through.
-    fn read_node_addresses(&mut self, tables: &Tables, through: &[u32]) {
-        let mut underlays: Vec<u32> =
-            self.tunnels.iter().filter_map(|tunnel| tunnel.underlay).collect();
-        underlays.extend(through);
-        let on_underlay = tables.addresses.iter().filter(|row| {
+    /// What this node itself has: the tunnels' own outer addresses, and those of its devices, the bridge of its pods
+    /// among them. Not the tunnel devices', which are VTEPs, and not what is kept on loopback and dummy devices: there
+    /// kube-proxy's IPVS has all services.
+    fn read_node_addresses(&mut self, tables: &Tables) {
+        let of_devices = tables.addresses.iter().filter(|row| {
             let devices = &tables.devices;
             let at = devices.binary_search_by_key(&row.device, |device| device.index);
-            let device = at.ok().and_then(|at| devices.get(at));
-            let physical = device.is_some_and(|device| device.kind.is_underlay());
-            (physical || underlays.contains(&row.device)) && !is_link_local(row.address)
+            let kind = at.ok().and_then(|at| devices.get(at)).map(|device| &device.kind);
+            let is_other = matches!(kind, Some(Kind::Vxlan(_) | Kind::Loopback | Kind::Dummy));
+            !is_other && !is_link_local(row.address)
         });
         let own = self.tunnels.iter().filter_map(|tunnel| tunnel.local);
-        self.node_addresses = own.chain(on_underlay.map(|row| row.address)).collect();
+        self.node_addresses = own.chain(of_devices.map(|row| row.address)).collect();
         self.node_addresses.sort_unstable();
         self.node_addresses.dedup();
     }
@@ -90,8 +88,8 @@ impl Facts {
 
     /// Routes to other nodes' pods without a tunnel (flannel's host-gw and `DirectRouting`, Calico's routes within a subnet)
     /// have the node itself as their gateway. Any other network behind a router looks the same: only what lies where
-    /// pods are is taken. Gives the devices that these routes go through.
-    fn read_direct_routes(&mut self, tables: &Tables, pod_networks: &[Cidr]) -> Vec<u32> {
+    /// pods are is taken.
+    fn read_direct_routes(&mut self, tables: &Tables, pod_networks: &[Cidr]) {
         let own: Vec<Cidr> = self
             .pod_cidrs
             .iter()
@@ -104,7 +102,6 @@ impl Facts {
             };
             pod_networks.iter().any(within) || own.iter().any(|own| are_siblings(*own, cidr))
         };
-        let mut through = Vec::new();
         for route in &tables.routes {
             let (Some(device), Some(gateway)) = (route.device, route.gateway) else { continue };
             let Ok(cidr) = Cidr::around(route.destination, route.prefix_len) else { continue };
@@ -114,13 +111,11 @@ impl Facts {
             }
             self.pod_cidrs.push((NodeRef::Address(gateway), cidr));
             self.direct.push(gateway);
-            through.push(device);
         }
         self.pod_cidrs.sort_unstable();
         self.pod_cidrs.dedup();
         self.direct.sort_unstable();
         self.direct.dedup();
-        through
     }
 
     /// Puts it all into a builder. Other nodes are known by their underlay addresses; a file that knows their names
@@ -186,7 +181,7 @@ fn tunnel(device: &Device, tables: &Tables) -> Option<Tunnel> {
         port: vxlan.port,
         gpe: vxlan.gpe,
         local: vxlan.local,
-        underlay: vxlan.underlay.filter(|_| !device.lower_elsewhere),
+        underlay: vxlan.underlay.filter(|_| device.lower_netns.is_none()),
         mac: device.mac,
         addresses,
         endpoints,

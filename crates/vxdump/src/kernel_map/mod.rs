@@ -2,19 +2,20 @@
 //!
 //! A node's routes lead to the other nodes' pods, its neighbours and forwarding database say which node is behind which
 //! route, and its VXLAN devices which identifier and port the cluster uses. All that needs no privilege to read, and is told
-//! when it changes.
+//! when it changes. A pod's kernel tables know none of that: in a pod, its node's are asked.
 
 mod facts;
 mod subnet_env;
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::fs;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use podmap::{Builder, MapError, PodMap, Source};
-use vxcap::live::{Error, Netns, TableReader, TableWatch};
+use podmap::{Builder, PodMap, Source};
+use vxcap::live::{Error, Netns, NodeNetns, TableReader, TableWatch, Tables};
 
 use facts::Facts;
 use subnet_env::SubnetEnv;
@@ -37,6 +38,7 @@ pub struct KernelMap {
     watch: TableWatch,
     subnet_env: SubnetEnv,
     facts: Facts,
+    place: Place,
     /// Something changed since the tables were read.
     stale: bool,
     /// Not before this time are they read again.
@@ -44,6 +46,17 @@ pub struct KernelMap {
     pause: Duration,
     /// The devices' forwarding databases, for [`KernelMap::remote_of`].
     remotes: HashMap<(u32, [u8; 6]), IpAddr>,
+}
+
+/// Where the capture is, seen from the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Where they are.
+    Here,
+    /// In a pod of the node that they are of.
+    InPod,
+    /// They are a pod's own, which say nothing of the cluster.
+    Lost,
 }
 
 /// A VXLAN device of this node.
@@ -84,24 +97,39 @@ pub struct Endpoint {
 
 impl KernelMap {
     /// Reads the tables, of this network namespace or of another, and puts what they say into a new source of
-    /// `builder`. Flannel's subnet.env is another source, where the file is there.
+    /// `builder`; where that namespace is a pod's, those of the pod's node. Flannel's subnet.env is another source, where the
+    /// file is there.
     ///
     /// # Errors
     ///
-    /// What [`TableReader::read`] and [`TableWatch::open_in`] say. A subnet.env that makes no sense is
-    /// handed to `complain`.
+    /// What [`TableReader::read`] and [`TableWatch::open_in`] say. That a subnet.env makes no sense, or that a pod's node cannot be
+    /// asked, is handed to `complain`.
     pub fn open(
         netns: Option<&Netns>,
         builder: &mut Builder,
-        complain: &mut dyn FnMut(MapError),
+        complain: &mut dyn FnMut(&dyn Display),
     ) -> Result<Self, Error> {
+        let found = NodeNetns::find(netns)?;
+        let (netns, place) = match &found {
+            NodeNetns::Same => (netns, Place::Here),
+            NodeNetns::Around(node) => (Some(node), Place::InPod),
+            NodeNetns::Hidden(why) => {
+                let why = why.as_ref().map_or("it is not seen from here".into(), Error::to_string);
+                complain(&format_args!(
+                    "no names from the kernel: this network namespace looks like a pod's, and its node's is needed ({why}): \
+                     capture from the node with --netns, or give names with --map FILE"
+                ));
+                (netns, Place::Lost)
+            }
+        };
         // first to watch, then to read: what changes in between is read again
         let watch = TableWatch::open_in(netns)?;
         let mut reader = TableReader::open_in(netns)?;
         let tables = reader.read()?;
         let source = builder.source(LABEL);
+        builder.mark_partial(source);
         let subnet_env = SubnetEnv::open(subnet_env::PATH.as_ref(), builder, complain);
-        let facts = Facts::of(&tables, subnet_env.networks());
+        let facts = place.facts(&tables, &subnet_env);
         facts.fill(builder, source);
         let remotes = remotes(&facts);
         Ok(Self {
@@ -110,6 +138,7 @@ impl KernelMap {
             watch,
             subnet_env,
             facts,
+            place,
             stale: false,
             not_before: Instant::now() + PAUSE,
             pause: PAUSE,
@@ -151,7 +180,7 @@ impl KernelMap {
         self.stale = false;
         let read = self.reader.read();
         self.not_before = Instant::now() + self.pause;
-        let facts = Facts::of(&read?, self.subnet_env.networks());
+        let facts = self.place.facts(&read?, &self.subnet_env);
         if facts == self.facts && !other_file {
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
             return Ok(false);
@@ -164,15 +193,24 @@ impl KernelMap {
         Ok(true)
     }
 
-    /// The VXLAN devices, by their indices: the cluster's ports and identifiers.
+    /// The node's VXLAN devices, by their indices: the cluster's ports and identifiers.
     pub fn tunnels(&self) -> &[Tunnel] {
         &self.facts.tunnels
     }
 
     /// Where a frame on a VXLAN device comes from or goes to in the underlay, by its MAC address there: another
-    /// node's outer address, or this node's own.
+    /// node's outer address, or this node's own. In a pod there is no such device.
     pub fn remote_of(&self, device: u32, mac: [u8; 6]) -> Option<IpAddr> {
-        self.remotes.get(&(device, mac)).copied()
+        self.remotes.get(&(device, mac)).copied().filter(|_| self.place == Place::Here)
+    }
+}
+
+impl Place {
+    fn facts(self, tables: &Tables, subnet_env: &SubnetEnv) -> Facts {
+        match self {
+            Self::Here | Self::InPod => Facts::of(tables, subnet_env.networks()),
+            Self::Lost => Facts::default(),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Flannel's note of the cluster's network and its node's part of it, followed while it changes.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -32,9 +33,10 @@ impl SubnetEnv {
     pub(super) fn open(
         path: &Path,
         builder: &mut Builder,
-        complain: &mut dyn FnMut(MapError),
+        complain: &mut dyn FnMut(&dyn Display),
     ) -> Self {
         let source = builder.source(path.display().to_string());
+        builder.mark_partial(source);
         let mut subnet_env = Self {
             path: path.to_owned(),
             source,
@@ -45,7 +47,7 @@ impl SubnetEnv {
         match read(path) {
             Ok(bytes) => {
                 if let Err(error) = builder.read_into(source, &bytes) {
-                    complain(error);
+                    complain(&error);
                 }
                 subnet_env.take(bytes);
             }
@@ -55,7 +57,7 @@ impl SubnetEnv {
                     error.kind(),
                     io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
                 ) => {}
-            Err(cause) => complain(MapError::Io { file: path.display().to_string(), cause }),
+            Err(cause) => complain(&MapError::Io { file: path.display().to_string(), cause }),
         }
         subnet_env
     }
@@ -121,7 +123,7 @@ mod tests {
         };
         let mut builder = Builder::new();
         builder.local_node("here");
-        let mut complain = |error| panic!("{error}");
+        let mut complain = |error: &dyn Display| panic!("{error}");
         let mut subnet_env = SubnetEnv::open(&path, &mut builder, &mut complain);
         let later = |seconds| Instant::now() + Duration::from_secs(seconds);
         let label = |builder: &mut Builder, address: &str| {
