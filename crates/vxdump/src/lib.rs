@@ -13,6 +13,7 @@ mod live;
 mod man;
 mod map_command;
 mod names;
+mod numbers;
 mod output;
 mod packets;
 mod pipeline;

@@ -2,7 +2,9 @@
 
 use clap::{Args, ValueEnum};
 use vxcli::args::{MapArgs, SelectArgs};
+use vxflow::ConnState;
 
+use super::outcome::State;
 use super::sums::By;
 use crate::cli::InputArgs;
 
@@ -32,18 +34,23 @@ pub(crate) struct FlowsCommand {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct ShowArgs {
-    /// How to print: a table, a JSON object or a CSV row a flow, or a Parquet file. Live, all but the table have each
+    /// How to print: a table (on a terminal fitted to it, with numbers in few digits), a JSON object or a CSV row a flow, or a Parquet file. Live, all but the table have each
     /// flow as it ends.
     #[arg(long, value_enum, default_value_t = FlowFormat::Text)]
     pub(crate) format: FlowFormat,
 
-    /// Sums over pairs instead of single flows.
+    /// Sums over pairs instead of single flows, one row for both ways: src is the end that opened more of the flows, of
+    /// equals the one that opened the first.
     #[arg(long, value_enum, default_value_t = By::Flow)]
     pub(crate) by: By,
 
     /// What comes first: the most of it, or the earliest (default: bytes in a table, else first).
     #[arg(long, value_enum)]
     pub(crate) sort: Option<Sort>,
+
+    /// Only flows in these states, also in sums; exports have all. The states are Zeek's.
+    #[arg(long, value_enum, value_delimiter = ',', ignore_case = true, value_name = "STATE,…")]
+    pub(crate) state: Vec<State>,
 
     /// Only the first N after sorting. Of a file no more are kept in memory; without it all rows wait there to be sorted,
     /// about 250 bytes each, besides what --max-flows allows.
@@ -61,6 +68,11 @@ pub(crate) struct ShowArgs {
 }
 
 impl ShowArgs {
+    /// Is a flow in this state to be shown?
+    pub(crate) fn wants(&self, state: ConnState) -> bool {
+        self.state.is_empty() || self.state.contains(&State(state))
+    }
+
     /// What comes first.
     pub(crate) const fn sort(&self) -> Sort {
         match (self.sort, self.format) {
@@ -139,4 +151,8 @@ pub(crate) enum Sort {
     Retransmits,
     /// When they began, the earliest first.
     First,
+    /// How many flows a sum has, the most first.
+    Flows,
+    /// What went wrong, the most first: flows that were not answered, rejected, or reset.
+    Failed,
 }

@@ -128,7 +128,7 @@ struct Watch<'a> {
     map: PodMap,
     selection: Selection,
     printer: Printer<'a>,
-    collected: Collected,
+    collected: Collected<'a>,
     as_they_end: bool,
     ipfix: Option<Exporter>,
     metrics: Option<Metrics>,
@@ -143,6 +143,9 @@ impl Watch<'_> {
         }
         if let Some(metrics) = &mut self.metrics {
             metrics.ended(&record, &self.map);
+        }
+        if self.as_they_end && !self.args.show.wants(record.state) {
+            return Ok(());
         }
         if self.as_they_end {
             return self.printer.rows(&[record], &self.map);

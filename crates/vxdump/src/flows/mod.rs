@@ -3,7 +3,9 @@
 pub(crate) mod command;
 mod count;
 mod ipfix;
+mod layout;
 mod live;
+mod outcome;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod print;
@@ -27,7 +29,7 @@ use crate::output::Output;
 use crate::packets;
 use crate::source::Source;
 use crate::text::put;
-use command::{FlowsCommand, LimitArgs, ShowArgs, Sort};
+use command::{FlowsCommand, LimitArgs, ShowArgs};
 use count::{Counted, Job};
 use ipfix::Exporter;
 use print::{Form, Printer};
@@ -134,27 +136,37 @@ fn threads(args: &LimitArgs) -> NonZeroUsize {
 }
 
 /// Flows, or their sums, until they are printed.
-enum Collected {
-    Flows(Chosen<FlowRecord>),
-    Sums { sums: Sums, by: By, sort: Sort, top: Option<u32>, flows: u64 },
+struct Collected<'a> {
+    args: &'a ShowArgs,
+    rows: Rows,
+    flows: u64,
+    /// flows in other states than are to be shown
+    left_out: u64,
 }
 
-impl Collected {
-    fn new(args: &ShowArgs) -> Self {
-        let (by, sort, top) = (args.by, args.sort(), args.top);
-        match by {
-            By::Flow => Self::Flows(Chosen::new(sort, top)),
-            _ => Self::Sums { sums: Sums::new(by), by, sort, top, flows: 0 },
-        }
+enum Rows {
+    Flows(Chosen<FlowRecord>),
+    Sums(Sums),
+}
+
+impl<'a> Collected<'a> {
+    fn new(args: &'a ShowArgs) -> Self {
+        let rows = match args.by {
+            By::Flow => Rows::Flows(Chosen::new(args.sort(), args.top)),
+            by => Rows::Sums(Sums::new(by)),
+        };
+        Self { args, rows, flows: 0, left_out: 0 }
     }
 
     fn add(&mut self, record: FlowRecord, map: &PodMap) {
-        match self {
-            Self::Flows(chosen) => chosen.push(record),
-            Self::Sums { sums, flows, .. } => {
-                *flows += 1;
-                sums.add(&record, map);
-            }
+        if !self.args.wants(record.state) {
+            self.left_out += 1;
+            return;
+        }
+        self.flows += 1;
+        match &mut self.rows {
+            Rows::Flows(chosen) => chosen.push(record),
+            Rows::Sums(sums) => sums.add(&record, map),
         }
     }
 
@@ -165,38 +177,43 @@ impl Collected {
         map: &PodMap,
         counts: &TableCounts,
     ) -> Result<(), Failure> {
-        let (shown, of, flows) = match self {
-            Self::Flows(chosen) => {
+        let Self { args, rows, flows, left_out } = self;
+        let (shown, of) = match rows {
+            Rows::Flows(chosen) => {
                 let (rows, given) = chosen.finish();
                 printer.rows(&rows, map)?;
-                (rows.len() as u64, given, given)
+                (rows.len() as u64, given)
             }
-            Self::Sums { sums, by, sort, top, flows } => {
-                let mut chosen = Chosen::new(sort, top);
+            Rows::Sums(sums) => {
+                let mut chosen = Chosen::new(args.sort(), args.top);
                 for (pair, sum) in sums.rows() {
-                    chosen.push(SumRow { by, pair: pair.clone(), sum: *sum });
+                    chosen.push(SumRow::new(args.by, pair, sum));
                 }
                 let (rows, given) = chosen.finish();
                 printer.rows(&rows, map)?;
-                (rows.len() as u64, given, flows)
+                (rows.len() as u64, given)
             }
         };
         if printer.is_table() {
-            put::text(printer.output.buffer(), &tail(shown, of, flows, counts));
+            let mut text = String::new();
+            if shown < of {
+                let _ = write!(text, "{shown} of {of} rows: ");
+            }
+            if left_out > 0 {
+                let _ = write!(text, "{flows} of ");
+            }
+            text.push_str(&tail(flows + left_out, counts));
+            put::text(printer.output.buffer(), &text);
         }
         Ok(())
     }
 }
 
 /// The line below a table.
-fn tail(shown: u64, of: u64, flows: u64, counts: &TableCounts) -> String {
+fn tail(flows: u64, counts: &TableCounts) -> String {
     let plural = |number: u64| if number == 1 { "" } else { "s" };
-    let mut text = String::new();
-    if shown < of {
-        let _ = write!(text, "{shown} of {of} rows: ");
-    }
     let packets = counts.packets;
-    let _ = write!(text, "{flows} flow{}, {packets} packet{}", plural(flows), plural(packets));
+    let mut text = format!("{flows} flow{}, {packets} packet{}", plural(flows), plural(packets));
     if counts.not_ip > 0 {
         let _ = write!(text, "; {} frame{} without IP", counts.not_ip, plural(counts.not_ip));
     }

@@ -118,7 +118,8 @@ impl Kind {
     fn of(column: &str) -> Self {
         match column {
             "first" | "last" => Self::Time,
-            "packets" | "bytes" | "rev_packets" | "rev_bytes" | "flows" => Self::Count,
+            "packets" | "bytes" | "rev_packets" | "rev_bytes" | "flows" | "unanswered"
+            | "rejected" | "resets" => Self::Count,
             "retransmits" | "rev_retransmits" => Self::SomeCount,
             "vni" | "sport" | "dport" => Self::Number,
             "duration" | "rtt_ms" | "rtt_max_ms" => Self::Fraction,

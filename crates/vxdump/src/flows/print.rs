@@ -4,10 +4,11 @@ use podmap::PodMap;
 use vxcli::{Failure, Terminal};
 
 use super::command::{FlowFormat, ShowArgs, Sort};
+use super::layout::Frame;
 #[cfg(feature = "parquet")]
 use super::parquet::ParquetFile;
 use super::row::{Row, Value};
-use super::table::{self, Frame};
+use super::table;
 use crate::csv;
 use crate::json;
 use crate::output::Output;
@@ -25,7 +26,7 @@ pub(crate) struct Printer<'w> {
 
 /// What rows are printed as.
 pub(crate) enum Form {
-    /// Fitted to the terminal, and sorted so; `None` where stdout is none.
+    /// Short and fitted to the terminal, and sorted so; `None` where stdout is none.
     Table(Option<Sort>),
     Json,
     Csv,

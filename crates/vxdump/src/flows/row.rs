@@ -10,6 +10,7 @@ use vxflow::FlowRecord;
 use vxlan::{IpProtocol, TcpFlags};
 
 use super::command::Sort;
+use super::outcome::Trouble;
 use super::sums::{By, End, Sum, protocol_name};
 use crate::text::put;
 use crate::time_utc::Utc;
@@ -47,7 +48,7 @@ const FLOW: &[&str] = &[
 macro_rules! sum_columns {
     ($($pair:literal),+) => {
         &["first", "last", "duration", $($pair),+, "flows", "packets", "bytes", "rev_packets", "rev_bytes",
-          "rtt_ms", "rtt_max_ms", "retransmits", "rev_retransmits"]
+          "rtt_ms", "rtt_max_ms", "retransmits", "rev_retransmits", "unanswered", "rejected", "resets"]
     };
 }
 
@@ -181,7 +182,8 @@ impl Row for FlowRecord {
                 Sort::Duration => flow.duration().into(),
                 Sort::Rtt => flow.rtt().unwrap_or(i64::MIN).into(),
                 Sort::Retransmits => i128::from(f.retransmits) + i128::from(r.retransmits),
-                Sort::First => 0,
+                Sort::Failed => Trouble::of(flow).is_some().into(),
+                Sort::First | Sort::Flows => 0,
             }
         };
         let by_time = |flow: &Self| (flow.first, flow.key, flow.last);
@@ -197,6 +199,18 @@ pub(crate) struct SumRow {
     pub(crate) by: By,
     pub(crate) pair: [End; 2],
     pub(crate) sum: Sum,
+}
+
+impl SumRow {
+    /// The row of a pair, beginning with the end that opened more of the flows.
+    pub(crate) fn new(by: By, pair: &[End; 2], sum: &Sum) -> Self {
+        let (mut pair, mut sum) = (pair.clone(), *sum);
+        if sum.is_opened_by_second() {
+            pair.swap(0, 1);
+            sum = sum.swapped();
+        }
+        Self { by, pair, sum }
+    }
 }
 
 impl Row for SumRow {
@@ -227,6 +241,9 @@ impl Row for SumRow {
             Value::millis((sum.rtt.count > 0).then_some(sum.rtt.longest)),
             Value::Number(sum.retransmits[0]),
             Value::Number(sum.retransmits[1]),
+            Value::Number(sum.unanswered),
+            Value::Number(sum.rejected),
+            Value::Number(sum.resets),
         ]);
     }
 
@@ -239,6 +256,8 @@ impl Row for SumRow {
             Sort::Rtt => row.sum.rtt.mean().unwrap_or(i64::MIN).into(),
             Sort::Retransmits => both(row.sum.retransmits),
             Sort::First => -i128::from(row.sum.first),
+            Sort::Flows => row.sum.flows.into(),
+            Sort::Failed => (row.sum.unanswered + row.sum.rejected + row.sum.resets).into(),
         };
         Reverse(measure(self))
             .cmp(&Reverse(measure(other)))

@@ -11,6 +11,8 @@ use podmap::{Kind, PodMap};
 use vxflow::{Counts, FlowRecord};
 use vxlan::{IpProtocol, Vni};
 
+use super::outcome::Trouble;
+
 /// The most pairs that are told apart; what comes beyond is summed as one pair of [`End::Other`].
 const MOST_PAIRS: usize = 1_000_000;
 
@@ -61,8 +63,16 @@ pub(crate) struct Sum {
     pub(crate) bytes: [u64; 2],
     /// TCP segments sent again, each way.
     pub(crate) retransmits: [u64; 2],
+    /// Flows that were not answered.
+    pub(crate) unanswered: u64,
+    /// Flows that were rejected.
+    pub(crate) rejected: u64,
+    /// Flows that a reset ended.
+    pub(crate) resets: u64,
     /// Round-trip times of the flows that have one.
     pub(crate) rtt: Rtt,
+    /// How many each end opened, and when the first of them began, nanoseconds since the Unix epoch.
+    pub(crate) opened: [(u64, i64); 2],
     /// Time of the first packet, nanoseconds since the Unix epoch.
     pub(crate) first: i64,
     /// Time of the latest packet, nanoseconds since the Unix epoch.
@@ -158,6 +168,9 @@ impl Sum {
         self.flows += 1;
         self.first = self.first.min(flow.first);
         self.last = self.last.max(flow.last);
+        let (opened, first) = &mut self.opened[usize::from(swapped)];
+        *first = if *opened == 0 { flow.first } else { flow.first.min(*first) };
+        *opened += 1;
         let sides: [&Counts; 2] =
             if swapped { [&flow.reverse, &flow.forward] } else { [&flow.forward, &flow.reverse] };
         for (side, counts) in sides.into_iter().enumerate() {
@@ -168,6 +181,28 @@ impl Sum {
         if let Some(rtt) = flow.rtt() {
             self.rtt.add(rtt);
         }
+        match Trouble::of(flow) {
+            Some(Trouble::Unanswered) => self.unanswered += 1,
+            Some(Trouble::Rejected) => self.rejected += 1,
+            Some(Trouble::Reset) => self.resets += 1,
+            None => {}
+        }
+    }
+
+    /// Has the pair's second end opened more of the flows, or as many and the first of all?
+    pub(crate) fn is_opened_by_second(&self) -> bool {
+        let [(first, begun), (second, begun_by_second)] = self.opened;
+        second > first || second == first && begun_by_second < begun
+    }
+
+    /// The same with the pair's ends swapped.
+    #[must_use]
+    pub(crate) fn swapped(mut self) -> Self {
+        for pair in [&mut self.packets, &mut self.bytes, &mut self.retransmits] {
+            pair.swap(0, 1);
+        }
+        self.opened.swap(0, 1);
+        self
     }
 
     /// From the first packet to the latest, in nanoseconds.
@@ -177,7 +212,7 @@ impl Sum {
 }
 
 /// The pair that a flow belongs to, and whether its ends are swapped: but for clients and services, a pair is the same
-/// whoever opened the flow.
+/// whoever opened the flow, and its ends are in order here.
 fn pair(by: By, flow: &FlowRecord, map: &PodMap, names: &mut Names) -> ([End; 2], bool) {
     let key = &flow.key;
     let ends = match by {

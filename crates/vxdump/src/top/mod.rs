@@ -7,7 +7,6 @@ mod capturing;
 pub(crate) mod command;
 mod counting;
 mod input;
-mod numbers;
 mod rates;
 mod screen;
 mod state;

@@ -7,9 +7,9 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::widgets::{RenderDirection, Sparkline, Widget};
 
-use super::numbers::{count, percent, time, with_unit};
 use super::rates::Row;
 use super::state::{Group, Order, State, sum};
+use crate::numbers::{count, percent, time, with_unit};
 
 /// Columns of names at least this wide are worth more than another column of numbers.
 const NAMES_LEAST: u16 = 24;

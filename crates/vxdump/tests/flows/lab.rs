@@ -186,6 +186,90 @@ fn sums_are_those_of_the_flows() {
     }
 }
 
+/// Flows of some states are those that have them, in sums too, which count what went wrong.
+#[test]
+fn states_select_and_are_counted() {
+    let mut paths = vec![bundled("stale-mac-n1-eth0.pcap"), bundled("underlay-mix-n1-eth0.pcap")];
+    if let Some(folder) = references() {
+        let more = ["tcp-bulk-wire/n1-eth0.pcap", "udp-small/n1-eth0.pcap"];
+        paths.extend(more.map(|name| folder.join("lab").join(name)));
+    }
+    for path in paths {
+        let all = flows(&path, &[]);
+        let states: BTreeSet<&str> = all.iter().filter_map(|flow| flow["state"].as_str()).collect();
+        assert!(states.len() > 1, "{}", path.display());
+        for wanted in ["S0", "sf", "OTH,S0", "rej,RSTR"] {
+            let are = |flow: &&Value| {
+                let state = flow["state"].as_str().expect("a state");
+                wanted.split(',').any(|wanted| wanted.eq_ignore_ascii_case(state))
+            };
+            let expected: Vec<&Value> = all.iter().filter(are).collect();
+            let chosen = flows(&path, &["--state", wanted]);
+            assert_eq!(chosen.iter().collect::<Vec<_>>(), expected, "{wanted}");
+            let sums = flows(&path, &["--state", wanted, "--by", "vni"]);
+            let sum = |key: &str| sums.iter().map(|row| number(row, key)).sum::<u64>();
+            assert_eq!(sum("flows"), expected.len() as u64, "{wanted}");
+            let name = path.to_str().expect("a name in UTF-8");
+            let table = text(&["-r", name, "--state", wanted]);
+            let tail = format!("{} of {} flows, ", expected.len(), all.len());
+            let tail =
+                if expected.len() == all.len() { format!("{} flows, ", all.len()) } else { tail };
+            assert!(table.lines().last().is_some_and(|last| last.starts_with(&tail)), "{table}");
+        }
+        // this one has the ICMP error that a datagram to a closed port was answered with
+        let refused = u64::from(path.ends_with("underlay-mix-n1-eth0.pcap"));
+        let sums = flows(&path, &["--by", "vtep", "--sort", "failed"]);
+        let sum = |key: &str| sums.iter().map(|row| number(row, key)).sum::<u64>();
+        let count = |states: &[&str]| {
+            let has = |flow: &&Value| states.contains(&flow["state"].as_str().unwrap_or(""));
+            all.iter().filter(has).count() as u64
+        };
+        let is_lost_ping = |flow: &&Value| {
+            flow["protocol"] == "icmp" && flow["sport"].is_u64() && number(flow, "rev_packets") == 0
+        };
+        let lost_pings = all.iter().filter(is_lost_ping).count() as u64;
+        let failed = [
+            count(&["S0"]) + lost_pings - refused,
+            count(&["REJ"]) + refused,
+            count(&["RSTO", "RSTR"]),
+        ];
+        assert_eq!(["unanswered", "rejected", "resets"].map(sum), failed, "{}", path.display());
+        assert!(failed.iter().sum::<u64>() > 0);
+        let first = flows(&path, &["--sort", "failed", "--top", "1"]);
+        assert!(["S0", "RSTR", "OTH"].contains(&first[0]["state"].as_str().expect("a state")));
+    }
+}
+
+/// The first end of a pair is the one that opened more of its flows, or as many and the first.
+#[test]
+fn pairs_begin_with_who_opened() {
+    let mut turned = 0;
+    for capture in ["mesh-n1-all.pcapng", "service-dnat-n1-eth0.pcap", "v6-n1-eth0.pcap"] {
+        let path = bundled(capture);
+        for (by, ends) in [("pod", ["src", "dst"]), ("vtep", ["vtep_src", "vtep_dst"])] {
+            // how many flows were opened this way, and when the first of them began
+            let mut opened: BTreeMap<[String; 2], (u64, String)> = BTreeMap::new();
+            for flow in flows(&path, &["--sort", "first"]) {
+                let ends = ends.map(|end| flow[end].as_str().unwrap_or("-").to_owned());
+                let first = flow["first"].as_str().expect("a time").to_owned();
+                opened.entry(ends).or_insert((0, first)).0 += 1;
+            }
+            let names = if by == "pod" { ["src_name", "dst_name"] } else { ends };
+            for row in flows(&path, &["--by", by]) {
+                let [a, b] = names.map(|end| row[end].as_str().unwrap_or("-").to_owned());
+                turned += usize::from(a > b);
+                let there = opened.get(&[a.clone(), b.clone()]);
+                let back = opened.get(&[b, a]);
+                let (there, back) = (there.expect("a flow of the first end"), back);
+                let is_first = back
+                    .is_none_or(|back| there.0 > back.0 || there.0 == back.0 && there.1 <= back.1);
+                assert!(is_first, "{capture}: {row} {there:?} {back:?}");
+            }
+        }
+    }
+    assert!(turned > 0, "all pairs are in the order of names");
+}
+
 /// A number with a point, in millionths.
 fn digits(flow: &Value, key: &str) -> u64 {
     let text = format!("{:.6}", flow[key].as_f64().unwrap_or(0.0));

@@ -4,7 +4,7 @@
 const PREFIXES: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
 
 /// A count in at most five characters: `999`, `1.23k`, `12.3M`, `123G`.
-pub(super) fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     if number < 1000 {
         return number.to_string();
     }
@@ -34,7 +34,7 @@ fn three_digits(value: f64) -> String {
 }
 
 /// A count with a unit: `999 B/s`, `12.3 kB/s`.
-pub(super) fn with_unit(number: u64, unit: &str) -> String {
+pub(crate) fn with_unit(number: u64, unit: &str) -> String {
     let count = count(number);
     let (digits, prefix) = match count.strip_suffix(|last: char| last.is_ascii_alphabetic()) {
         Some(digits) => (digits, &count[digits.len()..]),
@@ -44,7 +44,7 @@ pub(super) fn with_unit(number: u64, unit: &str) -> String {
 }
 
 /// A time of this many nanoseconds in at most six characters: `850ns`, `123µs`, `1.23ms`, `12.3s`, `5040s`.
-pub(super) fn time(nanos: i64) -> String {
+pub(crate) fn time(nanos: i64) -> String {
     let nanos = nanos.max(0);
     if nanos < 1000 {
         return format!("{nanos}ns");
@@ -61,7 +61,7 @@ pub(super) fn time(nanos: i64) -> String {
 }
 
 /// A part of a whole, in percent: `0`, `0.12%`, `100%`.
-pub(super) fn percent(part: u64, whole: u64) -> String {
+pub(crate) fn percent(part: u64, whole: u64) -> String {
     if part == 0 || whole == 0 {
         return "0".to_owned();
     }

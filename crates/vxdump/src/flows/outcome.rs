@@ -1,0 +1,121 @@
+//! How flows went: their states as a command line names them, and what went wrong in the few words that sums count by.
+
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use vxflow::{ConnState, FlowRecord};
+
+/// A state that flows are selected by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct State(pub(crate) ConnState);
+
+impl ValueEnum for State {
+    fn value_variants<'a>() -> &'a [Self] {
+        const ALL: [State; 13] = [
+            State(ConnState::S0),
+            State(ConnState::S1),
+            State(ConnState::SF),
+            State(ConnState::Rej),
+            State(ConnState::S2),
+            State(ConnState::S3),
+            State(ConnState::Rsto),
+            State(ConnState::Rstr),
+            State(ConnState::RstoS0),
+            State(ConnState::Rstrh),
+            State(ConnState::Sh),
+            State(ConnState::Shr),
+            State(ConnState::Oth),
+        ];
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self.0 {
+            ConnState::S0 => "No answer: a SYN, or datagrams, of the opener only",
+            ConnState::S1 => "Established, and goes on",
+            ConnState::SF => "Established, and ended normally; datagrams of both ends",
+            ConnState::Rej => "Rejected: a reset answered the SYN",
+            ConnState::S2 => "The opener has closed, the other end has not",
+            ConnState::S3 => "The other end has closed, the opener has not",
+            ConnState::Rsto => "Reset by the opener",
+            ConnState::Rstr => "Reset by the other end",
+            ConnState::RstoS0 => "A SYN without an answer, and then a reset of the opener",
+            ConnState::Rstrh => "A SYN-ACK and then a reset of its sender, without the SYN",
+            ConnState::Sh => "A SYN without an answer, and then a FIN of the opener",
+            ConnState::Shr => {
+                "A SYN-ACK and then a FIN of its sender, or answers, without the opener"
+            }
+            ConnState::Oth => "Begun before the capture, or a protocol without connections",
+            _ => return None,
+        };
+        Some(PossibleValue::new(self.0.name()).help(help))
+    }
+}
+
+/// What went wrong with a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The opener never had an answer.
+    Unanswered,
+    /// The other end refused it with a reset, or somebody with an ICMP error.
+    Rejected,
+    /// A reset ended it.
+    Reset,
+}
+
+impl Trouble {
+    /// What went wrong with this flow, if something did.
+    pub(crate) fn of(flow: &FlowRecord) -> Option<Self> {
+        let is_unanswered = match flow.state {
+            ConnState::S0 | ConnState::Sh | ConnState::RstoS0 => true,
+            ConnState::Rej => return Some(Self::Rejected),
+            ConnState::Rsto | ConnState::Rstr | ConnState::Rstrh => return Some(Self::Reset),
+            // echo requests have no state
+            ConnState::Oth => {
+                flow.exchange.is_some_and(|echo| echo.requests > 0 && echo.answered == 0)
+            }
+            _ => false,
+        };
+        match is_unanswered {
+            true if flow.icmp_errors > 0 => Some(Self::Rejected),
+            true => Some(Self::Unanswered),
+            false => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vxflow::{FlowTable, Seen};
+
+    use super::*;
+
+    #[test]
+    fn all_states_can_be_named() {
+        for state in State::value_variants() {
+            let value = state.to_possible_value().expect("a name");
+            assert_eq!(value.get_name(), state.0.name());
+            assert_eq!(State::from_str(&state.0.name().to_lowercase(), true), Ok(*state));
+        }
+    }
+
+    #[test]
+    fn what_went_wrong() {
+        let frame = vxlan::example::SYN;
+        let mut table = FlowTable::default();
+        let seen = Seen { time: 0, interface: 0, wire_len: frame.len() as u32 };
+        table.push(&vxlan::decode(frame, vxlan::LinkType::ETHERNET), seen);
+        let mut flow = table.finish().next().expect("a flow");
+        assert_eq!(Trouble::of(&flow), Some(Trouble::Unanswered));
+        flow.icmp_errors = 1;
+        assert_eq!(Trouble::of(&flow), Some(Trouble::Rejected));
+        for (state, trouble) in [
+            (ConnState::Rej, Some(Trouble::Rejected)),
+            (ConnState::Rsto, Some(Trouble::Reset)),
+            (ConnState::SF, None),
+            (ConnState::Oth, None),
+        ] {
+            flow.state = state;
+            assert_eq!(Trouble::of(&flow), trouble, "{state}");
+        }
+    }
+}
