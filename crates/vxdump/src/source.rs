@@ -1,5 +1,6 @@
 //! Where frames come from: one file, or several in time order.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use vxcap::file::{Merge, Pieces, Reader};
@@ -54,6 +55,19 @@ impl Source {
         match self {
             Self::File(reader) => reader.next_frame(),
             Self::Files(merge, _) => Ok(merge.next_frame()?.map(|merged| merged.frame)),
+        }
+    }
+
+    /// Gives the frames of a single file that are in memory already to `each`, while it goes on. It may give none:
+    /// [`Source::next_frame_alone`] tells what comes next.
+    #[inline]
+    pub(crate) fn frames_at_hand<B>(
+        &mut self,
+        each: impl FnMut(Frame<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        match self {
+            Self::File(reader) => reader.frames_at_hand(each),
+            Self::Files(..) => ControlFlow::Continue(()),
         }
     }
 

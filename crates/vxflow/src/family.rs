@@ -102,16 +102,10 @@ impl<A: Address> Family<A> {
         Some(slot)
     }
 
-    /// Reads where the search for a flow with this hash begins.
+    /// Where the flows are by their hash.
     #[inline]
-    pub(crate) fn peek(&self, hash: u64) -> u64 {
-        self.index.peek(hash)
-    }
-
-    /// The slot that a flow with this hash probably has.
-    #[inline]
-    pub(crate) fn guess(&self, hash: u64) -> u32 {
-        self.index.find(hash, |_| true).unwrap_or(NONE)
+    pub(crate) const fn index(&self) -> &Index {
+        &self.index
     }
 
     /// Reads of the entry in this slot.

@@ -2,8 +2,9 @@
 
 /// Finds the slot of an entry by the lower half of its key's hash.
 ///
-/// Linear probing, at most 5/8 full (runs of places stay short enough to be foreseen by the processor), no tombstones: removal moves what follows back. All that it needs of an entry is in
-/// its place, so that growing and removing touch no entry.
+/// Linear probing from the first place of a group of four, at most 5/8 full, so that nearly all are found in the group of
+/// their hash, and without a branch that the processor would foresee wrongly. No tombstones: removal moves what follows
+/// back. All that it needs of an entry is in its place, so that growing and removing touch no entry.
 #[derive(Clone, Debug)]
 pub(crate) struct Index {
     /// 0: free; otherwise the hash's lower half above, slot + 1 below
@@ -13,6 +14,8 @@ pub(crate) struct Index {
 }
 
 const SMALLEST: usize = 64;
+/// Places that are compared side by side: half a cache line.
+const GROUP: usize = 4;
 
 impl Index {
     pub(crate) fn new() -> Self {
@@ -23,7 +26,7 @@ impl Index {
     #[inline]
     pub(crate) fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         let tag = hash as u32;
-        let mut at = tag as usize & self.mask;
+        let mut at = first_place(tag, self.mask);
         loop {
             let place = self.places.get(at).copied().unwrap_or(0);
             if place == 0 {
@@ -37,10 +40,28 @@ impl Index {
         }
     }
 
+    /// The slot of the first one with this hash, or nearly always so; `u32::MAX` where there is none.
+    #[inline]
+    pub(crate) fn guess(&self, hash: u64) -> u32 {
+        let tag = hash as u32;
+        let group = first_place(tag, self.mask);
+        let group = self.places.get(group..group + GROUP).unwrap_or_default();
+        // two with one hash give neither
+        let place = group.iter().fold(0, |found, &place| {
+            found | if (place >> 32) as u32 == tag { place as u32 } else { 0 }
+        });
+        if place == 0 { self.guess_on(hash) } else { place - 1 }
+    }
+
+    #[inline(never)]
+    fn guess_on(&self, hash: u64) -> u32 {
+        self.find(hash, |_| true).unwrap_or(u32::MAX)
+    }
+
     /// Reads the place where the search begins.
     #[inline]
     pub(crate) fn peek(&self, hash: u64) -> u64 {
-        self.places.get(hash as u32 as usize & self.mask).copied().unwrap_or(0)
+        self.places.get(first_place(hash as u32, self.mask)).copied().unwrap_or(0)
     }
 
     /// Adds a slot that is not there. Slots are below `u32::MAX`.
@@ -68,7 +89,7 @@ impl Index {
     pub(crate) fn remove(&mut self, hash: u64, slot: u32) {
         let (places, mask) = (self.places.as_mut_slice(), self.mask);
         let wanted = place_of(hash, slot);
-        let mut hole = hash as u32 as usize & mask;
+        let mut hole = first_place(hash as u32, mask);
         while places[hole] != wanted {
             if places[hole] == 0 {
                 debug_assert!(false, "only what is there is removed");
@@ -85,7 +106,7 @@ impl Index {
                 break;
             }
             // it may move back to the hole if the hole is not before its first choice
-            let first_choice = (place >> 32) as usize & mask;
+            let first_choice = first_place((place >> 32) as u32, mask);
             if at.wrapping_sub(first_choice) & mask >= at.wrapping_sub(hole) & mask {
                 places[hole] = place;
                 hole = at;
@@ -100,6 +121,12 @@ impl Index {
     }
 }
 
+/// Where the search begins.
+#[inline]
+const fn first_place(tag: u32, mask: usize) -> usize {
+    tag as usize & mask & !(GROUP - 1)
+}
+
 #[inline]
 const fn place_of(hash: u64, slot: u32) -> u64 {
     ((hash & 0xffff_ffff) << 32) | (slot as u64 + 1)
@@ -107,7 +134,7 @@ const fn place_of(hash: u64, slot: u32) -> u64 {
 
 #[inline]
 fn put(places: &mut [u64], mask: usize, place: u64) {
-    let mut at = (place >> 32) as usize & mask;
+    let mut at = first_place((place >> 32) as u32, mask);
     while places[at] != 0 {
         at = (at + 1) & mask;
     }
@@ -145,6 +172,13 @@ mod tests {
                     let slot = slot + hash as u32 * 8;
                     let found = index.find(hash, |candidate| candidate == slot);
                     prop_assert_eq!(found.is_some(), oracle.contains_key(&slot));
+                }
+                let slots: Vec<u32> =
+                    oracle.iter().filter(|&(_, &of)| of == hash).map(|(&slot, _)| slot).collect();
+                match slots[..] {
+                    [] => prop_assert_eq!(index.guess(hash), u32::MAX),
+                    [slot] => prop_assert_eq!(index.guess(hash), slot),
+                    _ => {}
                 }
             }
         }

@@ -7,6 +7,7 @@ use crate::digest::{Digest, Either, Summary, What};
 use crate::entry::NONE;
 use crate::family::{Clerk, Family};
 use crate::fragments::Place;
+use crate::index::Index;
 use crate::key::{Address, Wide};
 use crate::record::{EndReason, FlowRecord, TableCounts};
 use crate::summarizer::{Seen, Summarizer};
@@ -103,8 +104,10 @@ impl FlowTable {
                 sum.wrapping_add(self.families.touch(slot, summary))
             });
             core::hint::black_box(touched);
+            // what the whole batch may rely on; `add` finds out about the rest
+            let patience = self.families.patience(batch.len());
             for (&slot, summary) in slots.iter().zip(batch) {
-                if !self.families.add_usual(summary, slot) {
+                if !self.families.add_usual(summary, slot, patience) {
                     self.families.add(summary, slot);
                 }
             }
@@ -174,18 +177,23 @@ impl Families {
     /// Reads where the search for the summary's flow begins.
     #[inline]
     fn peek(&self, summary: &Summary) -> u64 {
-        match &summary.0 {
-            Either::V4(digest) => self.v4.peek(digest.hash),
-            Either::V6(digest) => self.v6.peek(digest.hash),
-        }
+        let (index, hash) = self.index_for(summary);
+        index.peek(hash)
     }
 
-    /// Where the summary's flow probably is.
+    /// The slot where the summary's flow probably is.
     #[inline]
     fn guess(&self, summary: &Summary) -> u32 {
+        let (index, hash) = self.index_for(summary);
+        index.guess(hash)
+    }
+
+    /// Of two indices one is chosen, without a branch.
+    #[inline]
+    fn index_for(&self, summary: &Summary) -> (&Index, u64) {
         match &summary.0 {
-            Either::V4(digest) => self.v4.guess(digest.hash),
-            Either::V6(digest) => self.v6.guess(digest.hash),
+            Either::V4(digest) => (self.v4.index(), digest.hash),
+            Either::V6(digest) => (self.v6.index(), digest.hash),
         }
     }
 
@@ -202,17 +210,19 @@ impl Families {
     ///
     /// While the table is that empty, the order of the lists does not matter: so many flows must begin before one is
     /// pushed out that all that were seen before are no longer recent.
+    ///
+    /// `more`: flows that may begin meanwhile.
     #[inline]
-    fn patience(&self) -> u32 {
+    fn patience(&self, more: usize) -> u32 {
         let eighth = self.config.max_flows / 8;
-        if self.v4.live() + self.v6.live() < eighth { u32::MAX } else { eighth as u32 }
+        if self.v4.live() + self.v6.live() + more < eighth { u32::MAX } else { eighth as u32 }
     }
 
     /// Takes in a summary of a packet like nearly all are, whose flow is in slot `guess`. Returns `false` where it is not:
     /// then nothing has changed.
     #[inline]
-    fn add_usual(&mut self, summary: &Summary, guess: u32) -> bool {
-        let when = (self.now, self.patience());
+    fn add_usual(&mut self, summary: &Summary, guess: u32, patience: u32) -> bool {
+        let when = (self.now, patience);
         let (counted, time) = match &summary.0 {
             Either::V4(digest) => {
                 (self.v4.count_usual(guess, digest, &self.config, when), digest.time)
@@ -240,7 +250,7 @@ impl Families {
 
     /// Takes in a summary, whose flow is perhaps in slot `guess`.
     fn add(&mut self, summary: &Summary, guess: u32) {
-        let patience = self.patience();
+        let patience = self.patience(0);
         let Self { config, v4, v6, now, counts, ended } = self;
         let mut clerk = Clerk { config, now: *now, patience, ended, left_out: 0 };
         let time = match &summary.0 {
@@ -296,7 +306,7 @@ impl Families {
 
     /// Counts the fragments that have waited for their first one, as far as they no longer do.
     fn count_given_up(&mut self) {
-        let patience = self.patience();
+        let patience = self.patience(0);
         let Self { config, v4, v6, now, counts, ended } = self;
         let mut clerk = Clerk { config, now: *now, patience, ended, left_out: 0 };
         Self::count_settled(v4, v6, counts, &mut clerk);
@@ -340,7 +350,7 @@ impl Families {
             self.v6.fragments.give_up(time);
             self.count_given_up();
         }
-        let patience = self.patience();
+        let patience = self.patience(0);
         let Self { config, now, ended, .. } = self;
         let mut clerk = Clerk { config, now: *now, patience, ended, left_out: 0 };
         self.v4.expire(time, most, moves, &mut clerk);

@@ -71,6 +71,12 @@ impl<R: Read> ReadBlock<R> {
         self.bytes.get(start..end).unwrap_or_default()
     }
 
+    /// All bytes, those that are not there yet too: for slices by position.
+    #[inline]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Offset in the input of the first byte that is not consumed.
     #[inline]
     pub(crate) fn offset(&self) -> u64 {

@@ -4,7 +4,7 @@ use vxlan::LinkType;
 
 use super::pcapng::Located;
 use super::{ByteOrder, Format, MAX_LEN, Variant};
-use crate::frame::{FrameFlags, Timestamp};
+use crate::frame::{Frame, FrameFlags, Timestamp};
 use crate::interface::Resolution;
 use crate::{Error, Interface};
 
@@ -169,6 +169,25 @@ impl Records {
             start: self.header_len,
             end: self.header_len + record.captured as usize,
         }
+    }
+
+    /// The packet of the record at the begin of these bytes, and what comes after it; `None` where it is not whole, or
+    /// longer than makes sense.
+    #[inline]
+    pub(crate) fn usual_frame<'a>(&self, bytes: &'a [u8]) -> Option<(Frame<'a>, &'a [u8])> {
+        let record = self.parse(bytes.first_chunk()?);
+        let packet = self.located(&record);
+        let (whole, rest) = bytes.split_at_checked(packet.end)?;
+        (record.captured <= self.max_len).then(|| (packet.frame(whole), rest))
+    }
+
+    /// How many of these bytes are whole records, one behind the other.
+    pub(crate) fn whole(&self, bytes: &[u8]) -> usize {
+        let mut rest = bytes;
+        while let Some((_, after)) = self.usual_frame(rest) {
+            rest = after;
+        }
+        bytes.len() - rest.len()
     }
 
     /// Reads the numbers at the begin of a record.

@@ -3,7 +3,7 @@
 use vxlan::LinkType;
 
 use super::{ByteOrder, Options, block_type, interface_block, option};
-use crate::frame::{FrameFlags, Timestamp};
+use crate::frame::{Frame, FrameFlags, Timestamp};
 use crate::interface::Scale;
 use crate::{Error, Interface};
 
@@ -60,6 +60,14 @@ impl Located {
     #[inline]
     pub(crate) fn moved(&self, block_start: usize) -> Self {
         Self { start: block_start + self.start, end: block_start + self.end, ..*self }
+    }
+
+    /// The packet, with its bytes from those that its place is told in.
+    #[inline]
+    pub(crate) fn frame<'a>(&self, bytes: &'a [u8]) -> Frame<'a> {
+        let Self { time, link_type, interface, orig_len, flags, start, end } = *self;
+        let data = bytes.get(start..end).unwrap_or_default();
+        Frame { time, link_type, interface, orig_len, data, flags }
     }
 }
 

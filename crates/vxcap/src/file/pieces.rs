@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::block_reader::BlockReader;
-use super::pcap::{PcapHeader, RECORD_HEADER_LEN, Records};
-use super::pcapng::Located;
+use super::pcap::{PcapHeader, Records};
 use super::{Compression, Input};
 use crate::{Error, Frame};
 
@@ -140,6 +139,13 @@ impl Pieces {
     ) -> Result<(), Error> {
         while place.record < end {
             let at = (place.record - offset) as usize;
+            let there = piece.bytes.get(at..piece.have.min((end - offset) as usize));
+            let passed = self.records.whole(there.unwrap_or_default());
+            if passed > 0 {
+                piece.end = at + passed;
+                place.record += passed as u64;
+                continue;
+            }
             let header_end = place.record + self.records.header_len as u64;
             if header_end > self.len {
                 return Err(self.damage(place.record));
@@ -182,12 +188,9 @@ impl Pieces {
         let records = self.records;
         let mut rest = piece.bytes.get(piece.start..piece.end).unwrap_or_default();
         std::iter::from_fn(move || {
-            let record = records.parse(rest.first_chunk::<RECORD_HEADER_LEN>()?);
-            let packet = records.located(&record);
-            let data = rest.get(packet.start..packet.end)?;
-            rest = rest.get(packet.end..)?;
-            let Located { time, link_type, interface, orig_len, flags, .. } = packet;
-            Some(Frame { time, link_type, interface, orig_len, data, flags })
+            let (frame, after) = records.usual_frame(rest)?;
+            rest = after;
+            Some(frame)
         })
     }
 

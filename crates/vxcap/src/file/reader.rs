@@ -1,6 +1,7 @@
 //! The frames of a capture file.
 
 use std::io::Read;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::pcapng::Located;
@@ -61,6 +62,15 @@ impl<R: Read> Reader<R> {
     #[inline]
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Error> {
         self.blocks.next_frame()
+    }
+
+    /// Gives the packets that are in memory already to `each`: see [`BlockReader::frames_at_hand`].
+    #[inline]
+    pub fn frames_at_hand<B>(
+        &mut self,
+        each: impl FnMut(Frame<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        self.blocks.frames_at_hand(each)
     }
 
     /// The next packet, with the interface that it was captured on; `None` at a clean end.

@@ -1,7 +1,9 @@
 //! Capture files made by hand, independently of the writers under test.
 
+use std::ops::ControlFlow;
+
 use vxcap::file::{BlockReader, ByteOrder, Reader};
-use vxcap::{Direction, Error};
+use vxcap::{Direction, Error, Frame};
 
 /// A packet as it was read, on its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +14,19 @@ pub(crate) struct Packet {
     pub(crate) orig_len: u32,
     pub(crate) direction: Direction,
     pub(crate) data: Vec<u8>,
+}
+
+impl Packet {
+    fn of(frame: &Frame<'_>) -> Self {
+        Self {
+            nanos: frame.time.nanos(),
+            link_type: frame.link_type.0,
+            interface: frame.interface,
+            orig_len: frame.orig_len,
+            direction: frame.flags.direction,
+            data: frame.data.to_vec(),
+        }
+    }
 }
 
 /// All packets of a reader, and how it ended. After the end there must be nothing more.
@@ -26,14 +41,7 @@ pub(crate) fn read_all_of<R: std::io::Read>(
     let mut packets = Vec::new();
     let error = loop {
         match reader.next_frame() {
-            Ok(Some(frame)) => packets.push(Packet {
-                nanos: frame.time.nanos(),
-                link_type: frame.link_type.0,
-                interface: frame.interface,
-                orig_len: frame.orig_len,
-                direction: frame.flags.direction,
-                data: frame.data.to_vec(),
-            }),
+            Ok(Some(frame)) => packets.push(Packet::of(&frame)),
             Ok(None) => break None,
             Err(error) => break Some(error),
         }
@@ -42,11 +50,37 @@ pub(crate) fn read_all_of<R: std::io::Read>(
     (packets, error)
 }
 
-/// All packets in these bytes, and how they end.
+/// All packets in these bytes, and how they end: the same, whichever way they are asked for.
 pub(crate) fn read(bytes: &[u8]) -> (Vec<Packet>, Option<Error>) {
     match Reader::new(bytes) {
-        Ok(reader) => read_all(reader),
+        Ok(reader) => {
+            let all = read_all(reader);
+            let at_hand = read_at_hand(bytes);
+            assert_eq!(all.0, at_hand.0);
+            assert_eq!(all.1.as_ref().map(Error::to_string), at_hand.1.map(|e| e.to_string()));
+            all
+        }
         Err(error) => (Vec::new(), Some(error)),
+    }
+}
+
+/// As `read_all`, by what is at hand, but never more than three packets of it.
+fn read_at_hand(bytes: &[u8]) -> (Vec<Packet>, Option<Error>) {
+    let mut reader = Reader::new(bytes).unwrap();
+    let mut packets = Vec::new();
+    loop {
+        let mut given = 0;
+        let flow = reader.frames_at_hand(|frame| {
+            packets.push(Packet::of(&frame));
+            given += 1;
+            if given < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        assert_eq!(flow.is_break(), given == 3);
+        match reader.next_frame() {
+            Ok(Some(frame)) => packets.push(Packet::of(&frame)),
+            Ok(None) => return (packets, None),
+            Err(error) => return (packets, Some(error)),
+        }
     }
 }
 

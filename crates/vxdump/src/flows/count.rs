@@ -1,6 +1,7 @@
 //! From the frames of files to flows, by one thread or several.
 
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -68,8 +69,23 @@ impl Job<'_> {
     ) -> Result<Counted, Failure> {
         let mut batch = Batch::new(FlowTable::new(self.config.clone()));
         let mut counted = Counted::default();
+        let all = !selection.is_any() && self.most == u64::MAX;
         let (mut number, mut selected) = (0_u64, 0_u64);
         while selected < self.most {
+            if all {
+                // what is in memory, without a word between two frames
+                let given = source.frames_at_hand(|frame| {
+                    number += 1;
+                    batch.frame(&self.cut(frame));
+                    match batch.is_full().then(|| batch.count_and_hand_out(ended)) {
+                        Some(Err(failure)) => ControlFlow::Break(failure),
+                        Some(Ok(())) | None => ControlFlow::Continue(()),
+                    }
+                });
+                if let ControlFlow::Break(failure) = given {
+                    return Err(failure);
+                }
+            }
             progress.packet(number, || source.progress());
             let frame = match source.next_frame_alone() {
                 Ok(Some(frame)) => self.cut(frame),
@@ -81,17 +97,15 @@ impl Job<'_> {
             };
             number += 1;
             selected += u64::from(self.feed(&frame, &mut selection, &mut batch)?);
-            if batch.summaries.len() >= BATCH {
-                batch.count();
-                batch.table.ended().try_for_each(&mut *ended)?;
+            if batch.is_full() {
+                batch.count_and_hand_out(ended)?;
             }
         }
-        batch.count();
+        batch.count_and_hand_out(ended)?;
         let Batch { mut table, summarizer, .. } = batch;
         table.settle();
         counted.counts = table.counts();
         counted.counts.not_ip = summarizer.not_ip();
-        table.ended().try_for_each(&mut *ended)?;
         table.finish().try_for_each(&mut *ended)?;
         Ok(counted)
     }
@@ -152,10 +166,14 @@ impl Job<'_> {
                 damage.lock().unwrap_or_else(PoisonError::into_inner).push(error);
             }
             let mut count = 0;
-            let fed = pieces.frames(piece).try_for_each(|frame| {
-                count += 1;
-                self.feed(&self.cut(frame), selection, feeder).map(|_| ())
-            });
+            let frames = pieces.frames(piece).inspect(|_| count += 1).map(|frame| self.cut(frame));
+            let fed = if selection.is_any() {
+                let mut frames = frames;
+                frames.try_for_each(|frame| self.feed(&frame, selection, feeder).map(|_| ()))
+            } else {
+                frames.for_each(|frame| feeder.frame(&frame));
+                Ok(())
+            };
             packets.fetch_add(count, Ordering::Relaxed);
             fed
         };
@@ -207,15 +225,13 @@ impl Job<'_> {
         selection: &mut Selection,
         sink: &mut impl Sink,
     ) -> Result<bool, Failure> {
-        let seen =
-            Seen { time: frame.time.nanos(), interface: frame.interface, wire_len: frame.orig_len };
         if !selection.is_any() {
-            sink.frame(frame.data, frame.link_type, seen);
+            sink.frame(frame);
             return Ok(true);
         }
         let chosen = chosen(frame, selection, &self.config.decoder, self.map)?;
         if let Some(packet) = &chosen {
-            sink.packet(packet, seen);
+            sink.packet(packet, seen(frame));
         }
         Ok(chosen.is_some())
     }
@@ -231,7 +247,7 @@ impl Job<'_> {
 /// Takes what is to be counted.
 trait Sink {
     /// Takes a frame that nobody has decoded.
-    fn frame(&mut self, frame: &[u8], link_type: LinkType, seen: Seen);
+    fn frame(&mut self, frame: &Frame<'_>);
     /// Takes a packet.
     fn packet(&mut self, packet: &Packet<'_>, seen: Seen);
 }
@@ -249,17 +265,29 @@ impl Batch {
         Self { summarizer: table.summarizer(), summaries: Vec::with_capacity(BATCH + 1), table }
     }
 
-    fn count(&mut self) {
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.summaries.len() >= BATCH
+    }
+
+    /// Counts what waits, and hands out the flows that have ended.
+    #[inline]
+    fn count_and_hand_out(
+        &mut self,
+        ended: &mut (dyn FnMut(FlowRecord) -> Result<(), Failure> + Send),
+    ) -> Result<(), Failure> {
         self.table.add_all(&self.summaries);
         self.summaries.clear();
+        self.table.ended().try_for_each(ended)
     }
 }
 
 impl Sink for Batch {
     #[inline]
-    fn frame(&mut self, frame: &[u8], link_type: LinkType, seen: Seen) {
+    fn frame(&mut self, frame: &Frame<'_>) {
         let Self { summarizer, summaries, .. } = self;
-        summarizer.summarize_frame(frame, link_type, seen, |summary| summaries.push(summary));
+        let seen = seen(frame);
+        summarizer.summarize_frame(frame.data, frame.link_type, seen, |s| summaries.push(s));
     }
 
     #[inline]
@@ -271,14 +299,19 @@ impl Sink for Batch {
 
 impl Sink for Feeder {
     #[inline]
-    fn frame(&mut self, frame: &[u8], link_type: LinkType, seen: Seen) {
-        self.push_frame(frame, link_type, seen);
+    fn frame(&mut self, frame: &Frame<'_>) {
+        self.push_frame(frame.data, frame.link_type, seen(frame));
     }
 
     #[inline]
     fn packet(&mut self, packet: &Packet<'_>, seen: Seen) {
         self.push(packet, seen);
     }
+}
+
+#[inline]
+fn seen(frame: &Frame<'_>) -> Seen {
+    Seen { time: frame.time.nanos(), interface: frame.interface, wire_len: frame.orig_len }
 }
 
 /// The decoded packet, if it is wanted.
