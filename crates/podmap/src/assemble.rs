@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
+use crate::backends::Backends;
 use crate::builder::{Entry, Fact, Grant, PodClaim, ServiceClaim, VtepRecord};
 use crate::map::{PodMap, Record, VtepEntry};
 use crate::naming::Naming;
@@ -104,6 +105,7 @@ pub(crate) fn assemble(builder: &Builder) -> PodMap {
     let addresses = assembly.addresses(&rows, &ranges4, &ranges6);
     let (vteps, macs) = vteps(&assembly.naming, &rows);
     let underlays = underlays(&assembly.naming, &rows);
+    let backends = Backends::new(&rows, &mut assembly.texts);
 
     let known = !assembly.records.is_empty() || !vteps.is_empty();
     let sees_all = rows.iter().any(|row| !builder.partial.contains(&row.source));
@@ -128,6 +130,7 @@ pub(crate) fn assemble(builder: &Builder) -> PodMap {
         underlays: underlays.into_iter().collect(),
         macs: macs.into_iter().collect(),
         vteps,
+        backends,
         sources: builder.sources.clone(),
         warnings: assembly.warnings,
     };
@@ -343,7 +346,9 @@ impl<'b> Assembly<'b> {
             Fact::PodCidr { .. }
             | Fact::PodNetwork(_)
             | Fact::ServiceCidr(_)
-            | Fact::NodeCidr(_) => {}
+            | Fact::NodeCidr(_)
+            | Fact::ServicePorts { .. }
+            | Fact::Backends { .. } => {}
         }
     }
 

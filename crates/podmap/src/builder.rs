@@ -88,6 +88,29 @@ pub(crate) enum Fact {
         address: IpAddr,
         claim: ServiceClaim,
     },
+    ServicePorts {
+        namespace: String,
+        name: String,
+        ports: Vec<ServicePort>,
+    },
+    /// Each address has each of the ports.
+    Backends {
+        namespace: String,
+        name: String,
+        addresses: Vec<IpAddr>,
+        ports: Vec<ServicePort>,
+    },
+}
+
+/// A port of a service, or of a backend that serves it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ServicePort {
+    /// Its name, the same of both; empty for the only port of a service that does not name it.
+    pub name: String,
+    /// Number of the protocol in the IP header: 6 TCP, 17 UDP, 132 SCTP.
+    pub protocol: u8,
+    /// The port; `None` of a backend: any.
+    pub number: Option<u16>,
 }
 
 /// Who gave a node its range of pod addresses.
@@ -280,6 +303,33 @@ impl Builder {
         let (namespace, name) = (namespace.to_owned(), name.to_owned());
         let address = address.to_canonical();
         self.add(source, Fact::Service { namespace, name, address, claim });
+    }
+
+    /// A service has these ports.
+    pub fn add_service_ports(
+        &mut self,
+        source: Source,
+        (namespace, name): (&str, &str),
+        ports: Vec<ServicePort>,
+    ) {
+        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        self.add(source, Fact::ServicePorts { namespace, name, ports });
+    }
+
+    /// What has one of these addresses serves a service at each of these ports; at any port where there are none. It says
+    /// nothing of whose the addresses are.
+    pub fn add_backends(
+        &mut self,
+        source: Source,
+        (namespace, name): (&str, &str),
+        mut addresses: Vec<IpAddr>,
+        ports: Vec<ServicePort>,
+    ) {
+        for address in &mut addresses {
+            *address = address.to_canonical();
+        }
+        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        self.add(source, Fact::Backends { namespace, name, addresses, ports });
     }
 
     /// Makes the map. The builder stays as it is, for more rows and another map.

@@ -57,6 +57,7 @@
 //! | take flags | [`Builder::pod_cidr_flag`], [`Builder::service_cidr_flag`], [`Builder::node_cidr_flag`] |
 //! | add rows from elsewhere (a kernel's tables), and follow their changes | [`Builder::source`], the `add_` methods, [`Builder::forget`] |
 //! | ask who has an address | [`PodMap::owner`], [`Owner::label`] |
+//! | ask which service a pod answers for | [`PodMap::service_behind`] |
 //! | ask who carried a packet | [`PodMap::node_by_vtep`], [`PodMap::node_by_vtep_mac`] |
 //! | select by node or pod | [`PodMap::node_named`], [`PodMap::pods_named`], [`Owner::node_id`], [`Owner::pod_id`] |
 //! | print the map | [`PodMap::rows`], [`PodMap::vteps`], [`PodMap::warnings`] |
@@ -72,6 +73,7 @@
 #![forbid(unsafe_code)]
 
 mod assemble;
+mod backends;
 mod builder;
 mod calico;
 mod cidr;
@@ -84,7 +86,8 @@ mod readers;
 mod text;
 mod warning;
 
-pub use builder::{Builder, NodeRef, PodClaim, ServiceClaim, Source, VtepRecord};
+pub use backends::Service;
+pub use builder::{Builder, NodeRef, PodClaim, ServiceClaim, ServicePort, Source, VtepRecord};
 pub use calico::calico_vtep_mac;
 pub use cidr::{Cidr, CidrError};
 pub use error::{MapError, Place};

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
+use crate::backends::{Backends, Service};
 use crate::builder::VtepRecord;
 use crate::owner::{Kind, Owner};
 use crate::ranges::Ranges;
@@ -74,6 +75,7 @@ pub struct PodMap {
     pub(crate) underlays: HashMap<IpAddr, u32, RandomState>,
     pub(crate) macs: HashMap<[u8; 6], u32, RandomState>,
     pub(crate) vteps: Vec<VtepEntry>,
+    pub(crate) backends: Backends,
     pub(crate) sources: Vec<String>,
     pub(crate) warnings: Vec<Warning>,
 }
@@ -137,6 +139,16 @@ impl PodMap {
     /// Who has an address that no row has.
     fn without_row(&self, address: IpAddr) -> &Record {
         self.somebody.as_ref().filter(|_| !is_public(address)).unwrap_or(&self.nobody)
+    }
+
+    /// The service that has a backend at this address and port: endpointslices say so. Behind kube-proxy the destination
+    /// of a packet is a backend's. `protocol` is the number in the IP header.
+    ///
+    /// Of several services those with a cluster IP come first, then the first by namespace and name; one that has any
+    /// port comes after those that name this one. Of one address no more than 64 slices count.
+    #[inline]
+    pub fn service_behind(&self, address: IpAddr, protocol: u8, port: u16) -> Option<Service<'_>> {
+        self.backends.find(address, protocol, port, &self.texts)
     }
 
     /// The node with this outer address: one that flannel announced, or any address of the node.

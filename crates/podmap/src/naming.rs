@@ -37,6 +37,8 @@ fn marks(fact: &Fact) -> Option<(&NodeRef, [Option<Mark>; 2])> {
         | Fact::PodNetwork(_)
         | Fact::ServiceCidr(_)
         | Fact::NodeCidr(_)
+        | Fact::ServicePorts { .. }
+        | Fact::Backends { .. }
         | Fact::Service { .. } => None,
     }
 }

@@ -281,3 +281,36 @@ fn who_sees_a_part_only_does_not_call_private_addresses_external() {
     builder.read_bytes("more.txt", b"10.96.0.0/12 svc\n").unwrap();
     assert_eq!(label(&builder.build(), "192.168.7.7"), "external");
 }
+
+/// Which service a backend serves, and at which of the service's ports, from slices and from Endpoints, in JSON and YAML.
+#[test]
+fn backends_tell_their_service() {
+    const ENDPOINTS: &[u8] = br#"{"apiVersion": "v1", "kind": "Endpoints",
+        "metadata": {"name": "old", "namespace": "shop"},
+        "subsets": [{"addresses": [{"ip": "10.244.9.1"}], "notReadyAddresses": [{"ip": "10.244.9.2"}],
+                     "ports": [{"port": 5432}, {"name": "dns", "port": 53, "protocol": "UDP"}]}]}"#;
+    for files in [&["cluster.yaml"][..], &["services.json", "endpointslices.json"]] {
+        let map = map(files);
+        let found = |address: &str, protocol, port| {
+            let service = map.service_behind(address.parse().unwrap(), protocol, port)?;
+            Some((service.label, service.port))
+        };
+        for pod in ["10.244.2.2", "10.244.3.2"] {
+            assert_eq!(found(pod, 6, 8080), Some(("svc:default/web", Some(80))), "{files:?}");
+            assert_eq!(found(pod, 17, 8080), None);
+            assert_eq!(found(pod, 6, 80), None);
+        }
+        // the API server has its node's address
+        assert_eq!(found("172.18.0.2", 6, 6443), Some(("svc:default/kubernetes", Some(443))));
+        assert_eq!(found("10.244.2.3", 17, 53), Some(("svc:kube-system/kube-dns", Some(53))));
+    }
+    let mut builder = Builder::new();
+    builder.read_bytes("endpoints.json", ENDPOINTS).unwrap();
+    let map = builder.build();
+    for address in ["10.244.9.1", "10.244.9.2"] {
+        let address = address.parse().unwrap();
+        let service = map.service_behind(address, 6, 5432).unwrap();
+        assert_eq!((service.namespace, service.name, service.port), ("shop", "old", None));
+        assert!(map.service_behind(address, 17, 53).is_some());
+    }
+}

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::tree::Spot;
 use crate::error::Fault;
 use crate::text::{fault_of_name, parse_mac};
-use crate::{Cidr, CidrError};
+use crate::{Cidr, CidrError, ServicePort};
 
 /// The text here as a name of Kubernetes.
 pub(super) fn name<'s>(spot: &'s Spot<'_>) -> Result<&'s str, Fault> {
@@ -33,6 +33,31 @@ pub(super) fn cidr(spot: &Spot<'_>) -> Result<Cidr, Fault> {
 pub(super) fn mac(spot: &Spot<'_>) -> Result<[u8; 6], Fault> {
     let text = spot.text()?;
     parse_mac(text).ok_or_else(|| spot.is_no("a MAC address", "4e:1a:7c:33:90:a1 would be one"))
+}
+
+/// The ports at `key`, of a service or of endpoints.
+pub(super) fn ports(object: &Spot<'_>) -> Result<Vec<ServicePort>, Fault> {
+    let mut ports = Vec::new();
+    object.list("ports", |port| {
+        let protocol = match port.text_at("protocol")? {
+            Some("UDP") => 17,
+            Some("SCTP") => 132,
+            Some("TCP") | None => 6,
+            // a protocol of the future is none of the flows' yet
+            Some(_) => return Ok(()),
+        };
+        let number = match port.key("port")? {
+            Some(spot) => {
+                let number = u16::try_from(spot.number()?);
+                Some(number.map_err(|_| spot.is_no("a port", "ports go up to 65535"))?)
+            }
+            None => None,
+        };
+        let name = port.text_at("name")?.unwrap_or_default().to_owned();
+        ports.push(ServicePort { name, protocol, number });
+        Ok(())
+    })?;
+    Ok(ports)
 }
 
 /// What `read` makes of the value at `key`; `None` where nothing, null or an empty text stands.

@@ -73,12 +73,15 @@ const KEYS: &[&str] = &[
     "podCIDRs",
     "podIP",
     "podIPs",
+    "port",
+    "ports",
     "projectcalico.org/IPv4Address",
     "projectcalico.org/IPv4VXLANTunnelAddr",
     "projectcalico.org/IPv6Address",
     "projectcalico.org/IPv6VXLANTunnelAddr",
     "projectcalico.org/VXLANTunnelMACAddr",
     "projectcalico.org/VXLANTunnelMACAddrV6",
+    "protocol",
     "spec",
     "state",
     "status",
@@ -107,7 +110,8 @@ pub(super) enum Value<'a> {
     #[default]
     Null,
     Bool(bool),
-    Number,
+    /// `None` where it is not a whole number from 0 on.
+    Number(Option<u64>),
     Text(Cow<'a, str>),
     List(Vec<Tree<'a>>),
     Map(Vec<(&'static str, Tree<'a>)>),
@@ -119,7 +123,7 @@ impl Value<'_> {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "true or false",
-            Self::Number => "a number",
+            Self::Number(_) => "a number",
             Self::Text(_) => "a text",
             Self::List(_) => "a list",
             Self::Map(_) => "an object",
@@ -207,6 +211,17 @@ impl<'s> Spot<'s> {
         match &self.tree.value {
             Value::Text(text) => Ok(text),
             _ => Err(self.needs("a text")),
+        }
+    }
+
+    /// The number here. YAML has it as text.
+    pub(super) fn number(&self) -> Result<u64, Fault> {
+        match &self.tree.value {
+            Value::Number(Some(number)) => Ok(*number),
+            Value::Text(text) => {
+                text.parse().map_err(|_| self.is_no("a number", "80 would be one"))
+            }
+            _ => Err(self.needs("a number")),
         }
     }
 

@@ -97,6 +97,12 @@ pub(super) fn service(sink: &mut Sink<'_>, object: &Spot<'_>) -> Result<(), Faul
             None => Ok(()),
         })?;
     }
+    if let Some(spec) = object.key("spec")? {
+        let ports = field::ports(&spec)?;
+        if !ports.is_empty() {
+            sink.builder.add_service_ports(source, (&namespace, &name), ports);
+        }
+    }
     Ok(())
 }
 
@@ -109,36 +115,73 @@ pub(super) fn service_cidr(sink: &mut Sink<'_>, object: &Spot<'_>) -> Result<(),
     })
 }
 
-/// Reads an `EndpointSlice`: which pods have which addresses. Endpoints that are no pods, and slices of
-/// host names (`addressType: FQDN`), say nothing of whose an address is.
+/// Reads an `EndpointSlice`: which pods have which addresses, and which service they serve at which ports. Endpoints that
+/// are no pods say nothing of whose an address is; slices of host names (`addressType: FQDN`) have none.
 pub(super) fn endpoint_slice(sink: &mut Sink<'_>, object: &Spot<'_>) -> Result<(), Fault> {
     if object.text_at("addressType")? == Some("FQDN") {
         return Ok(());
     }
+    let mut all = Vec::new();
     object.list("endpoints", |endpoint| {
-        let Some((pod, node)) = target(&endpoint)? else { return Ok(()) };
+        let pod = target(&endpoint)?;
         endpoint.list("addresses", |spot| {
-            let address = field::address(&spot)?;
-            let names = (pod.0.as_str(), pod.1.as_str());
-            let (source, node) = (sink.source, node.clone());
-            sink.builder.add_pod(source, names, address, node, PodClaim::Endpoint);
+            let address = match field::address(&spot) {
+                Err(_) if pod.is_none() => return Ok(()),
+                address => address?,
+            };
+            all.push(address);
+            if let Some((pod, node)) = &pod {
+                let names = (pod.0.as_str(), pod.1.as_str());
+                let (source, node) = (sink.source, node.clone());
+                sink.builder.add_pod(source, names, address, node, PodClaim::Endpoint);
+            }
             Ok(())
         })
-    })
+    })?;
+    if let Some(service) = service_of(object)?
+        && !all.is_empty()
+    {
+        let (namespace, _) = names_of(object)?;
+        let ports = field::ports(object)?;
+        sink.builder.add_backends(sink.source, (&namespace, &service), all, ports);
+    }
+    Ok(())
 }
 
-/// Reads Endpoints, the older form of endpoint slices.
+/// The service that a slice belongs to, as its controller labels it.
+fn service_of(object: &Spot<'_>) -> Result<Option<String>, Fault> {
+    let Some(metadata) = object.key("metadata")? else { return Ok(None) };
+    let Some(labels) = metadata.key("labels")? else { return Ok(None) };
+    field::optional(&labels, "kubernetes.io/service-name", |spot| Ok(field::name(spot)?.to_owned()))
+}
+
+/// Reads Endpoints, the older form of endpoint slices, named as their service.
 pub(super) fn endpoints(sink: &mut Sink<'_>, object: &Spot<'_>) -> Result<(), Fault> {
     object.list("subsets", |subset| {
+        let mut all = Vec::new();
         for key in ["addresses", "notReadyAddresses"] {
             subset.list(key, |endpoint| {
-                let Some((pod, node)) = target(&endpoint)? else { return Ok(()) };
-                let Some(spot) = endpoint.key("ip")? else { return Err(endpoint.lacks("ip")) };
-                let address = field::address(&spot)?;
-                let names = (pod.0.as_str(), pod.1.as_str());
-                sink.builder.add_pod(sink.source, names, address, node, PodClaim::Endpoint);
+                let pod = target(&endpoint)?;
+                let address = match endpoint.key("ip")? {
+                    Some(spot) => field::address(&spot),
+                    None => Err(endpoint.lacks("ip")),
+                };
+                let address = match address {
+                    Err(_) if pod.is_none() => return Ok(()),
+                    address => address?,
+                };
+                all.push(address);
+                if let Some((pod, node)) = pod {
+                    let names = (pod.0.as_str(), pod.1.as_str());
+                    sink.builder.add_pod(sink.source, names, address, node, PodClaim::Endpoint);
+                }
                 Ok(())
             })?;
+        }
+        if !all.is_empty() {
+            let (namespace, name) = names_of(object)?;
+            let ports = field::ports(&subset)?;
+            sink.builder.add_backends(sink.source, (&namespace, &name), all, ports);
         }
         Ok(())
     })

@@ -29,7 +29,9 @@ pub(crate) enum By {
     Vni,
     /// Pairs of VTEPs.
     Vtep,
-    /// Clients, and the service or server that they talk to.
+    /// Clients, and the service or server that they talk to. With endpointslices mapped (and services, for their ports),
+    /// what reaches a pod where it serves a service counts for the service; of several for one with a cluster IP, and the
+    /// first by namespace and name.
     Service,
 }
 
@@ -226,6 +228,18 @@ fn pair(by: By, flow: &FlowRecord, map: &PodMap, names: &mut Names) -> ([End; 2]
         By::Service => {
             let port = key.destination_port();
             let owner = map.owner(key.destination);
+            // behind kube-proxy a packet goes to a pod of the service
+            let service = match port {
+                Some(port) if owner.kind() != Kind::Service => {
+                    map.service_behind(key.destination, key.protocol.0, port)
+                }
+                _ => None,
+            };
+            if let Some(service) = service {
+                let name = names.keep(service.label);
+                let server = End::Service(name, key.protocol, service.port.or(port));
+                return ([pod(map, key.source, names), server], false);
+            }
             let server = match (owner.kind(), pod(map, key.destination, names)) {
                 // of addresses outside the cluster each is another server
                 (Kind::External, _) => End::Server(key.destination, key.protocol, port),
