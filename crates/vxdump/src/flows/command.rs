@@ -57,8 +57,9 @@ pub(crate) struct ShowArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) top: Option<u32>,
 
-    /// Live: print the flows that ended since the last time, and those that go on, every SECONDS (default: 10 for a
-    /// table; the other formats have each flow as it ends).
+    /// Live: every SECONDS what came since the last time (default: 10 for a table; the other formats have each flow as it
+    /// ends). Packets, bytes and retransmissions are those of the interval; times, state and RTT are the flow's so far.
+    /// Flows without packets in it are not shown. Needs some 150 bytes more a flow.
     #[arg(long, value_name = "SECONDS", requires = "interface", conflicts_with = "read", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) interval: Option<u32>,
 

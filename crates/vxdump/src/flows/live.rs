@@ -7,11 +7,12 @@ use std::time::{Duration, Instant, SystemTime};
 use podmap::PodMap;
 use vxcap::live::{Netns, User};
 use vxcli::{Failure, Selection, Terminal};
-use vxflow::{Config, FlowRecord, FlowTable, Seen};
+use vxflow::{Config, FlowRecord, FlowTable, Seen, TableCounts};
 use vxlan::{Decoder, LinkType};
 
 use super::command::{FlowFormat, FlowsCommand};
 use super::count::chosen;
+use super::interval::Interval;
 use super::ipfix::Exporter;
 use super::print::{Form, Printer};
 use super::prometheus::{Drops, Metrics};
@@ -82,6 +83,8 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
         printer,
         collected: Collected::new(show),
         as_they_end: interval.is_none() && show.by == By::Flow && show.top.is_none(),
+        interval: interval.map(|_| Interval::new(args.limits.once)),
+        printed: Instant::now(),
         ipfix,
         metrics: metrics.map(Metrics::serve).transpose()?,
         selected: 0,
@@ -102,8 +105,7 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     }
     let rest = captured.and_then(|()| {
         table.finish().try_for_each(|record| watch.ended(record))?;
-        let collected = std::mem::replace(&mut watch.collected, Collected::new(show));
-        collected.print(&mut watch.printer, &watch.map, &counts)
+        watch.print_collected(&counts)
     });
     let Watch { selected, ipfix, printer, .. } = watch;
     // what was printed before something went wrong is whole too
@@ -130,6 +132,10 @@ struct Watch<'a> {
     printer: Printer<'a>,
     collected: Collected<'a>,
     as_they_end: bool,
+    /// what was told, where it is told every few seconds
+    interval: Option<Interval>,
+    /// when that was done last
+    printed: Instant,
     ipfix: Option<Exporter>,
     metrics: Option<Metrics>,
     selected: u64,
@@ -150,22 +156,37 @@ impl Watch<'_> {
         if self.as_they_end {
             return self.printer.rows(&[record], &self.map);
         }
-        self.collected.add(record, &self.map);
+        let record = match &mut self.interval {
+            Some(interval) => interval.of_ended(record),
+            None => Some(record),
+        };
+        if let Some(record) = record {
+            self.collected.add(record, &self.map);
+        }
         Ok(())
     }
 
-    /// Prints the flows that have ended since the last time, and those that go on.
+    /// Prints what came since the last time, of flows that have ended since and of those that go on.
     fn print(&mut self, table: &FlowTable) -> Result<(), Failure> {
-        let show = &self.args.show;
-        let mut collected = std::mem::replace(&mut self.collected, Collected::new(show));
-        for record in table.iter() {
-            collected.add(record, &self.map);
+        if let Some(interval) = &mut self.interval {
+            let live = table.iter().filter_map(|record| interval.of_live(record));
+            live.for_each(|record| self.collected.add(record, &self.map));
         }
-        collected.print(&mut self.printer, &self.map, &table.counts())?;
-        if self.printer.is_table() {
-            self.printer.output.buffer().push(b'\n');
-        }
+        self.print_collected(&table.counts())?;
         self.printer.output.flush()
+    }
+
+    /// Prints the flows that were collected, below a line that tells the time where there are several tables.
+    fn print_collected(&mut self, counts: &TableCounts) -> Result<(), Failure> {
+        let mut counts = *counts;
+        if let Some(interval) = &mut self.interval {
+            counts = interval.end(&counts);
+            let last = std::mem::replace(&mut self.printed, Instant::now());
+            let seconds = self.printed.duration_since(last).as_secs_f64();
+            self.printer.interval(now(), seconds);
+        }
+        let collected = std::mem::replace(&mut self.collected, Collected::new(&self.args.show));
+        collected.print(&mut self.printer, &self.map, &counts)
     }
 }
 

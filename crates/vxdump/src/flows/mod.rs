@@ -2,6 +2,7 @@
 
 pub(crate) mod command;
 mod count;
+mod interval;
 mod ipfix;
 mod layout;
 mod live;

@@ -1,6 +1,7 @@
 //! Rows as JSON, one object a line; as CSV; as a table; as Parquet.
 
 use podmap::PodMap;
+use vxcap::Timestamp;
 use vxcli::{Failure, Terminal};
 
 use super::command::{FlowFormat, ShowArgs, Sort};
@@ -22,6 +23,8 @@ pub(crate) struct Printer<'w> {
     columns: &'static [&'static str],
     utc: Utc,
     with_head: bool,
+    /// A table was printed before.
+    any_table: bool,
 }
 
 /// What rows are printed as.
@@ -79,7 +82,7 @@ fn frame(sort: Sort) -> Option<Frame> {
 impl<'w> Printer<'w> {
     pub(crate) fn new(output: Output<'w>, form: Form, columns: &'static [&'static str]) -> Self {
         let with_head = matches!(form, Form::Csv);
-        Self { output, form, columns, utc: Utc::default(), with_head }
+        Self { output, form, columns, utc: Utc::default(), with_head, any_table: false }
     }
 
     /// Prints rows: a whole table, or what the other formats go on with.
@@ -124,6 +127,23 @@ impl<'w> Printer<'w> {
             put::text(out, &self.columns.join(","));
             out.push(b'\n');
         }
+    }
+
+    /// Begins one of several tables: when it is printed, in nanoseconds since the Unix epoch, and of how many seconds.
+    pub(crate) fn interval(&mut self, now: i64, seconds: f64) {
+        if !self.is_table() {
+            return;
+        }
+        let out = self.output.buffer();
+        if std::mem::replace(&mut self.any_table, true) {
+            out.push(b'\n');
+        }
+        let mut time = Vec::new();
+        self.utc.write(&mut time, Timestamp::from_nanos(now));
+        // whole seconds
+        time.truncate(19);
+        out.extend_from_slice(&time);
+        put::text(out, &format!("Z, {seconds:.1} s\n"));
     }
 
     /// Is a table printed?

@@ -170,7 +170,7 @@ fn json_and_counters() {
     assert!(said.contains("10 packets captured"), "{said}");
 }
 
-/// A table every second, and the rest at the end.
+/// A table every second, below its time, with what came meanwhile; the rest at the end; each packet once.
 #[test]
 fn tables() {
     if !is_root() {
@@ -179,9 +179,52 @@ fn tables() {
     let namespace = Namespace::new("t");
     let (child, err, _) = listening(&namespace, &["--interval", "1", "--by", "vni", "udp"]);
     namespace.send(4003, 4);
-    std::thread::sleep(Duration::from_millis(1500));
+    std::thread::sleep(Duration::from_millis(2500));
+    namespace.send(4003, 2);
     let (out, said) = interrupt(child, err);
-    assert!(out.matches("first ").count() >= 2, "{out}");
-    assert!(out.contains("4 flows, 4 packets\n"), "{out}");
-    assert!(said.contains("4 packets captured"), "{said}");
+    let tables: Vec<Vec<&str>> =
+        out.split("\n\n").map(|table| table.lines().collect::<Vec<_>>()).collect();
+    assert!(tables.len() >= 3, "{out}");
+    let (mut flows, mut packets) = (0, 0);
+    for table in tables {
+        let (head, columns, tail) = (table[0], table[1], table[table.len() - 1]);
+        assert!(
+            head.starts_with("20") && head.ends_with(" s") && head[19..].starts_with("Z, "),
+            "{out}"
+        );
+        assert!(columns.starts_with("first "), "{out}");
+        let numbers: Vec<u64> = tail.split(' ').filter_map(|word| word.parse().ok()).collect();
+        assert_eq!(numbers.len(), 2, "{out}");
+        // a sum has a row only where something came
+        assert_eq!(table.len(), if numbers[0] > 0 { 4 } else { 3 }, "{out}");
+        (flows, packets) = (flows + numbers[0], packets + numbers[1]);
+    }
+    assert_eq!((flows, packets), (6, 6), "{out}");
+    assert!(said.contains("6 packets captured"), "{said}");
+}
+
+/// A flow that goes on is told again only with what came meanwhile, and only flows in the states that were asked for.
+#[test]
+fn what_came_meanwhile() {
+    if !is_root() {
+        return;
+    }
+    let namespace = Namespace::new("m");
+    let arguments = ["--interval", "1", "--format", "json", "--state", "S0", "udp"];
+    let (child, err, _) = listening(&namespace, &arguments);
+    // one socket: a single flow
+    let send = "exec 3>/dev/udp/127.0.0.1/4005; for i in 1 2 3 4 5; do echo -n abcd >&3; sleep 0.6; done; true";
+    tool("ip", &["netns", "exec", &namespace.0, "bash", "-c", send]);
+    let (out, said) = interrupt(child, err);
+    let rows: Vec<Value> =
+        out.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+    assert!(rows.len() >= 2, "{out}");
+    let sum = |key: &str| rows.iter().map(|row| row[key].as_u64().expect("a number")).sum::<u64>();
+    // ICMP errors come back, so that not all are sent
+    let captured = said.split(" packets captured").next().and_then(|text| text.lines().last());
+    let captured: u64 = captured.and_then(|number| number.parse().ok()).expect("a number");
+    assert!(captured >= 2, "{said}");
+    assert_eq!((sum("packets"), sum("bytes")), (captured, captured * 46), "{out}");
+    assert!(rows.iter().all(|row| row["first"] == rows[0]["first"]), "{out}");
+    assert!(rows.is_sorted_by_key(|row| row["last"].to_string()), "{out}");
 }
