@@ -1,5 +1,7 @@
 //! A captured frame, and what is known about it beside its bytes.
 
+use std::time::Duration;
+
 use vxlan::LinkType;
 
 /// Nanoseconds in a second.
@@ -21,6 +23,12 @@ impl Timestamp {
     /// Nanoseconds since the epoch.
     pub const fn nanos(self) -> i64 {
         self.0
+    }
+
+    /// The time this much earlier; far outside of what can be told, the first time that can.
+    #[must_use]
+    pub fn earlier(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX)))
     }
 
     /// Whole seconds since the epoch, rounded down: 1 ns before the epoch is second -1.

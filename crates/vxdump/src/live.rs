@@ -1,28 +1,28 @@
 //! Capturing live: packets of devices, until a signal or a number ends it.
 
+pub(crate) mod open;
+pub(crate) mod order;
+
 use std::io::Write;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use vxcap::Timestamp;
-use vxcap::live::{Netns, User};
 use vxcap::write::Counts;
-use vxcli::{Failure, Selection, Terminal};
-use vxlan::{Decoder, LinkType};
+use vxcli::{Failure, Terminal};
 
 use crate::cli::PacketArgs;
 use crate::devices;
 use crate::following::Following;
 use crate::json::Carriage;
-use crate::kernel_map::SUBNET_ENV_FOLDER;
 use crate::output::Output;
 use crate::packets;
 use crate::pipeline::{Arrival, Next, Pipeline};
 use crate::sandbox::Sandbox;
-use crate::save::{Ended, Plan, Save};
+use crate::save::{self, Ended, Save};
 use crate::signals::Signals;
 use crate::style::Style;
-use crate::taps::{Purpose, Tap, Taps, Wanted};
+use crate::taps::{Captured, Purpose, Tap, Taps};
+use open::{Opened, Plan, give_up_rights};
 
 /// Signals and changes of the map are looked at this often, while nothing comes.
 pub(crate) const WAIT: Duration = Duration::from_millis(100);
@@ -35,27 +35,16 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
     if print.list_link_types || print.list_time_stamp_types {
         return devices::list_choices(live, print.list_link_types, terminal);
     }
-    let netns = live.netns.as_deref().map(Netns::open).transpose().map_err(Failure::usage)?;
-    let netns = netns.map(Arc::new);
-    let mut following = Following::open(&args.map, netns.as_deref(), terminal)?;
-    let map = following.map();
-    vxcli::setup::tell_warnings(&map, terminal);
-    let ports = following.ports(&args.input.tunnel)?;
-    let decoder = Decoder::default().ports(ports.clone());
-    let mut selection = Selection::new(&packets::selected(&args.select, &args.input)?, &map)?;
+    let mut plan = Plan::new(&args.input, &args.select, &args.map, terminal)?;
     if args.print.dump_program > 0 {
-        let pushed = selection.kernel_program(&ports, &map, false)?;
+        let pushed = plan.selection.kernel_program(&plan.ports, &plan.map, false)?;
         return packets::print_program(&pushed.program, args.print.dump_program, terminal);
     }
 
     let text = filter_text(args);
     let purpose = purpose(args, text.is_some());
-    let wanted = Wanted { selection: &mut selection, ports: &ports, map: &map, text, purpose };
-    let mut taps = Taps::open(&args.input, netns.as_ref(), wanted, terminal)?;
-    let mut link_types = vec![LinkType::ETHERNET, LinkType::RAW];
-    link_types.extend(taps.all.iter().map(|tap| tap.interface.link_type));
-    selection.prepare(&link_types);
-    let signals = Signals::listen()?;
+    let Opened { mut following, map, decoder, selection, mut taps, signals } =
+        plan.open(&args.input, text, purpose, terminal)?;
     let mut style = Style::new(&args.print, terminal);
     style.interface_names(taps.devices.iter().map(|d| (d.index, d.name.clone())).collect());
     if taps.all.len() > 1 {
@@ -63,13 +52,13 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
     }
     let plan = packets::plan(args)?;
     let save = plan.clone().map(Save::begin).transpose()?;
-    give_up_rights(args, plan.as_ref(), terminal)?;
+    give_up_rights(live, sandbox(plan.as_ref()), terminal)?;
 
     let watched = terminal.out_is_terminal || args.print.line_buffered;
     let output = Output::new(&mut *terminal.out, watched);
     let mut pipeline = Pipeline::new(args, decoder, map, selection, style, save, output);
     let begin = now();
-    let mut told = Told { err: &mut *terminal.err, lost: 0 };
+    let mut told = Told::new(&mut *terminal.err);
     let result = capture(&mut taps, &mut following, &mut pipeline, &signals, &mut told);
 
     // whatever ended it: what was captured is written, and what was lost is told
@@ -88,40 +77,19 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
     }
     told.statistics(&mut taps, selected);
     result.and(saved)?;
-    match told.lost {
-        0 => Ok(()),
-        lost => Err(Failure::error(format_args!(
-            "the capture on {lost} of {} devices ended early",
-            taps.all.len()
-        ))),
+    told.result(&taps)
+}
+
+/// What is still needed after everything is open.
+fn sandbox(plan: Option<&save::Plan>) -> Sandbox {
+    Sandbox {
+        writable: plan.filter(|p| p.rotates()).map(|p| p.folder().to_owned()),
+        commands: plan.is_some_and(save::Plan::runs_commands),
+        ..Sandbox::default()
     }
 }
 
-/// After everything is open: another user, and the sandbox.
-fn give_up_rights(
-    args: &PacketArgs,
-    plan: Option<&Plan>,
-    terminal: &mut Terminal,
-) -> Result<(), Failure> {
-    let live = &args.input.live;
-    if let Some(name) = &live.user {
-        User::named(name).and_then(|user| user.assume()).map_err(Failure::usage)?;
-    }
-    if !live.no_sandbox {
-        let sandbox = Sandbox {
-            writable: plan.filter(|p| p.rotates()).map(|p| p.folder().to_owned()),
-            readable: vec![SUBNET_ENV_FOLDER.into()],
-            commands: plan.is_some_and(Plan::runs_commands),
-            terminal: false,
-        };
-        for warning in sandbox.enter() {
-            terminal.tell(format_args!("warning: {warning}"));
-        }
-    }
-    Ok(())
-}
-
-/// The loop over all frames of all devices, which take turns.
+/// The loop over all frames of all devices.
 fn capture(
     taps: &mut Taps,
     following: &mut Following,
@@ -153,7 +121,7 @@ fn capture(
     Ok(())
 }
 
-/// What came of asking each device once.
+/// What came of asking for frames.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Round {
     Frames,
@@ -162,7 +130,7 @@ enum Round {
     Enough,
 }
 
-/// The frames that are there, of each device at most a batch.
+/// The frames that are there, at most a batch.
 fn round(
     taps: &mut Taps,
     following: &Following,
@@ -170,26 +138,18 @@ fn round(
     told: &mut Told<'_>,
 ) -> Result<Round, Failure> {
     let mut came = Round::Nothing;
-    for tap in &mut taps.all {
-        for _ in 0..BATCH {
-            let index = tap.index;
-            match tap.next_frame() {
-                Ok(Some((frame, interface))) => {
-                    came = Round::Frames;
-                    let carriage = carriage(following, index, frame.data);
-                    let arrival = Arrival { interface: Some(interface), file: None, carriage };
-                    if pipeline.frame(frame, &arrival)? == Next::Enough {
-                        return Ok(Round::Enough);
-                    }
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    told.tell(&error);
-                    told.lost += 1;
-                    tap.give_up();
-                    break;
+    for _ in 0..BATCH {
+        match taps.next_frame() {
+            Ok(Some(Captured { frame, interface, device })) => {
+                came = Round::Frames;
+                let carriage = carriage(following, device, frame.data);
+                let arrival = Arrival { interface: Some(interface), file: None, carriage };
+                if pipeline.frame(frame, &arrival)? == Next::Enough {
+                    return Ok(Round::Enough);
                 }
             }
+            Ok(None) => break,
+            Err(error) => told.lost(&error),
         }
     }
     Ok(came)
@@ -219,20 +179,44 @@ fn carriage(following: &Following, device: u32, frame: &[u8]) -> Option<Carriage
 }
 
 /// What is told on stderr while the capture holds stdout.
-struct Told<'e> {
+pub(crate) struct Told<'e> {
     err: &'e mut dyn Write,
     /// Devices that went away.
     lost: usize,
 }
 
-impl Told<'_> {
-    fn tell(&mut self, message: impl std::fmt::Display) {
+impl<'e> Told<'e> {
+    pub(crate) fn new(err: &'e mut dyn Write) -> Self {
+        Self { err, lost: 0 }
+    }
+
+    pub(crate) fn tell(&mut self, message: impl std::fmt::Display) {
         let _ = writeln!(self.err, "vxdump: {message}");
     }
 
-    fn statistics(&mut self, taps: &mut Taps, captured: u64) {
+    /// A device went away.
+    pub(crate) fn lost(&mut self, error: &vxcap::live::Error) {
+        self.tell(error);
+        self.lost += 1;
+    }
+
+    pub(crate) fn statistics(&mut self, taps: &mut Taps, captured: u64) {
         write_statistics(self.err, taps, captured);
     }
+
+    /// What went wrong, where devices went away.
+    pub(crate) fn result(&self, taps: &Taps) -> Result<(), Failure> {
+        match self.lost {
+            0 => Ok(()),
+            lost => Err(lost_early(lost, taps)),
+        }
+    }
+}
+
+/// Devices went away before the end of the capture.
+pub(crate) fn lost_early(lost: usize, taps: &Taps) -> Failure {
+    let all = taps.all.len();
+    Failure::error(format_args!("the capture on {lost} of {all} devices ended early"))
 }
 
 /// As tcpdump's, and what was lost before the capture could see it.
@@ -273,7 +257,8 @@ fn ended(taps: &mut [Tap], begin: Timestamp) -> Vec<Ended<'_>> {
     all
 }
 
-fn now() -> Timestamp {
+/// What the clock says, by which frames are stamped.
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

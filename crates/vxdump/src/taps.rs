@@ -1,4 +1,4 @@
-//! Devices that are captured on: opened with what selects in the kernel, and asked for frames in turn.
+//! Devices that are captured on: opened with what selects in the kernel, and asked for frames in the order of their times.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -7,11 +7,12 @@ use std::time::Duration;
 use podmap::{Kind, PodMap};
 use vxcap::filter::pushdown::{Overlay, Prefix};
 use vxcap::live::{self, Capture, Device, Directions, Error, Netns, Options, Statistics};
-use vxcap::{Frame, Interface};
+use vxcap::{Frame, Interface, Timestamp};
 use vxcli::{Failure, Selection, Terminal};
 use vxlan::{LinkType, Ports};
 
 use crate::cli::{Backend, Direction, InputArgs};
+use crate::live::order::Order;
 
 /// A device that is captured on.
 pub(crate) struct Tap {
@@ -21,8 +22,22 @@ pub(crate) struct Tap {
     /// Its index in its network namespace.
     pub(crate) index: u32,
     only_overlay: bool,
-    /// The last word on its frames, once it is gone.
+    /// It went away: nothing more is asked of it,
+    gone: bool,
+    /// but for the last word on its frames.
     last: Option<Statistics>,
+    /// It had nothing when it was asked last,
+    silent: bool,
+    /// and will have nothing from before this time.
+    nothing_before: Timestamp,
+}
+
+/// A frame, and where it was captured.
+pub(crate) struct Captured<'a> {
+    pub(crate) frame: Frame<'a>,
+    pub(crate) interface: &'a Interface,
+    /// The device's index in its network namespace.
+    pub(crate) device: u32,
 }
 
 /// All devices of a capture.
@@ -30,6 +45,7 @@ pub(crate) struct Taps {
     pub(crate) all: Vec<Tap>,
     /// Every device of the namespace, as it was at the start.
     pub(crate) devices: Vec<Device>,
+    order: Order,
     ports: Ports,
     snaplen: u32,
     pushdown: bool,
@@ -61,13 +77,6 @@ const UNHURRIED: Duration = Duration::from_millis(50);
 /// What only counts a selection is never away for long, and to get 32 MiB from the kernel costs more than some seconds of counting.
 const COUNTING_BUFFER: usize = 8 << 20;
 
-impl<'a> Wanted<'a> {
-    /// What is shown, and not written to a file.
-    pub(crate) fn to_show(selection: &'a mut Selection, ports: &'a Ports, map: &'a PodMap) -> Self {
-        Self { selection, ports, map, text: None, purpose: Purpose::Show }
-    }
-}
-
 impl Taps {
     /// Opens the devices that were asked for. `selection` learns on which of them only overlay traffic is wanted.
     pub(crate) fn open(
@@ -93,6 +102,7 @@ impl Taps {
         }
         let mut taps = Self {
             all: Vec::new(),
+            order: Order::default(),
             ports: ports.clone(),
             snaplen: input.snaplen.unwrap_or(0),
             pushdown: !args.no_pushdown,
@@ -122,7 +132,16 @@ impl Taps {
                 interface.snaplen
             );
             let index = capture.device().index;
-            taps.all.push(Tap { capture, interface, index, only_overlay, last: None });
+            taps.all.push(Tap {
+                capture,
+                interface,
+                index,
+                only_overlay,
+                gone: false,
+                last: None,
+                silent: false,
+                nothing_before: Timestamp::default(),
+            });
         }
         taps.devices = devices;
         Ok(taps)
@@ -158,7 +177,7 @@ impl Taps {
             return Ok(());
         }
         for tap in &mut self.all {
-            if tap.last.is_none() && tap.interface.link_type == LinkType::ETHERNET {
+            if !tap.gone && tap.interface.link_type == LinkType::ETHERNET {
                 let pushed = selection.kernel_program(&self.ports, map, tap.only_overlay)?;
                 let program = pushed.program.with_snaplen(self.snaplen);
                 tap.capture.set_program(Some(Arc::new(program))).map_err(Failure::error)?;
@@ -167,29 +186,51 @@ impl Taps {
         Ok(())
     }
 
-    /// Waits until a device has something, at most `timeout`; a signal ends it sooner.
-    pub(crate) fn wait(&self, timeout: Duration) -> Result<(), Failure> {
-        let alive = self.all.iter().filter(|tap| tap.last.is_none());
-        Capture::wait_for_any(alive.map(|tap| &tap.capture), timeout).map_err(Failure::error)
+    /// The next frame that is there already, of all devices the one that came first; `None` where there is none, or where one that came
+    /// before may still come.
+    ///
+    /// # Errors
+    ///
+    /// That a device went away: once for each.
+    #[inline]
+    pub(crate) fn next_frame(&mut self) -> Result<Option<Captured<'_>>, Error> {
+        // one alone needs no order
+        let turn = if self.all.len() == 1 { Some(0) } else { self.order.choose(&mut self.all)? };
+        match turn.and_then(|turn| self.all.get_mut(turn)) {
+            Some(tap) => tap.next_frame(),
+            None => Ok(None),
+        }
+    }
+
+    /// Waits until [`Self::next_frame`] may have something, at most `timeout`; a signal ends it sooner.
+    pub(crate) fn wait(&mut self, timeout: Duration) -> Result<(), Failure> {
+        let timeout = self.order.patience().map_or(timeout, |patience| patience.min(timeout));
+        let alone = self.all.len() == 1;
+        // one that has a frame already, which waits for the others, would end the wait at once
+        let awaited = self.all.iter().filter(|tap| !tap.gone && (alone || tap.silent));
+        Capture::wait_for_any(awaited.map(|tap| &tap.capture), timeout).map_err(Failure::error)?;
+        self.order.has_waited(&mut self.all);
+        Ok(())
     }
 
     /// Takes no more frames from now on, and waits until those that were taken can be had. Only from libpcap, which
     /// cannot be told to, there are none any more.
     pub(crate) fn stop(&mut self) -> Result<(), Failure> {
         let mut longest = Duration::ZERO;
-        for tap in self.all.iter_mut().filter(|tap| tap.last.is_none()) {
+        for tap in self.all.iter_mut().filter(|tap| !tap.gone) {
             match tap.capture.stop().map_err(Failure::error)? {
                 Some(wait) => longest = longest.max(wait),
-                None => tap.give_up(),
+                None => tap.gone = true,
             }
         }
         std::thread::sleep(longest);
+        self.order.drain(&mut self.all);
         Ok(())
     }
 
     /// Is there any device left?
     pub(crate) fn is_over(&self) -> bool {
-        self.all.iter().all(|tap| tap.last.is_some())
+        self.all.iter().all(|tap| tap.gone)
     }
 
     /// What became of the frames of all devices together.
@@ -215,27 +256,66 @@ impl Tap {
     ///
     /// That the device went away: once.
     #[inline]
-    pub(crate) fn next_frame(&mut self) -> Result<Option<(Frame<'_>, &Interface)>, Error> {
-        if self.last.is_some() {
+    fn next_frame(&mut self) -> Result<Option<Captured<'_>>, Error> {
+        if self.gone {
             return Ok(None);
         }
+        let (interface, device) = (&self.interface, self.index);
         match self.capture.next_frame(Duration::ZERO) {
-            Ok(frame) => Ok(frame.map(|frame| (frame, &self.interface))),
-            Err(error) => Err(error),
+            Ok(frame) => Ok(frame.map(|frame| Captured { frame, interface, device })),
+            Err(error) => {
+                self.gone = true;
+                Err(error)
+            }
         }
     }
 
-    /// The device went away: nothing more is asked of it.
-    pub(crate) fn give_up(&mut self) {
-        self.last = Some(self.capture.statistics().unwrap_or_default());
+    /// The time of that frame. Where there is none it is not looked for again before [`Self::ask_again`].
+    ///
+    /// # Errors
+    ///
+    /// That the device went away: once.
+    #[inline]
+    pub(crate) fn next_time(&mut self) -> Result<Option<Timestamp>, Error> {
+        if self.silent {
+            return Ok(None);
+        }
+        let time = self.capture.next_time();
+        self.gone = time.is_err();
+        self.silent = !matches!(time, Ok(Some(_)));
+        time
+    }
+
+    /// It may have something now.
+    pub(crate) fn ask_again(&mut self) {
+        self.silent = self.gone;
+    }
+
+    /// Did the device go away?
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    /// Frames that come yet came no earlier, where there was none after the clock said `now`.
+    pub(crate) fn nothing_before(&mut self, now: Timestamp) -> Timestamp {
+        // what was known once stays true
+        self.nothing_before = self.nothing_before.max(self.capture.nothing_before(now));
+        self.nothing_before
+    }
+
+    /// May frames soon be lost?
+    pub(crate) fn is_mostly_full(&self) -> bool {
+        !self.gone && self.capture.is_mostly_full()
     }
 
     /// What became of its frames.
     pub(crate) fn statistics(&mut self) -> Statistics {
-        match self.last {
-            Some(last) => last,
-            None => self.capture.statistics().unwrap_or_default(),
+        if let Some(last) = self.last {
+            return last;
         }
+        let now = self.capture.statistics().unwrap_or_default();
+        self.last = self.gone.then_some(now);
+        now
     }
 }
 

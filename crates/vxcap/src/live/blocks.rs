@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// `offsetof(struct tpacket_block_desc, hdr.bh1.block_status)` of `linux/if_packet.h`.
 const BLOCK_STATUS: usize = 8;
 
+/// `offsetof(struct tpacket_block_desc, hdr.bh1.num_pkts)`.
+const BLOCK_PACKETS: usize = 12;
+
 /// The blocks of a ring, of which the reader holds one at most.
 ///
 /// A block belongs to the kernel, or to the reader: its status word says to whom. The kernel writes to the
@@ -58,6 +61,18 @@ impl Blocks {
         self.held
     }
 
+    /// Whether the kernel may have put packets into the block that comes next, and which it has not handed over.
+    /// `false` is true of the moment; `true` may be said of a block that it did not begin yet.
+    pub(super) fn is_begun(&self) -> bool {
+        self.word(0, BLOCK_PACKETS).load(Ordering::Acquire) != 0
+    }
+
+    /// Whether three quarters of the blocks wait for the reader.
+    pub(super) fn are_mostly_full(&self) -> bool {
+        let word = self.word(self.count * 3 / 4, BLOCK_STATUS);
+        word.load(Ordering::Relaxed) & libc::TP_STATUS_USER != 0
+    }
+
     /// The current block; empty where the reader does not hold it.
     #[inline]
     pub(super) fn bytes(&self) -> &[u8] {
@@ -96,10 +111,19 @@ impl Blocks {
     }
 
     fn status(&self) -> &AtomicU32 {
-        // SAFETY: blocks are aligned to pages, and the status word lies at a multiple of 4 in
-        // the first 48 bytes of a block; the kernel accesses it as one word too. No slice of the block
-        // is borrowed by the time of a call: they borrow `self`, and the callers have `&mut self`.
-        unsafe { AtomicU32::from_ptr(self.block().add(BLOCK_STATUS).cast().as_ptr()) }
+        self.word(0, BLOCK_STATUS)
+    }
+
+    /// A word of the description of the block that stands so many after the current one; the kernel writes it as one word too.
+    fn word(&self, after: usize, offset: usize) -> &AtomicU32 {
+        debug_assert!(offset.is_multiple_of(4) && offset < 48);
+        let number = (self.current + after) % self.count;
+        // SAFETY: the number is below `count`, blocks are aligned to pages, and the offset is a multiple of 4 in the first 48 bytes
+        // of a block, its description: the word is inside of the mapping, and aligned. No slice of the block that can be written is borrowed at
+        // the time of a call: they borrow `self` mutably.
+        unsafe {
+            AtomicU32::from_ptr(self.start.add(number * self.block_len + offset).cast().as_ptr())
+        }
     }
 }
 

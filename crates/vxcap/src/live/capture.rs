@@ -13,7 +13,7 @@ use super::netns::run_in;
 use super::ring::Ring;
 use super::{Device, Error, Options, Statistics, poll};
 use crate::filter::Program;
-use crate::{Frame, Interface, Resolution};
+use crate::{Frame, Interface, Resolution, Timestamp};
 
 /// A running capture of a device.
 ///
@@ -71,6 +71,31 @@ impl Capture {
     #[inline]
     pub fn next_frame(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Error> {
         with!(&mut self.source, source => source.next_frame(wait))
+    }
+
+    /// When the frame came that [`Self::next_frame`] hands out next; `None` where there is none now. So that frames of several
+    /// captures can be put in order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::next_frame`].
+    #[inline]
+    pub fn next_time(&mut self) -> Result<Option<Timestamp>, Error> {
+        with!(&mut self.source, source => source.next_time())
+    }
+
+    /// Where there is no frame: those that come yet came no earlier than this time, as far as the host's timers keep theirs. `now` is what
+    /// the clock said before [`Self::next_time`] had none.
+    ///
+    /// The kernel hands frames over in blocks, after [`Options::latency`] at the latest: what is in one that is not handed over may be
+    /// earlier than what another capture has. Where the block is empty, only what is on its way into it can be.
+    pub fn nothing_before(&self, now: Timestamp) -> Timestamp {
+        with!(&self.source, source => source.nothing_before(now))
+    }
+
+    /// Whether frames may soon be lost, for so many wait to be read.
+    pub fn is_mostly_full(&self) -> bool {
+        with!(&self.source, source => source.is_mostly_full())
     }
 
     /// Waits until one of several captures has a frame or its end to tell, at most `timeout`; a signal ends it sooner.

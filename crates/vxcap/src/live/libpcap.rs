@@ -24,6 +24,8 @@ pub(super) struct Libpcap {
     capture: pcap::Capture<Active>,
     /// The frame that was read last: libpcap's own memory changes with the next call.
     data: Vec<u8>,
+    /// Time and length on the wire of the frame in `data`, where its time was asked for, and it was not handed out yet.
+    ahead: Option<(Timestamp, u32)>,
     captured: u64,
 }
 
@@ -61,7 +63,7 @@ impl Libpcap {
         }
         let link_type = in_files(capture.get_datalink());
         let (options, data) = (options.clone(), Vec::new());
-        Ok(Self { device, link_type, options, capture, data, captured: 0 })
+        Ok(Self { device, link_type, options, capture, data, ahead: None, captured: 0 })
     }
 
     pub(super) fn device(&self) -> &Device {
@@ -73,8 +75,45 @@ impl Libpcap {
     }
 
     pub(super) fn next_frame(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Error> {
+        let next = match self.ahead.take() {
+            None => self.read(wait)?,
+            ahead => ahead,
+        };
+        let Some((time, orig_len)) = next else { return Ok(None) };
+        self.captured += 1;
+        Ok(Some(Frame {
+            time,
+            link_type: self.link_type,
+            interface: self.options.interface,
+            orig_len,
+            data: &self.data,
+            flags: FrameFlags::default(),
+        }))
+    }
+
+    /// The time of the next frame, which is not handed out yet.
+    pub(super) fn next_time(&mut self) -> Result<Option<Timestamp>, Error> {
+        if self.ahead.is_none() {
+            self.ahead = self.read(Duration::ZERO)?;
+        }
+        Ok(self.ahead.map(|(time, _)| time))
+    }
+
+    /// Frames that come yet came no earlier, where there was none after the clock said `now`.
+    pub(super) fn nothing_before(&self, now: Timestamp) -> Timestamp {
+        now.earlier(self.options.longest_delay())
+    }
+
+    /// libpcap does not tell.
+    #[allow(clippy::unused_self, reason = "the ring's looks")]
+    pub(super) fn is_mostly_full(&self) -> bool {
+        false
+    }
+
+    /// Reads the next frame into `data`, having waited for at most `wait`.
+    fn read(&mut self, wait: Duration) -> Result<Option<(Timestamp, u32)>, Error> {
         let mut may_wait = !wait.is_zero();
-        let (time, orig_len) = loop {
+        loop {
             match self.capture.next_packet() {
                 Ok(packet) => {
                     let header = packet.header;
@@ -86,7 +125,8 @@ impl Libpcap {
                         #[allow(clippy::useless_conversion, reason = "32 bits on some systems")]
                         let (seconds, nanos) =
                             (i64::from(header.ts.tv_sec), i64::from(header.ts.tv_usec));
-                        break (seconds.saturating_mul(NANOS_PER_SECOND) + nanos, header.len);
+                        let nanos = seconds.saturating_mul(NANOS_PER_SECOND) + nanos;
+                        return Ok(Some((Timestamp::from_nanos(nanos), header.len)));
                     }
                 }
                 Err(pcap::Error::TimeoutExpired | pcap::Error::NoMorePackets) if may_wait => {
@@ -97,16 +137,7 @@ impl Libpcap {
                 Err(pcap::Error::TimeoutExpired | pcap::Error::NoMorePackets) => return Ok(None),
                 Err(error) => return Err(failure(&self.options.device, error)),
             }
-        };
-        self.captured += 1;
-        Ok(Some(Frame {
-            time: Timestamp::from_nanos(time),
-            link_type: self.link_type,
-            interface: self.options.interface,
-            orig_len,
-            data: &self.data,
-            flags: FrameFlags::default(),
-        }))
+        }
     }
 
     #[allow(clippy::unnecessary_wraps, reason = "the ring's can fail")]

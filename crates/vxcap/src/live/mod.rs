@@ -17,7 +17,7 @@
 //! |---|---|
 //! | know what there is to capture from | [`devices`] |
 //! | capture | [`Capture::open`], [`Capture::next_frame`] |
-//! | capture from several devices in one thread | [`Capture::wait_for_any`] |
+//! | capture from several devices in one thread | [`Capture::wait_for_any`], and in order [`Capture::next_time`] |
 //! | share a device's frames among threads | [`Fanout`] |
 //! | capture in a pod | [`Netns`] |
 //! | find the namespace of a pod's node | [`NodeNetns`] |

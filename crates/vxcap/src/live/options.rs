@@ -95,6 +95,9 @@ pub const DEFAULT_BUFFER: usize = 32 << 20;
 /// Far below what a person sees as delay; fifty times a second is no load.
 const DEFAULT_LATENCY: Duration = Duration::from_millis(20);
 
+/// How late a timer of the kernel may be: two of its ticks, of up to 10 ms.
+const TICKS: Duration = Duration::from_millis(20);
+
 /// What [`Options::immediate`] sets: the least that the kernel counts.
 const IMMEDIATE_LATENCY: Duration = Duration::from_millis(1);
 
@@ -124,6 +127,11 @@ impl Options {
     pub fn immediate(mut self) -> Self {
         self.latency = IMMEDIATE_LATENCY;
         self
+    }
+
+    /// A frame can be had this long after it came, at the latest.
+    pub(super) fn longest_delay(&self) -> Duration {
+        self.latency + TICKS
     }
 
     /// The snaplen with its default, and no more than that, as libpcap has it.

@@ -19,6 +19,10 @@ use super::{Device, Directions, Error, Options, Statistics, device, link, poll, 
 use crate::filter::Program;
 use crate::{Frame, FrameFlags, Timestamp};
 
+/// A frame gets its time before it waits in a queue of the kernel's for its CPU (`net.core.netdev_tstamp_prequeue`), mostly some
+/// microseconds: so long it may be on its way into the ring.
+const LONGEST_QUEUE: Duration = Duration::from_millis(10);
+
 /// A packet socket whose frames are read where the kernel put them.
 #[derive(Debug)]
 pub(super) struct Ring {
@@ -34,6 +38,8 @@ pub(super) struct Ring {
     /// Where the next packet of the current block stands, and how many there are from it on.
     next: usize,
     left: u32,
+    /// A frame of the current block whose time was asked for, and that was not handed out yet.
+    ahead: Option<Place>,
     /// The end of the device, once it is known; what is in the ring comes first.
     loss: Option<Loss>,
     counters: Counters,
@@ -63,6 +69,7 @@ struct Counters {
 }
 
 /// Where in the current block a frame stands, and what is known of it.
+#[derive(Clone, Copy, Debug)]
 struct Place {
     start: usize,
     end: usize,
@@ -90,6 +97,7 @@ impl Ring {
                 blocks,
                 next: 0,
                 left: 0,
+                ahead: None,
                 loss: None,
                 counters,
             })
@@ -109,14 +117,14 @@ impl Ring {
     /// Inlined down to [`Self::step`], as a frame's description would otherwise be copied from hand to hand.
     #[inline]
     pub(super) fn next_frame(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Error> {
-        let mut may_wait = true;
-        let place = loop {
-            if self.left > 0 {
-                if let Some(place) = self.step()? {
-                    break place;
-                }
-            } else if !self.next_block(wait, &mut may_wait)? {
-                return Ok(None);
+        let place = match self.ahead {
+            None => match self.next_place(wait)? {
+                Some(place) => place,
+                None => return Ok(None),
+            },
+            Some(place) => {
+                self.ahead = None;
+                place
             }
         };
         self.counters.captured += 1;
@@ -128,6 +136,28 @@ impl Ring {
             data: self.blocks.bytes().get(place.start..place.end).unwrap_or_default(),
             flags: place.flags,
         }))
+    }
+
+    /// The time of the next frame, which is not handed out yet.
+    pub(super) fn next_time(&mut self) -> Result<Option<Timestamp>, Error> {
+        if self.ahead.is_none() {
+            self.ahead = self.next_place(Duration::ZERO)?;
+        }
+        Ok(self.ahead.map(|place| place.time))
+    }
+
+    #[inline]
+    fn next_place(&mut self, wait: Duration) -> Result<Option<Place>, Error> {
+        let mut may_wait = true;
+        loop {
+            if self.left > 0 {
+                if let Some(place) = self.step()? {
+                    return Ok(Some(place));
+                }
+            } else if !self.next_block(wait, &mut may_wait)? {
+                return Ok(None);
+            }
+        }
     }
 
     /// Goes on to the next block; `false` where there is none, having waited once, if that may be.
@@ -274,9 +304,20 @@ impl Ring {
         Ok(self.last_block())
     }
 
+    /// Frames that come yet came no earlier, where there was none after the clock said `now`.
+    pub(super) fn nothing_before(&self, now: Timestamp) -> Timestamp {
+        let delay =
+            if self.blocks.is_begun() { self.options.longest_delay() } else { LONGEST_QUEUE };
+        now.earlier(delay)
+    }
+
+    pub(super) fn is_mostly_full(&self) -> bool {
+        self.blocks.are_mostly_full()
+    }
+
     /// In this time a block that has frames is handed over, whether it is full or not.
     fn last_block(&self) -> Duration {
-        self.options.latency * 2 + LAST_BLOCK_MARGIN
+        self.options.latency + self.options.longest_delay()
     }
 
     /// From now on the kernel lets only through what `program` accepts. What it let through before
@@ -353,6 +394,3 @@ fn left_for_user_space(link_type: LinkType, options: &Options) -> Option<Arc<Pro
     let program = options.program.as_ref()?;
     (!setup::runs_in_kernel(program, link_type)).then(|| Arc::clone(program))
 }
-
-/// The kernel counts a block's time in ticks of its timer, of up to 10 ms.
-const LAST_BLOCK_MARGIN: Duration = Duration::from_millis(20);

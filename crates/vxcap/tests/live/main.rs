@@ -435,3 +435,34 @@ fn captures_of_a_group_share_the_frames() {
     let shares = captures.each_mut().map(|capture| drain(capture).len());
     assert_eq!(shares, [2, 2]);
 }
+
+#[test]
+fn the_time_of_a_frame_is_told_before_it_is_handed_out() {
+    if !is_root() {
+        return;
+    }
+    let cable = Cable::lay();
+    for backend in [Backend::Native, Backend::Pcap] {
+        let options = Options { backend, ..in_netns(&cable.here, "c0") };
+        let mut capture = Capture::open(&options).unwrap();
+        let clock = vxcap::Timestamp::from_nanos(now());
+        assert_eq!(capture.next_time().unwrap(), None);
+        // what comes from now on is not earlier than what is said
+        let not_before = capture.nothing_before(clock);
+        assert!(not_before <= clock && !capture.is_mostly_full());
+        for fill in ["11", "22", "33"] {
+            send(&cable, &frame(fill));
+        }
+        Capture::wait_for_any([&capture], Duration::from_secs(5)).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        for fill in [0x11, 0x22, 0x33] {
+            let time = capture.next_time().unwrap().expect("it came");
+            assert_eq!(capture.next_time().unwrap(), Some(time));
+            assert!(time >= not_before);
+            let frame = capture.next_frame(Duration::ZERO).unwrap().expect("it came");
+            assert_eq!((frame.time, frame.data[20]), (time, fill), "{backend:?}");
+        }
+        assert_eq!(capture.next_time().unwrap(), None);
+        assert_eq!(capture.statistics().unwrap().captured, 3);
+    }
+}

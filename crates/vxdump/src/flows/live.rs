@@ -1,14 +1,10 @@
 //! Flows of devices, as they end or every few seconds.
 
-use std::io::Write;
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use podmap::PodMap;
-use vxcap::live::{Netns, User};
 use vxcli::{Failure, Selection, Terminal};
 use vxflow::{Config, FlowRecord, FlowTable, Seen, TableCounts};
-use vxlan::{Decoder, LinkType};
 
 use super::command::{FlowFormat, FlowsCommand};
 use super::count::chosen;
@@ -20,13 +16,12 @@ use super::row::columns;
 use super::sums::By;
 use super::{Collected, SECOND, config, tell_evicted, tell_exported};
 use crate::following::Following;
-use crate::kernel_map::SUBNET_ENV_FOLDER;
-use crate::live::{BATCH, WAIT, write_statistics};
+use crate::live::open::{Opened, Plan, give_up_rights};
+use crate::live::{BATCH, Told, WAIT, now};
 use crate::output::Output;
-use crate::packets;
 use crate::sandbox::Sandbox;
 use crate::signals::Signals;
-use crate::taps::{Taps, Wanted};
+use crate::taps::{Captured, Purpose, Taps};
 
 /// A table is printed so often, in seconds, where nobody says how often.
 const INTERVAL: u32 = 10;
@@ -37,37 +32,18 @@ const BEHIND: i64 = SECOND;
 
 /// `vxdump flows -i`.
 pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Failure> {
-    let (live, show) = (&args.input.live, &args.show);
+    let show = &args.show;
     let columns = columns(show.by);
     let form = Form::new(show, columns, terminal)?;
-    let netns = live.netns.as_deref().map(Netns::open).transpose().map_err(Failure::usage)?;
-    let netns = netns.map(Arc::new);
-    let mut following = Following::open(&args.map, netns.as_deref(), terminal)?;
-    let map = following.map();
-    vxcli::setup::tell_warnings(&map, terminal);
-    let ports = following.ports(&args.input.tunnel)?;
-    let decoder = Decoder::default().ports(ports.clone());
-    let mut selection = Selection::new(&packets::selected(&args.select, &args.input)?, &map)?;
-    let wanted = Wanted::to_show(&mut selection, &ports, &map);
-    let mut taps = Taps::open(&args.input, netns.as_ref(), wanted, terminal)?;
-    let mut link_types = vec![LinkType::ETHERNET, LinkType::RAW];
-    link_types.extend(taps.all.iter().map(|tap| tap.interface.link_type));
-    selection.prepare(&link_types);
-    let signals = Signals::listen()?;
+    let plan = Plan::new(&args.input, &args.select, &args.map, terminal)?;
+    let Opened { mut following, map, decoder, selection, mut taps, signals } =
+        plan.open(&args.input, None, Purpose::Show, terminal)?;
     let ipfix = args.export.ipfix.as_deref().map(Exporter::open).transpose()?;
     let metrics = args.export.prometheus.as_deref().map(Metrics::bind).transpose()?;
     if let Some(metrics) = &metrics {
         terminal.tell(format_args!("metrics at http://{}/metrics", metrics.address()));
     }
-    if let Some(name) = &live.user {
-        User::named(name).and_then(|user| user.assume()).map_err(Failure::usage)?;
-    }
-    if !live.no_sandbox {
-        let sandbox = Sandbox { readable: vec![SUBNET_ENV_FOLDER.into()], ..Sandbox::default() };
-        for warning in sandbox.enter() {
-            terminal.tell(format_args!("warning: {warning}"));
-        }
-    }
+    give_up_rights(&args.input.live, Sandbox::default(), terminal)?;
 
     let interval = match (show.interval, show.format) {
         (None, FlowFormat::Text) => Some(INTERVAL),
@@ -91,8 +67,7 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     };
     let mut table = FlowTable::new(watch.config.clone());
     let interval = interval.map(|seconds| Duration::from_secs(seconds.into()));
-    let mut lost = 0_usize;
-    let mut told = Told { err: &mut *terminal.err, lost: &mut lost };
+    let mut told = Told::new(&mut *terminal.err);
     let captured =
         capture(&mut taps, &mut following, &mut watch, &mut table, &signals, interval, &mut told);
 
@@ -110,17 +85,12 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     let Watch { selected, ipfix, printer, .. } = watch;
     // what was printed before something went wrong is whole too
     let rest = rest.and(printer.end());
-    write_statistics(&mut *terminal.err, &mut taps, selected);
+    told.statistics(&mut taps, selected);
+    let lost = told.result(&taps);
     tell_evicted(&counts, terminal);
     tell_exported(ipfix, terminal);
     rest?;
-    match lost {
-        0 => Ok(()),
-        lost => Err(Failure::error(format_args!(
-            "the capture on {lost} of {} devices ended early",
-            taps.all.len()
-        ))),
-    }
+    lost
 }
 
 /// What a live run works with, but for the table.
@@ -183,21 +153,14 @@ impl Watch<'_> {
             counts = interval.end(&counts);
             let last = std::mem::replace(&mut self.printed, Instant::now());
             let seconds = self.printed.duration_since(last).as_secs_f64();
-            self.printer.interval(now(), seconds);
+            self.printer.interval(now().nanos(), seconds);
         }
         let collected = std::mem::replace(&mut self.collected, Collected::new(&self.args.show));
         collected.print(&mut self.printer, &self.map, &counts)
     }
 }
 
-/// What is told on stderr while the capture holds stdout.
-struct Told<'e> {
-    err: &'e mut dyn Write,
-    /// Devices that went away.
-    lost: &'e mut usize,
-}
-
-/// The loop over all frames of all devices, which take turns.
+/// The loop over all frames of all devices.
 fn capture(
     taps: &mut Taps,
     following: &mut Following,
@@ -213,7 +176,7 @@ fn capture(
     watch.printer.head();
     while !signals.stop() && !taps.is_over() && watch.selected < most {
         if signals.report() {
-            write_statistics(told.err, taps, watch.selected);
+            told.statistics(taps, watch.selected);
         }
         if let Some(map) = following.changed() {
             watch.map = map;
@@ -221,33 +184,26 @@ fn capture(
             taps.map_changed(&mut watch.selection, &watch.map)?;
         }
         let mut came = false;
-        for tap in &mut taps.all {
-            for _ in 0..BATCH {
-                if watch.selected >= most {
-                    break;
-                }
-                match tap.next_frame() {
-                    Ok(Some((frame, _))) => {
-                        came = true;
-                        let packet = chosen(&frame, &mut watch.selection, &decoder, &watch.map)?;
-                        if let Some(packet) = packet {
-                            watch.selected += 1;
-                            let (time, interface) = (frame.time.nanos(), frame.interface);
-                            table.push(&packet, Seen { time, interface, wire_len: frame.orig_len });
-                        }
-                    }
-                    Ok(None) => break,
-                    Err(error) => {
-                        let _ = writeln!(told.err, "vxdump: {error}");
-                        *told.lost += 1;
-                        tap.give_up();
-                        break;
+        for _ in 0..BATCH {
+            if watch.selected >= most {
+                break;
+            }
+            match taps.next_frame() {
+                Ok(Some(Captured { frame, .. })) => {
+                    came = true;
+                    let packet = chosen(&frame, &mut watch.selection, &decoder, &watch.map)?;
+                    if let Some(packet) = packet {
+                        watch.selected += 1;
+                        let (time, interface) = (frame.time.nanos(), frame.interface);
+                        table.push(&packet, Seen { time, interface, wire_len: frame.orig_len });
                     }
                 }
+                Ok(None) => break,
+                Err(error) => told.lost(&error),
             }
         }
         if !came {
-            table.expire(now() - BEHIND);
+            table.expire(now().nanos() - BEHIND);
         }
         table.ended().try_for_each(|record| watch.ended(record))?;
         if let Some(metrics) = &mut watch.metrics
@@ -272,10 +228,4 @@ fn capture(
         }
     }
     Ok(())
-}
-
-/// Nanoseconds since the Unix epoch.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -15,7 +15,7 @@ use super::counting::Message;
 use crate::following::Following;
 use crate::live::{BATCH, WAIT};
 use crate::signals::Signals;
-use crate::taps::Taps;
+use crate::taps::{Captured, Taps};
 
 /// Packets that are handed to the counting thread together.
 pub(super) const TOGETHER: usize = 1024;
@@ -95,23 +95,19 @@ impl Capturing {
             self.sender.send(Message::Map(Arc::clone(&self.map)))?;
         }
         let mut came = false;
-        for tap in &mut taps.all {
-            for _ in 0..BATCH {
-                match tap.next_frame() {
-                    Ok(Some((frame, _))) => {
-                        came = true;
-                        self.frame(frame)?;
-                        if self.selected >= self.most {
-                            return self.hand_on();
-                        }
+        for _ in 0..BATCH {
+            match taps.next_frame() {
+                Ok(Some(Captured { frame, .. })) => {
+                    came = true;
+                    self.frame(frame)?;
+                    if self.selected >= self.most {
+                        return self.hand_on();
                     }
-                    Ok(None) => break,
-                    Err(error) => {
-                        tap.give_up();
-                        self.gone.push(error.to_string());
-                        self.sender.send(Message::Gone(error.to_string()))?;
-                        break;
-                    }
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    self.gone.push(error.to_string());
+                    self.sender.send(Message::Gone(error.to_string()))?;
                 }
             }
         }

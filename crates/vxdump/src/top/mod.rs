@@ -24,19 +24,15 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use signal_hook::consts::SIGHUP;
 use signal_hook::flag;
-use vxcap::live::{Netns, User};
-use vxcli::{Failure, Selection, Terminal, setup};
+use vxcli::{Failure, Terminal};
 use vxflow::{Config, Summarizer};
-use vxlan::{Decoder, LinkType};
 
 pub use screen::Screen;
 
-use crate::following::Following;
-use crate::kernel_map::SUBNET_ENV_FOLDER;
-use crate::live::write_statistics;
+use crate::live::open::{Opened, Plan, give_up_rights};
+use crate::live::{lost_early, write_statistics};
 use crate::sandbox::Sandbox;
-use crate::signals::Signals;
-use crate::taps::{Taps, Wanted};
+use crate::taps::Purpose;
 use capturing::{Capturing, TOGETHER};
 use command::TopCommand;
 use counting::{Counting, Slot};
@@ -53,24 +49,12 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Failure> {
     is_possible(args, terminal)?;
     let live = &args.input.live;
-    let netns = live.netns.as_deref().map(Netns::open).transpose().map_err(Failure::usage)?;
-    let netns = netns.map(Arc::new);
-    let mut following = Following::open(&args.map, netns.as_deref(), terminal)?;
-    let map = following.map();
-    setup::tell_warnings(&map, terminal);
-    let ports = following.ports(&args.input.tunnel)?;
-    let decoder = Decoder::default().ports(ports.clone());
-    let mut selection =
-        Selection::new(&crate::packets::selected(&args.select, &args.input)?, &map)?;
-    let wanted = Wanted::to_show(&mut selection, &ports, &map);
-    let mut taps = Taps::open(&args.input, netns.as_ref(), wanted, terminal)?;
-    let mut link_types = vec![LinkType::ETHERNET, LinkType::RAW];
-    link_types.extend(taps.all.iter().map(|tap| tap.interface.link_type));
-    selection.prepare(&link_types);
-    let signals = Signals::listen()?;
+    let plan = Plan::new(&args.input, &args.select, &args.map, terminal)?;
+    let Opened { following, map, decoder, selection, mut taps, signals } =
+        plan.open(&args.input, None, Purpose::Show, terminal)?;
     // what listens for keys and for resizing is made now: the sandbox has no calls for it
     event::poll(Duration::ZERO).map_err(|e| no_terminal(&e))?;
-    give_up_rights(args, terminal)?;
+    give_up_rights(live, Sandbox { terminal: true, ..Sandbox::default() }, terminal)?;
 
     let config = Config {
         max_flows: args.show.max_flows as usize,
@@ -154,10 +138,7 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
     write_statistics(&mut terminal.err, &mut taps, selected);
     match gone.len() {
         0 => Ok(()),
-        lost => Err(Failure::error(format_args!(
-            "the capture on {lost} of {} devices ended early",
-            taps.all.len()
-        ))),
+        lost => Err(lost_early(lost, &taps)),
     }
 }
 
@@ -186,24 +167,6 @@ fn is_possible(args: &TopCommand, terminal: &Terminal) -> Result<(), Failure> {
 
 fn no_terminal(error: &io::Error) -> Failure {
     Failure::usage(format_args!("top needs a terminal, and cannot use this one: {error}"))
-}
-
-/// After everything is open: another user, and the sandbox.
-fn give_up_rights(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Failure> {
-    if let Some(name) = &args.input.live.user {
-        User::named(name).and_then(|user| user.assume()).map_err(Failure::usage)?;
-    }
-    if !args.input.live.no_sandbox {
-        let sandbox = Sandbox {
-            terminal: true,
-            readable: vec![SUBNET_ENV_FOLDER.into()],
-            ..Sandbox::default()
-        };
-        for warning in sandbox.enter() {
-            terminal.tell(format_args!("warning: {warning}"));
-        }
-    }
-    Ok(())
 }
 
 /// Ends the other threads when one ends, whichever way.

@@ -1,0 +1,92 @@
+//! A live capture from the command line to open devices, for all commands that capture.
+
+use std::sync::Arc;
+
+use podmap::PodMap;
+use vxcap::live::{Netns, User};
+use vxcli::args::{MapArgs, SelectArgs};
+use vxcli::{Failure, Selection, Terminal, setup};
+use vxlan::{Decoder, LinkType, Ports};
+
+use crate::cli::{InputArgs, LiveArgs};
+use crate::following::Following;
+use crate::kernel_map::SUBNET_ENV_FOLDER;
+use crate::packets;
+use crate::sandbox::Sandbox;
+use crate::signals::Signals;
+use crate::taps::{Purpose, Taps, Wanted};
+
+/// What is known before any device is open.
+pub(crate) struct Plan {
+    netns: Option<Arc<Netns>>,
+    following: Following,
+    pub(crate) map: PodMap,
+    pub(crate) ports: Ports,
+    pub(crate) selection: Selection,
+}
+
+/// What a capture works with.
+pub(crate) struct Opened {
+    pub(crate) following: Following,
+    pub(crate) map: PodMap,
+    pub(crate) decoder: Decoder,
+    pub(crate) selection: Selection,
+    pub(crate) taps: Taps,
+    pub(crate) signals: Signals,
+}
+
+impl Plan {
+    /// The map, and what is wanted.
+    pub(crate) fn new(
+        input: &InputArgs,
+        select: &SelectArgs,
+        map: &MapArgs,
+        terminal: &mut Terminal,
+    ) -> Result<Self, Failure> {
+        let netns = input.live.netns.as_deref();
+        let netns = netns.map(Netns::open).transpose().map_err(Failure::usage)?.map(Arc::new);
+        let mut following = Following::open(map, netns.as_deref(), terminal)?;
+        let map = following.map();
+        setup::tell_warnings(&map, terminal);
+        let ports = following.ports(&input.tunnel)?;
+        let selection = Selection::new(&packets::selected(select, input)?, &map)?;
+        Ok(Self { netns, following, map, ports, selection })
+    }
+
+    /// Opens the devices. `text`: the selection as capture files tell it.
+    pub(crate) fn open(
+        self,
+        input: &InputArgs,
+        text: Option<String>,
+        purpose: Purpose,
+        terminal: &mut Terminal,
+    ) -> Result<Opened, Failure> {
+        let Self { netns, following, map, ports, mut selection } = self;
+        let wanted = Wanted { selection: &mut selection, ports: &ports, map: &map, text, purpose };
+        let taps = Taps::open(input, netns.as_ref(), wanted, terminal)?;
+        let mut link_types = vec![LinkType::ETHERNET, LinkType::RAW];
+        link_types.extend(taps.all.iter().map(|tap| tap.interface.link_type));
+        selection.prepare(&link_types);
+        let signals = Signals::listen()?;
+        let decoder = Decoder::default().ports(ports);
+        Ok(Opened { following, map, decoder, selection, taps, signals })
+    }
+}
+
+/// After everything is open: another user, and the sandbox. The map may be read anew in it.
+pub(crate) fn give_up_rights(
+    args: &LiveArgs,
+    mut sandbox: Sandbox,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    if let Some(name) = &args.user {
+        User::named(name).and_then(|user| user.assume()).map_err(Failure::usage)?;
+    }
+    if !args.no_sandbox {
+        sandbox.readable.push(SUBNET_ENV_FOLDER.into());
+        for warning in sandbox.enter() {
+            terminal.tell(format_args!("warning: {warning}"));
+        }
+    }
+    Ok(())
+}
