@@ -355,7 +355,64 @@ const fn end_reason(end: EndReason) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use vxflow::{FlowTable, Seen};
+
     use super::*;
+
+    /// Identifiers of the sets of a message (RFC 7011 section 3.3.2), and its sequence number.
+    fn sets(message: &[u8]) -> (Vec<u16>, u32) {
+        let word = |at: usize| u16::from_be_bytes([message[at], message[at + 1]]);
+        assert_eq!((word(0), usize::from(word(2))), (VERSION, message.len()));
+        let mut sets = Vec::new();
+        let mut at = HEADER;
+        while at < message.len() {
+            sets.push(word(at));
+            at += usize::from(word(at + 2));
+        }
+        assert_eq!(at, message.len());
+        (sets, u32::from(word(8)) << 16 | u32::from(word(10)))
+    }
+
+    /// A collector that begins late, or loses a message, gets the templates again.
+    #[test]
+    fn templates_are_sent_again() {
+        let collector = UdpSocket::bind("127.0.0.1:0").unwrap();
+        collector.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let address = collector.local_addr().unwrap();
+        let mut exporter = Exporter::open(&address.to_string()).unwrap();
+        let frame = vxlan::example::SYN;
+        let mut table = FlowTable::default();
+        let seen = Seen { time: 0, interface: 0, wire_len: frame.len() as u32 };
+        table.push(&vxlan::decode(frame, vxlan::LinkType::ETHERNET), seen);
+        let flow = table.finish().next().unwrap();
+        let data = Shape { v6: false, icmp: false, with_network: true }.template();
+
+        let mut sent = 0;
+        let mut message = |exporter: &mut Exporter| {
+            exporter.add(&flow);
+            exporter.send();
+            let mut block = [0; 2048];
+            let len = collector.recv(&mut block).unwrap();
+            let (sets, sequence) = sets(&block[..len]);
+            assert_eq!(sequence, sent, "records before this message");
+            sent += 1;
+            assert_eq!(sets.last(), Some(&data));
+            sets.contains(&TEMPLATES)
+        };
+        assert!(message(&mut exporter), "the first message");
+        // after so many messages
+        for number in 1..TEMPLATES_EVERY {
+            assert!(!message(&mut exporter), "message {number}");
+        }
+        assert!(message(&mut exporter));
+        assert!(!message(&mut exporter));
+        // after so long
+        let long_ago = exporter.templates.unwrap().checked_sub(TEMPLATES_AGAIN).unwrap();
+        exporter.templates = Some(long_ago);
+        assert!(message(&mut exporter));
+        assert!(!message(&mut exporter));
+        assert_eq!(exporter.complaint(), None);
+    }
 
     #[test]
     fn nanoseconds_come_out_again() {
