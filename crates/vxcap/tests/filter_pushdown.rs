@@ -57,7 +57,7 @@ const OUTER: &[&str] = &[
 fn keeps(selection: &Selection<'_>, frame: &[u8]) -> bool {
     let length = u32::try_from(frame.len()).expect("a short frame");
     let decoder = Decoder::default().ports(selection.ports.clone());
-    let packet = decoder.decode(frame, LinkType::ETHERNET);
+    let packet = decoder.decode(frame, selection.link_type);
     if !selection.expression.is_none_or(|program| program.matches(frame, length)) {
         return false;
     }
@@ -80,7 +80,11 @@ fn keeps(selection: &Selection<'_>, frame: &[u8]) -> bool {
     let ends = selection.ends.is_empty()
         || is_end(packet.inner.source())
         || is_end(packet.inner.destination());
+    let is_cooked = selection.link_type != LinkType::ETHERNET;
     let inner = selection.inner.is_none_or(|program| match decoder.innermost_tunnel(&packet) {
+        None if is_cooked => {
+            selection.inner_cooked.is_none_or(|program| program.matches(frame, length))
+        }
         None => program.matches(frame, length),
         Some(tunnel) if packet.inner.link_type() == LinkType::ETHERNET => {
             program.matches(tunnel.payload(), tunnel.payload_wire_len())
@@ -96,12 +100,17 @@ fn pushed(program: &Program, frame: &[u8]) -> bool {
     program.run_as_kernel(frame, Ancillary::default()) != 0
 }
 
-fn compile(expressions: &[&str]) -> Vec<Program> {
+fn compile(expressions: &[&str], link_type: LinkType) -> Vec<Program> {
     let program = |expression: &&str| {
-        Program::compile(expression, LinkType::ETHERNET, 0)
+        Program::compile(expression, link_type, 0)
             .unwrap_or_else(|error| panic!("{expression}: {error}"))
     };
     expressions.iter().map(program).collect()
+}
+
+fn ethernet_program(expression: &str) -> Program {
+    Program::compile(expression, LinkType::ETHERNET, 0)
+        .unwrap_or_else(|error| panic!("{expression}: {error}"))
 }
 
 fn prefixes(list: &[(&str, u8)]) -> Vec<Prefix> {
@@ -113,7 +122,10 @@ fn prefixes(list: &[(&str, u8)]) -> Vec<Prefix> {
 
 /// What selections are made of.
 struct Parts {
+    link_type: LinkType,
     inner: Vec<Program>,
+    /// The same for the link type, where it has a cooked header and they make sense for it.
+    inner_cooked: Vec<Option<Program>>,
     outer: Vec<Program>,
     vnis: Vec<Vec<Vni>>,
     ends: Vec<Vec<Prefix>>,
@@ -122,6 +134,10 @@ struct Parts {
 
 impl Parts {
     fn new() -> Self {
+        Self::of(LinkType::ETHERNET)
+    }
+
+    fn of(link_type: LinkType) -> Self {
         let vnis = |numbers: &[u32]| numbers.iter().filter_map(|&n| Vni::new(n)).collect();
         let pods = prefixes(&[("10.244.0.0", 16), ("fd00:10:244::", 48)]);
         let source_too = Ports::none()
@@ -129,8 +145,14 @@ impl Parts {
             .and_then(|ports| ports.with_either_direction(8472, TunnelKind::Vxlan))
             .expect("room for two ports");
         Self {
-            inner: compile(INNER),
-            outer: compile(OUTER),
+            link_type,
+            inner: compile(INNER, LinkType::ETHERNET),
+            inner_cooked: if link_type == LinkType::ETHERNET {
+                Vec::new()
+            } else {
+                INNER.iter().map(|text| Program::compile(text, link_type, 0).ok()).collect()
+            },
+            outer: compile(OUTER, link_type),
             vnis: vec![vnis(&[1]), vnis(&[4096, 2, 11]), vnis(&[77])],
             ends: vec![
                 prefixes(&[("10.244.1.2", 32)]),
@@ -154,8 +176,11 @@ impl Parts {
     /// Each part alone, and many together.
     fn selections(&self) -> Vec<Selection<'_>> {
         let mut list = Vec::new();
-        let any = Selection::default;
-        list.extend(self.inner.iter().map(|inner| Selection { inner: Some(inner), ..any() }));
+        let any = || Selection { link_type: self.link_type, ..Selection::default() };
+        list.extend(self.inner.iter().enumerate().map(|(index, inner)| {
+            let inner_cooked = self.inner_cooked.get(index).and_then(Option::as_ref);
+            Selection { inner: Some(inner), inner_cooked, ..any() }
+        }));
         list.extend(self.outer.iter().map(|outer| Selection { expression: Some(outer), ..any() }));
         list.extend(self.vnis.iter().map(|vnis| Selection { vnis, ..any() }));
         list.extend(self.ends.iter().map(|ends| Selection { ends, ..any() }));
@@ -167,6 +192,8 @@ impl Parts {
         for (index, inner) in self.inner.iter().enumerate() {
             let overlay = &self.overlays[index % self.overlays.len()];
             list.push(Selection {
+                link_type: self.link_type,
+                inner_cooked: self.inner_cooked.get(index).and_then(Option::as_ref),
                 ports: overlay.ports.clone(),
                 overlay: (index % 4 != 3).then_some(overlay),
                 expression: self.outer.get(index % (2 * self.outer.len())),
@@ -241,6 +268,94 @@ fn nothing_that_is_wanted_is_dropped() {
             assert_kept(&selection, &program, &frame.data, name);
         }
     }
+}
+
+/// The frame with a cooked header in the stead of its Ethernet header.
+fn cooked(frame: &[u8], link_type: LinkType) -> Option<Vec<u8>> {
+    let (ethernet, packet) = frame.split_first_chunk::<14>()?;
+    let [address, protocol] = [&ethernet[6..12], &ethernet[12..14]];
+    let header = if link_type == LinkType::LINUX_SLL2 {
+        [protocol, &[0, 0, 0, 0, 0, 7, 0, 1, 4, 6], address, &[0, 0]].concat()
+    } else {
+        [&[0, 4, 0, 1, 0, 6], address, &[0, 0], protocol].concat()
+    };
+    Some([&header, packet].concat())
+}
+
+/// What the program would do with a frame of a cooked header on its way to a socket, where it has none.
+fn pushed_without_header(program: &Program, frame: &[u8], link_type: LinkType) -> bool {
+    let (len, protocol) = if link_type == LinkType::LINUX_SLL2 { (20, 0) } else { (16, 14) };
+    let ancillary = Ancillary {
+        protocol: u16::from_be_bytes([frame[protocol], frame[protocol + 1]]),
+        packet_type: if len == 20 { frame[10] } else { frame[1] },
+        device: 7,
+        vlan_tag: None,
+    };
+    program.run_as_kernel(&frame[len..], ancillary) != 0
+}
+
+#[test]
+fn behind_cooked_headers_the_decision_is_the_same() {
+    let Some(frames) = ethernet("lab", 60) else { return };
+    for link_type in [LinkType::LINUX_SLL2, LinkType::LINUX_SLL] {
+        let parts = Parts::of(link_type);
+        let (mut kept, mut dropped, mut undecided) = (0, 0, 0);
+        for selection in parts.selections() {
+            let made = selection.program();
+            assert_eq!(made.left_out, []);
+            let program = pushdown::cooked(&made.program, link_type).expect("it can be cooked");
+            for (name, frame) in &frames {
+                let frame = cooked(&frame.data, link_type).expect("a whole header");
+                let expected = keeps(&selection, &frame);
+                let found = pushed_without_header(&program, &frame, link_type);
+                assert!(
+                    found || !expected,
+                    "dropped, of {name}: {frame:02x?}\n{selection:?}\n{program}"
+                );
+                match (expected, found) {
+                    (true, _) => kept += 1,
+                    (_, false) => dropped += 1,
+                    (_, true) => undecided += 1,
+                }
+            }
+        }
+        eprintln!("{kept} frames kept, {dropped} dropped, {undecided} left to user space");
+        assert!(kept > 5000 && dropped > 20 * undecided, "{kept} {dropped} {undecided}");
+    }
+}
+
+/// What the kernel knows in another way, and what it does not tell at all.
+#[test]
+fn fields_of_cooked_headers_are_asked_of_the_kernel() {
+    let link_type = LinkType::LINUX_SLL2;
+    let frame = cooked(vxlan::example::SYN, link_type).expect("a whole header");
+    let length = frame.len();
+    for (expression, expected) in [
+        ("outbound", true),
+        ("inbound", false),
+        ("ifindex 7", true),
+        ("ifindex 8", false),
+        ("ip", true),
+        ("arp", false),
+        (&format!("len = {length}"), true),
+        (&format!("len > {length}"), false),
+        ("udp[((ip[0] & 0xf) - 5) + 2:2] = 8472", true),
+        ("ip[len - 21] = ip[len - 21]", true),
+    ] {
+        let program = Program::compile(expression, link_type, 0).expect(expression);
+        assert_eq!(program.matches(&frame, length as u32), expected, "{expression}");
+        let in_kernel = pushdown::cooked(&program, link_type).expect(expression);
+        assert_eq!(pushed_without_header(&in_kernel, &frame, link_type), expected, "{expression}");
+        // with a tag it is in other places
+        let tagged = Ancillary { vlan_tag: Some(5), ..Ancillary::default() };
+        assert_ne!(in_kernel.run_as_kernel(&frame[20..], tagged), 0);
+    }
+    let address = Program::compile("link[12:4] = 1", link_type, 0).expect("it makes sense");
+    assert_eq!(pushdown::cooked(&address, link_type), Err(NotPushed::CookedHeader));
+    let selection = Selection { link_type, expression: Some(&address), ..Selection::default() };
+    assert_eq!(selection.program().left_out, [(Part::Expression, NotPushed::CookedHeader)]);
+    let plain = Program::compile("ip", LinkType::ETHERNET, 0).expect("it makes sense");
+    assert_eq!(pushdown::cooked(&plain, LinkType::ETHERNET), Err(NotPushed::CookedHeader));
 }
 
 /// A small generator of numbers for choices that need not be good (`SplitMix64`).
@@ -318,7 +433,7 @@ fn nothing_that_is_wanted_is_dropped_of_tagged_frames() {
             let mut tagged = frame.data.clone();
             tagged.splice(12..12, [0x81, 0, 0, 100]);
             if keeps(&selection, &tagged) {
-                let ancillary = Ancillary { vlan_tag: Some(100) };
+                let ancillary = Ancillary { vlan_tag: Some(100), ..Ancillary::default() };
                 let found = program.run_as_kernel(&frame.data, ancillary) != 0;
                 assert!(found, "dropped, of {name}: {:02x?}\n{selection:?}", frame.data);
             }
@@ -385,7 +500,7 @@ fn errors_about_tunnel_packets_are_overlay_traffic_and_others_are_not() {
 #[test]
 fn a_program_is_moved_as_if_nothing_stood_before() {
     let Some(frames) = ethernet("lab", 20) else { return };
-    let programs = compile(INNER);
+    let programs = compile(INNER, LinkType::ETHERNET);
     let mut kept = 0;
     for (index, program) in programs.iter().enumerate() {
         for offset in [0, 1, 18, 50, 70, 1000] {
@@ -411,7 +526,7 @@ fn a_program_is_moved_as_if_nothing_stood_before() {
 #[test]
 fn programs_are_joined() {
     let Some(frames) = ethernet("lab", 30) else { return };
-    let programs = compile(&INNER[..16]);
+    let programs = compile(&INNER[..16], LinkType::ETHERNET);
     let mut more = 0;
     for one in &programs {
         for two in &programs {
@@ -431,11 +546,11 @@ fn programs_are_joined() {
     }
     // only those with a program of which it is not known how far it reads
     eprintln!("{more} frames too many by `any`");
-    let tcp_or_dns = pushdown::any(&[&compile(&["tcp"])[0], &compile(&["udp port 53"])[0]]);
+    let tcp_or_dns = pushdown::any(&[&ethernet_program("tcp"), &ethernet_program("udp port 53")]);
     let tcp_or_dns = tcp_or_dns.expect("a program");
     for (_, frame) in &frames {
         let length = frame.data.len() as u32;
-        let expected = compile(&["tcp or udp port 53"])[0].matches(&frame.data, length);
+        let expected = ethernet_program("tcp or udp port 53").matches(&frame.data, length);
         if length >= 78 {
             assert_eq!(tcp_or_dns.matches(&frame.data, length), expected);
         }
@@ -446,14 +561,12 @@ fn programs_are_joined() {
 
 #[test]
 fn what_cannot_be_pushed_down_is_left_to_user_space() {
-    let loop_ = compile(&["ip6 protochain 6"]);
-    let shift = compile(&["ip[0] << ip[8] = 69"]);
-    let live = compile(&["inbound"]);
-    for (program, reason) in [
-        (&loop_[0], NotPushed::Loop),
-        (&shift[0], NotPushed::Shift),
-        (&live[0], NotPushed::Ancillary),
-    ] {
+    let loop_ = ethernet_program("ip6 protochain 6");
+    let shift = ethernet_program("ip[0] << ip[8] = 69");
+    let live = ethernet_program("inbound");
+    for (program, reason) in
+        [(&loop_, NotPushed::Loop), (&shift, NotPushed::Shift), (&live, NotPushed::Ancillary)]
+    {
         let pods = prefixes(&[("192.0.2.0", 24)]);
         let selection = Selection { inner: Some(program), ends: &pods, ..Selection::default() };
         let pushed = selection.program();
@@ -461,10 +574,10 @@ fn what_cannot_be_pushed_down_is_left_to_user_space() {
         // the rest is still decided in the kernel
         assert!(!self::pushed(&pushed.program, vxlan::example::SYN));
     }
-    let pushed = Selection { expression: Some(&loop_[0]), ..Selection::default() }.program();
+    let pushed = Selection { expression: Some(&loop_), ..Selection::default() }.program();
     assert_eq!(pushed.left_out, [(Part::Expression, NotPushed::Loop)]);
     assert_eq!(pushed.program, Program::accept_all());
-    let pushed = Selection { expression: Some(&live[0]), ..Selection::default() }.program();
+    let pushed = Selection { expression: Some(&live), ..Selection::default() }.program();
     assert_eq!(pushed.left_out, [], "on the outer frame the kernel knows");
 }
 

@@ -78,27 +78,33 @@ impl Selection {
         self.overlay = Some((overlay, interfaces));
     }
 
-    /// The program that decides in the kernel, as far as it can, for an Ethernet device; and what it leaves to user
-    /// space. `overlay`: only overlay traffic on this device.
+    /// The program that decides in the kernel, as far as it can, for a device whose frames begin so; and what it leaves to
+    /// user space. `overlay`: only overlay traffic on this device.
     ///
     /// # Errors
     ///
-    /// [`Failure::Usage`] where an expression makes no sense for Ethernet.
+    /// [`Failure::Usage`] where an expression makes no sense for the link type, or the inner one for Ethernet.
     pub fn kernel_program(
         &mut self,
+        link_type: LinkType,
         ports: &Ports,
         map: &PodMap,
         overlay: bool,
     ) -> Result<Pushed, Failure> {
-        let ethernet = |filter: &mut Option<Filter>| match filter {
+        let compiled = |filter: &mut Option<Filter>, link_type| match filter {
             Some(filter) => {
-                filter.program(LinkType::ETHERNET).map(|p| Some(p.clone())).map_err(Failure::usage)
+                filter.program(link_type).map(|p| Some(p.clone())).map_err(Failure::usage)
             }
             None => Ok(None),
         };
-        let (expression, inner) = (ethernet(&mut self.outer)?, ethernet(&mut self.inner)?);
+        let expression = compiled(&mut self.outer, link_type)?;
+        let inner = compiled(&mut self.inner, LinkType::ETHERNET)?;
+        // an expression about Ethernet is true of no packet without an Ethernet header
+        let inner_cooked = compiled(&mut self.inner, link_type).ok().flatten();
         let ends = self.ends(map);
         let selection = pushdown::Selection {
+            link_type,
+            inner_cooked: inner_cooked.as_ref(),
             ports: ports.clone(),
             overlay: self.overlay.as_ref().filter(|_| overlay).map(|(overlay, _)| overlay),
             expression: expression.as_ref(),

@@ -4,6 +4,7 @@
 
 mod cli;
 mod csv;
+mod device_names;
 mod devices;
 mod flows;
 mod following;

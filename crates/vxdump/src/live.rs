@@ -35,19 +35,19 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
     if print.list_link_types || print.list_time_stamp_types {
         return devices::list_choices(live, print.list_link_types, terminal);
     }
-    let mut plan = Plan::new(&args.input, &args.select, &args.map, terminal)?;
+    let plan = Plan::new(&args.input, &args.select, &args.map, terminal)?;
     if args.print.dump_program > 0 {
-        let pushed = plan.selection.kernel_program(&plan.ports, &plan.map, false)?;
-        return packets::print_program(&pushed.program, args.print.dump_program, terminal);
+        let program = plan.program(live)?;
+        return packets::print_program(&program, args.print.dump_program, terminal);
     }
 
     let text = filter_text(args);
     let purpose = purpose(args, text.is_some());
-    let Opened { mut following, map, decoder, selection, mut taps, signals } =
+    let Opened { mut following, map, decoder, selection, mut taps, device_names, signals } =
         plan.open(&args.input, text, purpose, terminal)?;
     let mut style = Style::new(&args.print, terminal);
     style.interface_names(taps.devices.iter().map(|d| (d.index, d.name.clone())).collect());
-    if taps.all.len() > 1 {
+    if taps.all.len() > 1 || device_names.is_some() {
         style.tell_devices();
     }
     let plan = packets::plan(args)?;
@@ -57,6 +57,7 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
     let watched = terminal.out_is_terminal || args.print.line_buffered;
     let output = Output::new(&mut *terminal.out, watched);
     let mut pipeline = Pipeline::new(args, decoder, map, selection, style, save, output);
+    pipeline.devices = device_names;
     let begin = now();
     let mut told = Told::new(&mut *terminal.err);
     let result = capture(&mut taps, &mut following, &mut pipeline, &signals, &mut told);

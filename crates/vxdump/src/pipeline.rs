@@ -6,6 +6,7 @@ use vxcli::{Failure, OuterFragments, Selection};
 use vxlan::{Decoder, Tunnel, Vni};
 
 use crate::cli::PacketArgs;
+use crate::device_names::DeviceNames;
 use crate::json::{Carriage, Origin};
 use crate::output::Output;
 use crate::save::Save;
@@ -21,6 +22,8 @@ pub(crate) struct Pipeline<'w> {
     pub(crate) output: Output<'w>,
     /// Whether datagrams of the underlay are wanted whose first fragment was seen.
     pub(crate) fragments: OuterFragments<bool>,
+    /// The devices of a capture on all of them together.
+    pub(crate) devices: Option<DeviceNames>,
     /// Is each packet printed?
     printed: bool,
     snaplen: usize,
@@ -71,6 +74,7 @@ impl<'w> Pipeline<'w> {
             save,
             output,
             fragments: OuterFragments::default(),
+            devices: None,
             printed,
             snaplen,
             most,
@@ -116,9 +120,11 @@ impl<'w> Pipeline<'w> {
         }
         let next = self.selected(frame, from)?;
         if self.printed {
+            let index = || packet.outer.sll()?.interface_index();
+            let device = self.devices.as_mut().and_then(|devices| devices.name(index()?));
             let origin = Origin {
                 number: self.number,
-                interface: from.interface.and_then(|i| i.name.as_deref()),
+                interface: device.or(from.interface.and_then(|i| i.name.as_deref())),
                 file: from.file,
                 carriage: from.carriage,
             };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use podmap::{Kind, PodMap};
-use vxcap::filter::pushdown::{Overlay, Prefix};
+use vxcap::filter::pushdown::{self, Overlay, Prefix};
 use vxcap::live::{self, Capture, Device, Directions, Error, Netns, Options, Statistics};
 use vxcap::{Frame, Interface, Timestamp};
 use vxcli::{Failure, Selection, Terminal};
@@ -112,8 +112,10 @@ impl Taps {
             let mut options = options(input, name, number as u32, purpose);
             options.netns = netns.cloned();
             options.link_type = link_type;
-            if device(name).is_some_and(|device| device.link_type() == LinkType::ETHERNET) {
-                let program = taps.program(name, only_overlay, selection, map, terminal)?;
+            let of_frames = link_type.or(device(name).map(Device::link_type));
+            if let Some(of_frames) = of_frames.filter(|of| pushdown::decides_on(*of)) {
+                let what = (name.as_str(), of_frames, only_overlay);
+                let program = taps.program(what, selection, map, terminal)?;
                 options.program = program.map(Arc::new);
             }
             let capture = Capture::open(&options).map_err(|error| match error {
@@ -150,8 +152,7 @@ impl Taps {
     /// The program that decides in the kernel.
     fn program(
         &self,
-        name: &str,
-        only_overlay: bool,
+        (name, link_type, only_overlay): (&str, LinkType, bool),
         selection: &mut Selection,
         map: &PodMap,
         terminal: &mut Terminal,
@@ -159,7 +160,7 @@ impl Taps {
         if !self.pushdown {
             return Ok(None);
         }
-        let pushed = selection.kernel_program(&self.ports, map, only_overlay)?;
+        let pushed = selection.kernel_program(link_type, &self.ports, map, only_overlay)?;
         for (part, why) in &pushed.left_out {
             terminal.tell(format_args!("{name}: {part} is decided in user space: {why}"));
         }
@@ -177,8 +178,10 @@ impl Taps {
             return Ok(());
         }
         for tap in &mut self.all {
-            if !tap.gone && tap.interface.link_type == LinkType::ETHERNET {
-                let pushed = selection.kernel_program(&self.ports, map, tap.only_overlay)?;
+            let link_type = tap.interface.link_type;
+            if !tap.gone && pushdown::decides_on(link_type) {
+                let pushed =
+                    selection.kernel_program(link_type, &self.ports, map, tap.only_overlay)?;
                 let program = pushed.program.with_snaplen(self.snaplen);
                 tap.capture.set_program(Some(Arc::new(program))).map_err(Failure::error)?;
             }
@@ -250,6 +253,11 @@ impl Taps {
 }
 
 impl Tap {
+    /// Whether it is all devices together.
+    pub(crate) fn is_any(&self) -> bool {
+        self.index == 0
+    }
+
     /// The next frame that is there already, and its interface; `None` where there is none, or the device is gone.
     ///
     /// # Errors

@@ -25,6 +25,12 @@ pub(super) const ANCILLARY: u32 = (-0x1000_i32).cast_unsigned();
 /// `SKF_LL_OFF` of linux/filter.h, as an unsigned offset: from here on no offset means the packet's
 /// own bytes.
 pub(super) const NEGATIVE: u32 = (-0x20_0000_i32).cast_unsigned();
+/// `SKF_AD_PROTOCOL`: the `EtherType`, or what stands for it.
+pub(super) const PROTOCOL: u32 = ANCILLARY;
+/// `SKF_AD_PKTTYPE`: to whom the packet is (`PACKET_HOST` and so on of `linux/if_packet.h`).
+pub(super) const PACKET_TYPE: u32 = ANCILLARY + 4;
+/// `SKF_AD_IFINDEX`: the device's index.
+pub(super) const INTERFACE_INDEX: u32 = ANCILLARY + 8;
 /// `SKF_AD_VLAN_TAG`: the VLAN tag's control information that was taken out of the frame.
 pub(super) const VLAN_TAG: u32 = ANCILLARY + 44;
 /// `SKF_AD_VLAN_TAG_PRESENT`: 1 where a VLAN tag was taken out of the frame.

@@ -135,7 +135,7 @@ impl Program {
 
     /// Whether the program loads facts about a packet that the kernel knows and that are not in its
     /// bytes, as `inbound` and `ifindex` do on Ethernet. In user space it rejects where it comes to
-    /// such a load.
+    /// such a load, but for the question whether a VLAN tag was taken out of the frame: there none was.
     pub fn needs_kernel(&self) -> bool {
         self.steps.iter().any(|step| {
             matches!(step.op, Op::LoadWord | Op::LoadHalf | Op::LoadByte) && step.k >= NEGATIVE

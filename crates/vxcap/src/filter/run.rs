@@ -1,6 +1,9 @@
 //! The interpreter.
 
-use super::instruction::{ANCILLARY, NEGATIVE, Op, SCRATCH_WORDS, VLAN_TAG, VLAN_TAG_PRESENT};
+use super::instruction::{
+    ANCILLARY, INTERFACE_INDEX, NEGATIVE, Op, PACKET_TYPE, PROTOCOL, SCRATCH_WORDS, VLAN_TAG,
+    VLAN_TAG_PRESENT,
+};
 
 /// An instruction, decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +27,12 @@ pub struct Ancillary {
     /// The control information (priority and VLAN identifier) of the VLAN tag that the kernel or
     /// the device took out of the frame.
     pub vlan_tag: Option<u16>,
+    /// The `EtherType`, or what stands for it (`ETH_P_…` of `linux/if_ether.h`).
+    pub protocol: u16,
+    /// To whom it is (`PACKET_HOST` and so on of `linux/if_packet.h`).
+    pub packet_type: u8,
+    /// The device's index.
+    pub device: u32,
 }
 
 /// Runs as libpcap's `bpf_filter` does.
@@ -80,7 +89,14 @@ fn execute<const KERNEL: bool>(
             }
             Op::LoadWord => a = u32::from_be_bytes(load!(4, k)),
             Op::LoadHalf => a = u32::from(u16::from_be_bytes(load!(2, k))),
-            Op::LoadByte => a = u32::from(u8::from_be_bytes(load!(1, k))),
+            Op::LoadByte => {
+                a = match bytes_at::<1>(data, k) {
+                    Some([byte]) => u32::from(byte),
+                    // in user space every tag is in the frame
+                    None if !KERNEL && k == VLAN_TAG_PRESENT => 0,
+                    None => return 0,
+                };
+            }
             Op::LoadWordIndexed => a = u32::from_be_bytes(load!(4, indexed::<KERNEL>(x, k))),
             Op::LoadHalfIndexed => {
                 a = u32::from(u16::from_be_bytes(load!(2, indexed::<KERNEL>(x, k))));
@@ -161,6 +177,9 @@ fn indexed<const KERNEL: bool>(x: u32, k: u32) -> u32 {
 fn ancillary_load(k: u32, ancillary: Ancillary) -> Option<u32> {
     debug_assert!(k >= NEGATIVE && ANCILLARY > NEGATIVE);
     match k {
+        PROTOCOL => Some(ancillary.protocol.into()),
+        PACKET_TYPE => Some(ancillary.packet_type.into()),
+        INTERFACE_INDEX => Some(ancillary.device),
         VLAN_TAG => Some(ancillary.vlan_tag.map_or(0, u32::from)),
         VLAN_TAG_PRESENT => Some(u32::from(ancillary.vlan_tag.is_some())),
         _ => None,

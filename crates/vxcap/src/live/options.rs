@@ -71,9 +71,10 @@ pub struct Options {
     pub link_type: Option<LinkType>,
     /// Which frames, by their way.
     pub directions: Directions,
-    /// Only frames that this program accepts, made for the link type. On
-    /// Ethernet and raw IP devices the kernel runs it, which sees no VLAN tag in the frame; on others it runs in user
-    /// space, on the frame as it is handed out.
+    /// Only frames that this program accepts, made for the link type. On Ethernet and raw IP devices the kernel runs it, which
+    /// sees no VLAN tag in the frame; where frames have a cooked header, the kernel runs what
+    /// [`pushdown::cooked`](crate::filter::pushdown::cooked) makes of it, and frames with a tag are decided in user space, on the
+    /// frame as it is handed out. So are all where the kernel does not take the program.
     pub program: Option<Arc<Program>>,
     /// The same as pcap-filter(7) expression, for libpcap, which takes no programs. Without it, [`Self::program`] runs in user space
     /// there.

@@ -14,6 +14,7 @@ use super::header::{Header, packets_of_block};
 use super::headroom::{Sender, VlanTag, cook, cooked_len, put_tag_back};
 use super::netlink::Netlink;
 use super::netns::run_in;
+use super::setup::Remaining;
 use super::statistics::Backlog;
 use super::{Device, Directions, Error, Options, Statistics, device, link, poll, setup, sys};
 use crate::filter::Program;
@@ -31,8 +32,8 @@ pub(super) struct Ring {
     /// Whether frames begin with a header that is made here.
     is_cooked: bool,
     options: Options,
-    /// What the kernel could not run.
-    program: Option<Arc<Program>>,
+    /// Which frames the program is to be asked about that the kernel cannot decide on.
+    remaining: Remaining,
     socket: OwnedFd,
     blocks: Blocks,
     /// Where the next packet of the current block stands, and how many there are from it on.
@@ -86,13 +87,13 @@ impl Ring {
             let counters = Counters::open(&device)?;
             let (socket, blocks) = setup::open(&device, link_type, options)?;
             let options = options.clone();
-            let program = left_for_user_space(link_type, &options);
+            let (_, remaining) = setup::kernel_program(link_type, &options);
             Ok(Self {
                 device,
                 link_type,
                 is_cooked: cooked_len(link_type) > 0,
                 options,
-                program,
+                remaining,
                 socket,
                 blocks,
                 next: 0,
@@ -212,6 +213,11 @@ impl Ring {
             flags: header.flags(),
         };
         let tag = header.vlan_tag();
+        let is_open = match self.remaining {
+            Remaining::Nothing => false,
+            Remaining::Tagged => tag.is_some() || is_tagged(header.sender().protocol),
+            Remaining::All => true,
+        };
         if self.is_cooked || tag.is_some() {
             let sender = header.sender();
             start = self.restore(start..end, sender, tag)?;
@@ -223,8 +229,8 @@ impl Ring {
         let Some(data) = self.blocks.bytes().get(place.start..place.end) else {
             return Err(self.damaged());
         };
-        match &self.program {
-            Some(program) if !program.matches(data, place.orig_len) => Ok(None),
+        match &self.options.program {
+            Some(program) if is_open && !program.matches(data, place.orig_len) => Ok(None),
             _ => Ok(Some(place)),
         }
     }
@@ -324,7 +330,7 @@ impl Ring {
     /// may still come.
     pub(super) fn set_program(&mut self, program: Option<Arc<Program>>) -> Result<(), Error> {
         let before = std::mem::replace(&mut self.options.program, program);
-        let in_kernel = setup::kernel_program(self.link_type, &self.options);
+        let (in_kernel, remaining) = setup::kernel_program(self.link_type, &self.options);
         let attached = sys::attach_filter(self.socket.as_fd(), in_kernel.instructions());
         if let Err(source) = attached {
             self.options.program = before;
@@ -335,7 +341,7 @@ impl Ring {
                 source,
             });
         }
-        self.program = left_for_user_space(self.link_type, &self.options);
+        self.remaining = remaining;
         Ok(())
     }
 
@@ -389,8 +395,7 @@ impl Counters {
     }
 }
 
-/// The program that the kernel does not run.
-fn left_for_user_space(link_type: LinkType, options: &Options) -> Option<Arc<Program>> {
-    let program = options.program.as_ref()?;
-    (!setup::runs_in_kernel(program, link_type)).then(|| Arc::clone(program))
+/// Whether a packet's protocol is that of a VLAN tag: it is still in the packet.
+fn is_tagged(protocol: u16) -> bool {
+    matches!(protocol, 0x8100 | 0x88a8 | 0x9100)
 }

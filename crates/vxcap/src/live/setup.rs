@@ -10,7 +10,7 @@ use super::blocks::Blocks;
 use super::header::HEADERS_LEN;
 use super::headroom::{VLAN_TAG_LEN, cooked_len};
 use super::{Device, Directions, Error, Fanout, FanoutMode, Options, sys};
-use crate::filter::{Instruction, Program};
+use crate::filter::{Instruction, Program, pushdown};
 
 /// The greatest block: its last part is lost where the next frame does not fit, so it is some times the
 /// greatest frame of 64 KiB, and small enough that the kernel finds the memory.
@@ -62,7 +62,7 @@ pub(super) fn open(
 
     // Everything before `bind` happens while nothing can arrive: no frame that the program does not
     // want is ever in the ring.
-    let program = kernel_program(link_type, options);
+    let (program, _) = kernel_program(link_type, options);
     let attach = |instructions: &[_]| {
         sys::attach_filter(fd, instructions).map_err(|source| Error::Program {
             device: device.name.clone(),
@@ -93,20 +93,31 @@ pub(super) fn open(
     Ok((socket, blocks))
 }
 
-/// The program that the kernel runs: where it would see other bytes than those that are handed out,
-/// one that accepts everything.
-pub(super) fn kernel_program(link_type: LinkType, options: &Options) -> Program {
-    let snaplen = options.effective_snaplen();
-    let in_kernel = options.program.as_deref().filter(|program| runs_in_kernel(program, link_type));
-    let program = in_kernel.cloned().unwrap_or_else(Program::accept_all);
+/// The program that the kernel runs, and what is left of it for user space.
+pub(super) fn kernel_program(link_type: LinkType, options: &Options) -> (Program, Remaining) {
     // the header that is made here counts, but takes no room in the packet
     let header = cooked_len(link_type) as u32;
-    program.with_snaplen(snaplen.saturating_sub(header).max(1))
+    let (program, remaining) = match options.program.as_deref() {
+        None => (None, Remaining::Nothing),
+        // the kernel sees a packet without the cooked header
+        Some(program) if header > 0 => match pushdown::cooked(program, link_type) {
+            Ok(program) => (Some(program), Remaining::Tagged),
+            Err(_) => (None, Remaining::All),
+        },
+        Some(program) if program.fits_kernel() => (Some(program.clone()), Remaining::Nothing),
+        Some(_) => (None, Remaining::All),
+    };
+    let snaplen = options.effective_snaplen().saturating_sub(header).max(1);
+    (program.unwrap_or_else(Program::accept_all).with_snaplen(snaplen), remaining)
 }
 
-/// Whether the kernel can run a program as it is: it sees a packet without the cooked header.
-pub(super) fn runs_in_kernel(program: &Program, link_type: LinkType) -> bool {
-    cooked_len(link_type) == 0 && program.fits_kernel()
+/// Which frames user space still has to ask the program about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Remaining {
+    Nothing,
+    /// Those with a VLAN tag.
+    Tagged,
+    All,
 }
 
 /// Length and number of the blocks of a buffer of about this size.

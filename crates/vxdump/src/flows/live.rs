@@ -36,7 +36,7 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     let columns = columns(show.by);
     let form = Form::new(show, columns, terminal)?;
     let plan = Plan::new(&args.input, &args.select, &args.map, terminal)?;
-    let Opened { mut following, map, decoder, selection, mut taps, signals } =
+    let Opened { mut following, map, decoder, selection, mut taps, signals, .. } =
         plan.open(&args.input, None, Purpose::Show, terminal)?;
     let ipfix = args.export.ipfix.as_deref().map(Exporter::open).transpose()?;
     let metrics = args.export.prometheus.as_deref().map(Metrics::bind).transpose()?;

@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use podmap::PodMap;
-use vxcap::live::{Netns, User};
+use vxcap::filter::{Program, pushdown};
+use vxcap::live::{self, Device, Netns, User};
 use vxcli::args::{MapArgs, SelectArgs};
 use vxcli::{Failure, Selection, Terminal, setup};
 use vxlan::{Decoder, LinkType, Ports};
 
 use crate::cli::{InputArgs, LiveArgs};
+use crate::device_names::DeviceNames;
+use crate::devices;
 use crate::following::Following;
 use crate::kernel_map::SUBNET_ENV_FOLDER;
 use crate::packets;
 use crate::sandbox::Sandbox;
 use crate::signals::Signals;
-use crate::taps::{Purpose, Taps, Wanted};
+use crate::taps::{Purpose, Tap, Taps, Wanted};
 
 /// What is known before any device is open.
 pub(crate) struct Plan {
@@ -32,6 +35,8 @@ pub(crate) struct Opened {
     pub(crate) decoder: Decoder,
     pub(crate) selection: Selection,
     pub(crate) taps: Taps,
+    /// Where all devices are captured on together: which is which.
+    pub(crate) device_names: Option<DeviceNames>,
     pub(crate) signals: Signals,
 }
 
@@ -53,6 +58,20 @@ impl Plan {
         Ok(Self { netns, following, map, ports, selection })
     }
 
+    /// The program that the kernel would run for the first device that was asked for, but for the choice of overlay traffic.
+    pub(crate) fn program(mut self, args: &LiveArgs) -> Result<Program, Failure> {
+        let all = live::devices(self.netns.as_deref()).map_err(Failure::error)?;
+        let names = devices::names(args, &all);
+        let first = names.first().and_then(|name| all.iter().find(|device| device.name == *name));
+        let chosen = devices::link_type(args)?.or(first.map(Device::link_type));
+        let link_type = chosen.filter(|of| pushdown::decides_on(*of)).unwrap_or(LinkType::ETHERNET);
+        let pushed = self.selection.kernel_program(link_type, &self.ports, &self.map, false)?;
+        if link_type == LinkType::ETHERNET {
+            return Ok(pushed.program);
+        }
+        pushdown::cooked(&pushed.program, link_type).map_err(Failure::error)
+    }
+
     /// Opens the devices. `text`: the selection as capture files tell it.
     pub(crate) fn open(
         self,
@@ -64,12 +83,14 @@ impl Plan {
         let Self { netns, following, map, ports, mut selection } = self;
         let wanted = Wanted { selection: &mut selection, ports: &ports, map: &map, text, purpose };
         let taps = Taps::open(input, netns.as_ref(), wanted, terminal)?;
+        let any = taps.all.iter().any(Tap::is_any);
+        let device_names = any.then(|| DeviceNames::new(&taps.devices, netns.as_deref()));
         let mut link_types = vec![LinkType::ETHERNET, LinkType::RAW];
         link_types.extend(taps.all.iter().map(|tap| tap.interface.link_type));
         selection.prepare(&link_types);
         let signals = Signals::listen()?;
         let decoder = Decoder::default().ports(ports);
-        Ok(Opened { following, map, decoder, selection, taps, signals })
+        Ok(Opened { following, map, decoder, selection, taps, device_names, signals })
     }
 }
 

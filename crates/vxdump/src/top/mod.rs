@@ -50,7 +50,7 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
     is_possible(args, terminal)?;
     let live = &args.input.live;
     let plan = Plan::new(&args.input, &args.select, &args.map, terminal)?;
-    let Opened { following, map, decoder, selection, mut taps, signals } =
+    let Opened { following, map, decoder, selection, mut taps, signals, .. } =
         plan.open(&args.input, None, Purpose::Show, terminal)?;
     // what listens for keys and for resizing is made now: the sandbox has no calls for it
     event::poll(Duration::ZERO).map_err(|e| no_terminal(&e))?;

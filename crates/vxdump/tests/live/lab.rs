@@ -59,6 +59,15 @@ impl Lab {
         self.folder.join(name).display().to_string()
     }
 
+    /// What vxdump prints, and ends.
+    pub(crate) fn listing(&self, place: &str, arguments: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vxdump"));
+        command.args(["--netns", &self.netns(place)]).args(arguments);
+        let output = command.stdin(Stdio::null()).output().expect("it runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// Starts vxdump on a device of a node or pod, and waits until it listens.
     pub(crate) fn vxdump(&self, place: &str, arguments: &[&str]) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vxdump"));

@@ -92,31 +92,91 @@ const SELECTIONS: &[&[&str]] = &[
 
 #[test]
 fn selection_in_the_kernel_changes_nothing() {
+    if is_root() {
+        compare_with_and_without_pushdown("eth0", SELECTIONS);
+    }
+}
+
+#[test]
+fn selection_in_the_kernel_changes_nothing_on_all_devices_together() {
     if !is_root() {
         return;
     }
+    let of_cooked_headers: &[&[&str]] = &[
+        &["inbound"],
+        &["outbound", "--inner", "icmp"],
+        &["arp or ether proto 0x0806", "--inner", "arp"],
+        &["len > 1000"],
+        &["--inner", "ether host ee:8d:0f:1a:4b:02"],
+    ];
+    compare_with_and_without_pushdown("any", &[SELECTIONS, of_cooked_headers].concat());
+}
+
+fn compare_with_and_without_pushdown(device: &str, selections: &[&[&str]]) {
     let lab = Lab::up(&[]);
     let mut running = Vec::new();
-    for (number, selection) in SELECTIONS.iter().enumerate() {
+    for (number, selection) in selections.iter().enumerate() {
         let [pushed, not] =
             ["pushed", "not"].map(|what| lab.file(&format!("{number}-{what}.pcapng")));
         // small buffers: there are many captures
-        let common = ["-i", "eth0", "--map", "none", "-B", "4096"];
+        let common = ["-i", device, "--map", "none", "-B", "4096"];
         let first = lab.vxdump("n1", &[&common, *selection, &["-w", &pushed]].concat());
         let second =
             lab.vxdump("n1", &[&common, *selection, &["--no-pushdown", "-w", &not]].concat());
         running.push((pushed, not, first, second));
     }
     lab.command(&["traffic", "ping", "http", "udp", "dns", "underlay"]);
-    for ((pushed, not, first, second), selection) in running.into_iter().zip(SELECTIONS) {
-        for capture in [first, second] {
+    for ((pushed, not, first, second), selection) in running.into_iter().zip(selections) {
+        let [fewer, all] = [first, second].map(|capture| {
             let (status, _, said) = capture.end("INT");
             assert!(status.success() && said.contains("0 packets dropped by kernel"), "{said}");
-        }
+            let received = said.lines().find(|line| line.ends_with("received by filter"));
+            let number = received.and_then(|line| line.split(' ').next()?.parse::<u64>().ok());
+            number.unwrap_or_else(|| panic!("{said}"))
+        });
+        // else it was not decided there
+        assert!(fewer < all, "{selection:?}: {fewer} of {all} got through the kernel");
         assert!(frames(&pushed) == frames(&not), "{selection:?} differs");
         let wanted_some = !selection.contains(&"2");
         assert_eq!(!frames(&pushed).is_empty(), wanted_some, "{selection:?}");
     }
+}
+
+#[test]
+fn of_all_devices_together_each_packet_has_its_own() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::up(&[]);
+    let text = lab.vxdump("n1", &["-i", "any", "icmp or udp port 8472"]);
+    let json = lab.vxdump("n1", &["-i", "any", "--format", "json", "icmp or udp port 8472"]);
+    // a device that came later
+    lab.command(&[
+        "exec",
+        "n1",
+        "sh",
+        "-c",
+        "ip link add late0 type veth peer name late1; \
+        ip addr add 192.0.2.1/24 dev late0; ip link set late0 up; ip link set late1 up; \
+        ip neigh add 192.0.2.2 lladdr 02:00:00:00:00:01 dev late0; ping -c 1 -W 1 192.0.2.2; true",
+    ]);
+    lab.command(&["exec", "n1p1", "ping", "-c", "1", "10.244.2.2"]);
+    let (_, text, _) = text.end("INT");
+    let (_, json, _) = json.end("INT");
+    let request = "10.244.1.2 > 10.244.2.2: ICMP echo request";
+    let devices = |marker: &str| -> Vec<&str> {
+        let lines = text.lines().filter(|line| line.contains(marker));
+        lines.map(|line| line.split(' ').nth(1).expect("a device")).collect()
+    };
+    assert_eq!(devices(request), ["veth011f1a4e1", "cni0", "flannel.1", "eth0"], "{text}");
+    assert!(devices("192.0.2.1 > 192.0.2.2").contains(&"late0"), "{text}");
+    for device in ["veth011f1a4e1", "cni0", "flannel.1", "eth0", "late0"] {
+        assert!(json.contains(&format!("\"interface\":\"{device}\"")), "{device}: {json}");
+    }
+
+    // what would run there has no header before the packet
+    let program = lab.listing("n1", &["-i", "any", "-d", "icmp"]);
+    assert!(program.contains("[proto]") && program.contains("ldb      [9]"), "{program}");
 }
 
 #[test]

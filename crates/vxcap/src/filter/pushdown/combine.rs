@@ -4,7 +4,7 @@ use super::{
     super::{MAX_SNAPLEN, Program, instruction::Op},
     NotPushed,
     assembler::{Assembler, Label},
-    splice::{reach, splice, unless_longer},
+    splice::{Base, reach, splice, unless_longer},
 };
 
 /// The program that sees packets from `offset` on, as if nothing stood before: all its loads and
@@ -30,7 +30,8 @@ pub fn relocated(program: &Program, offset: u32) -> Result<Program, NotPushed> {
         if offset > 0 {
             unless_longer(asm, offset, reject);
         }
-        splice(asm, program, offset, accept, reject)
+        let base = if offset > 0 { Base::Behind(offset) } else { Base::Same };
+        splice(asm, program, base, accept, reject)
     })
 }
 
@@ -43,7 +44,7 @@ pub fn all(programs: &[&Program]) -> Result<Program, NotPushed> {
     build(|asm, accept, reject| {
         for program in programs {
             let next = asm.label();
-            splice(asm, program, 0, next, reject)?;
+            splice(asm, program, Base::Same, next, reject)?;
             asm.bind(next);
         }
         asm.goto(accept);
@@ -81,7 +82,7 @@ pub fn any(programs: &[&Program]) -> Result<Program, NotPushed> {
                 }
             }
             let next = asm.label();
-            splice(asm, program, 0, accept, next)?;
+            splice(asm, program, Base::Same, accept, next)?;
             asm.bind(next);
         }
         asm.goto(reject);

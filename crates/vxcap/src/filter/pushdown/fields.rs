@@ -26,6 +26,9 @@ pub(super) mod protocol {
     pub(in super::super) const EXTENSIONS: [u32; 8] = [0, 43, FRAGMENT, 51, 60, 135, 139, 140];
 }
 
+/// The offset of the `EtherType` in an Ethernet frame without tags.
+pub(super) const ETHER_TYPE: u32 = 12;
+
 /// Lengths of headers, in bytes.
 pub(super) mod length {
     pub(in super::super) const ETHERNET: u32 = 14;

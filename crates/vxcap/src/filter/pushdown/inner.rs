@@ -9,24 +9,24 @@ use super::{
     },
     NotPushed,
     assembler::{Assembler, Label, NEXT},
-    fields::{arp, ether_type, ipv4, ipv6, length, protocol, udp},
+    fields::{ETHER_TYPE, arp, ether_type, ipv4, ipv6, length, protocol, udp},
+    link::Link,
     ports::{PortTest, put_header},
     prefixes::{At, Prefix, PrefixSet},
-    splice::{splice, unless_longer},
+    splice::{Base, splice, unless_longer},
 };
 
 /// The tests of the innermost packet: all that are there must hold.
 pub(super) struct Inner<'a> {
+    pub(super) link: Link,
     pub(super) ports: &'a Ports,
     pub(super) vnis: &'a [Vni],
     pub(super) ends: &'a [Prefix],
+    /// For the frame in a tunnel.
     pub(super) program: Option<&'a Program>,
+    /// The same for a frame in none.
+    pub(super) plain_program: Option<&'a Program>,
 }
-
-/// The offset of the network header, from the start of an Ethernet frame without tags.
-const NETWORK: u32 = length::ETHERNET;
-/// The offset of the `EtherType` in an Ethernet frame.
-const ETHER_TYPE: u32 = 12;
 
 /// Where decisions lead.
 #[derive(Clone, Copy)]
@@ -55,8 +55,8 @@ impl Inner<'_> {
         let ends = PrefixSet::new(self.ends);
         let (is_ipv4, is_ipv6, is_arp) = (asm.label(), asm.label(), asm.label());
         let plain = asm.label();
-        unless_longer(asm, NETWORK, ways.undecided);
-        asm.put(Op::LoadHalf, ETHER_TYPE);
+        unless_longer(asm, self.link.network, ways.undecided);
+        asm.put(Op::LoadHalf, self.link.ether_type);
         asm.if_any([ether_type::IPV4], is_ipv4);
         asm.if_any([ether_type::IPV6], is_ipv6);
         asm.branch(Op::JumpEqual, ether_type::ARP, is_arp, ways.undecided);
@@ -72,9 +72,9 @@ impl Inner<'_> {
         // tag that the kernel took out of the frame is back in it in user space, where the program
         // can decide otherwise.
         asm.bind(plain);
-        if let Some(program) = self.program {
+        if let Some(program) = self.plain_program {
             put_unless_tagged(asm, ways.undecided);
-            splice(asm, program, 0, ways.accept, ways.reject)
+            splice(asm, program, Base::Same, ways.accept, ways.reject)
         } else {
             asm.goto(ways.accept);
             Ok(())
@@ -89,20 +89,21 @@ impl Inner<'_> {
         plain: Label,
         ways: Ways,
     ) -> Result<(), NotPushed> {
-        let datagram = NETWORK + length::IPV4;
+        let network = self.link.network;
+        let datagram = network + length::IPV4;
         let no_tunnel = asm.label();
         unless_longer(asm, datagram, ways.undecided);
-        asm.put(Op::LoadByte, NETWORK + ipv4::PROTOCOL);
+        asm.put(Op::LoadByte, network + ipv4::PROTOCOL);
         asm.if_any([protocol::AUTHENTICATION], ways.undecided);
         asm.unless(protocol::UDP, no_tunnel);
-        asm.put(Op::LoadByte, NETWORK);
+        asm.put(Op::LoadByte, network);
         asm.unless(ipv4::PLAIN_HEADER, ways.undecided);
-        asm.put(Op::LoadHalf, NETWORK + ipv4::FRAGMENT);
+        asm.put(Op::LoadHalf, network + ipv4::FRAGMENT);
         asm.branch(Op::JumpSet, ipv4::FRAGMENT_MASK, ways.undecided, NEXT);
         let length = |asm: &mut Assembler, undecided: Label| {
             // the IP packet ends where the frame does
-            asm.put(Op::LoadHalf, NETWORK + ipv4::TOTAL_LENGTH);
-            put_compare_length(asm, NETWORK, undecided);
+            asm.put(Op::LoadHalf, network + ipv4::TOTAL_LENGTH);
+            put_compare_length(asm, network, undecided);
         };
         self.put_datagram(asm, datagram, ports, ends, length, no_tunnel, ways)?;
         asm.bind(no_tunnel);
@@ -118,17 +119,18 @@ impl Inner<'_> {
         plain: Label,
         ways: Ways,
     ) -> Result<(), NotPushed> {
-        let datagram = NETWORK + length::IPV6;
+        let network = self.link.network;
+        let datagram = network + length::IPV6;
         let no_tunnel = asm.label();
         unless_longer(asm, datagram, ways.undecided);
-        asm.put(Op::LoadByte, NETWORK + ipv6::NEXT_HEADER);
+        asm.put(Op::LoadByte, network + ipv6::NEXT_HEADER);
         asm.if_any(protocol::EXTENSIONS, ways.undecided);
         asm.unless(protocol::UDP, no_tunnel);
-        asm.put(Op::LoadByte, NETWORK);
+        asm.put(Op::LoadByte, network);
         asm.put(Op::And, 0xf0);
         asm.unless(0x60, ways.undecided);
         let length = |asm: &mut Assembler, undecided: Label| {
-            asm.put(Op::LoadHalf, NETWORK + ipv6::PAYLOAD_LENGTH);
+            asm.put(Op::LoadHalf, network + ipv6::PAYLOAD_LENGTH);
             put_compare_length(asm, datagram, undecided);
         };
         self.put_datagram(asm, datagram, ports, ends, length, no_tunnel, ways)?;
@@ -188,7 +190,7 @@ impl Inner<'_> {
         ends: &PrefixSet,
         ways: Ways,
     ) -> Result<(), NotPushed> {
-        let network = frame + NETWORK;
+        let network = frame + length::ETHERNET;
         let (is_ipv4, is_ipv6, is_arp) = (asm.label(), asm.label(), asm.label());
         let (whole, chosen) = (asm.label(), asm.label());
         unless_longer(asm, network, ways.undecided);
@@ -236,7 +238,7 @@ impl Inner<'_> {
         }
         asm.bind(whole);
         if let Some(program) = self.program {
-            splice(asm, program, frame, ways.accept, ways.reject)
+            splice(asm, program, Base::Behind(frame), ways.accept, ways.reject)
         } else {
             asm.goto(ways.accept);
             Ok(())
@@ -253,7 +255,7 @@ impl Inner<'_> {
         ways: Ways,
     ) {
         if self.vnis.is_empty() {
-            self.put_ends(asm, is, NETWORK, ends, plain, ways);
+            self.put_ends(asm, is, self.link.network, ends, plain, ways);
         } else {
             asm.goto(ways.reject);
         }

@@ -37,12 +37,15 @@
 //! The tag is back in the frame in user space, so that an expression for the frame itself may
 //! decide otherwise there: such frames are let through, where it matters.
 //!
-//! The programs are for sockets that see whole Ethernet frames (`SOCK_RAW`).
+//! The programs are for sockets that see whole Ethernet frames (`SOCK_RAW`); and, by way of [`cooked`], for those of all
+//! devices together, which see no link-layer header (`SOCK_DGRAM`). There frames with a VLAN tag are let through.
 
 mod assembler;
 mod combine;
+mod cooked;
 mod fields;
 mod inner;
+mod link;
 mod overlay;
 mod ports;
 mod prefixes;
@@ -50,16 +53,24 @@ mod splice;
 
 use std::fmt;
 
-use vxlan::{Ports, Vni};
+use vxlan::{LinkType, Ports, Vni};
 
 use self::inner::{Inner, put_unless_tagged};
+use self::link::Link;
+use self::splice::Base;
 use super::{MAX_KERNEL_INSTRUCTIONS, Program, ProgramError};
 
 pub use self::{
     combine::{all, any, relocated},
+    cooked::cooked,
     overlay::Overlay,
     prefixes::Prefix,
 };
+
+/// Whether a [`Selection`] of frames of this link type decides anything.
+pub fn decides_on(link_type: LinkType) -> bool {
+    Link::of(link_type).is_some()
+}
 
 /// Why a program was not made for the kernel. User space decides in its stead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,28 +96,52 @@ pub enum NotPushed {
     /// The program asks for what the kernel knows of the outer packet only.
     #[error("it asks for what is known of the outer packet only")]
     Ancillary,
+    /// The program asks for what stands in the cooked header, and the kernel does not tell.
+    #[error("it asks for what is in the cooked header only")]
+    CookedHeader,
     /// A program that is not sound came out.
     #[error("it is not sound: {0}")]
     Unsound(#[from] ProgramError),
 }
 
-/// What is wanted of the frames that come to an Ethernet device. Everything that is said must hold.
-#[derive(Clone, Debug, Default)]
+/// What is wanted of the frames that come to a device. Everything that is said must hold.
+#[derive(Clone, Debug)]
 pub struct Selection<'a> {
+    /// What the frames begin with: Ethernet, or a cooked header, for which the program must go through [`cooked`] before
+    /// a kernel gets it. Of others nothing is decided.
+    pub link_type: LinkType,
     /// The ports that carry tunnels.
     pub ports: Ports,
     /// Overlay traffic only.
     pub overlay: Option<&'a Overlay>,
-    /// A program for the frame as captured, compiled for Ethernet.
+    /// A program for the frame as captured, compiled for the link type.
     pub expression: Option<&'a Program>,
     /// A program for the innermost frame (the frame itself where there is no tunnel), compiled for
     /// Ethernet.
     pub inner: Option<&'a Program>,
+    /// The same, compiled for the link type where that is not Ethernet: for frames in no tunnel. Without it they are let through.
+    pub inner_cooked: Option<&'a Program>,
     /// Only these identifiers; with none, any, and packets in no tunnel too.
     pub vnis: &'a [Vni],
     /// Only packets with one of these addresses at either end of the innermost packet (ARP's
     /// addresses are ends too); with none, any.
     pub ends: &'a [Prefix],
+}
+
+impl Default for Selection<'_> {
+    /// Everything, of an Ethernet device.
+    fn default() -> Self {
+        Self {
+            link_type: LinkType::ETHERNET,
+            ports: Ports::default(),
+            overlay: None,
+            expression: None,
+            inner: None,
+            inner_cooked: None,
+            vnis: &[],
+            ends: &[],
+        }
+    }
 }
 
 /// A part of a [`Selection`].
@@ -174,6 +209,7 @@ impl Selection<'_> {
     fn assemble(&self) -> Result<Program, (Option<Part>, NotPushed)> {
         // The part that is being worked at.
         let mut part = None;
+        let Some(link) = Link::of(self.link_type) else { return Ok(Program::accept_all()) };
         let program = combine::build(|asm, accept, reject| {
             if let Some(expression) = self.expression {
                 part = Some(Part::Expression);
@@ -181,18 +217,25 @@ impl Selection<'_> {
                 if !expression.needs_kernel() {
                     put_unless_tagged(asm, next);
                 }
-                splice::splice(asm, expression, 0, next, reject)?;
+                if link.is_cooked() {
+                    cooked(expression, self.link_type)?;
+                }
+                splice::splice(asm, expression, Base::Same, next, reject)?;
                 asm.bind(next);
             }
             if let Some(overlay) = self.overlay {
                 let next = asm.label();
-                overlay.put(asm, next, reject);
+                overlay.put(asm, link, next, reject);
                 asm.bind(next);
             }
             let &Self { ref ports, vnis, ends, inner: program, .. } = self;
-            let inner = Inner { ports, vnis, ends, program };
+            let plain_program = if link.is_cooked() { self.inner_cooked } else { program };
+            let inner = Inner { link, ports, vnis, ends, program, plain_program };
             if !inner.is_empty() {
                 part = Some(Part::Inner);
+                if let Some(program) = self.inner_cooked.filter(|_| link.is_cooked()) {
+                    cooked(program, self.link_type)?;
+                }
                 inner.put(asm, accept, reject)?;
             }
             part = None;
@@ -206,7 +249,7 @@ impl Selection<'_> {
         match part {
             Part::Overlay => self.overlay = None,
             Part::Expression => self.expression = None,
-            Part::Inner => self.inner = None,
+            Part::Inner => (self.inner, self.inner_cooked) = (None, None),
             Part::InnerHeaders => (self.vnis, self.ends) = (&[], &[]),
         }
     }

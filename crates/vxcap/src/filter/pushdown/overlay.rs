@@ -7,7 +7,8 @@ use vxlan::{Decoder, Headers, IpProtocol, Packet, Ports};
 use super::{
     super::instruction::Op,
     assembler::{Assembler, Label, NEXT},
-    fields::{ICMP_ERRORS, ICMPV6_ERRORS, ether_type, ipv4, ipv6, length, protocol},
+    fields::{ETHER_TYPE, ICMP_ERRORS, ICMPV6_ERRORS, ether_type, ipv4, ipv6, length, protocol},
+    link::Link,
     ports::PortTest,
     prefixes::{At, Prefix, PrefixSet},
 };
@@ -57,29 +58,40 @@ impl Overlay {
     }
 
     /// Puts the decision. What it loads outside of the packet is not there for `contains` either.
-    pub(super) fn put(&self, asm: &mut Assembler, accept: Label, reject: Label) {
+    pub(super) fn put(&self, asm: &mut Assembler, link: Link, accept: Label, reject: Label) {
         let pods = PrefixSet::new(&self.pods);
         let ports = PortTest::new(&self.ports);
         let (is_ipv4, is_ipv6) = (asm.label(), asm.label());
-        put_link(asm, is_ipv4, is_ipv6, accept, reject);
+        put_link(asm, link, [is_ipv4, is_ipv6], accept, reject);
         // From here on X is the length of the tags: all offsets are those of a frame without.
+        let network = link.network;
         asm.bind(is_ipv4);
-        put_ipv4(asm, &pods, &ports, accept, reject);
+        put_ipv4(asm, network, &pods, &ports, accept, reject);
         asm.bind(is_ipv6);
-        put_ipv6(asm, &pods, &ports, accept, reject);
+        put_ipv6(asm, network, &pods, &ports, accept, reject);
     }
 }
 
-/// The offset of the network header in a frame without tags.
-const NETWORK: u32 = length::ETHERNET;
-/// The offset of an `EtherType` in a frame without tags.
-const ETHER_TYPE: u32 = 12;
-
 /// Skips up to two VLAN tags, and makes X their length. The kernel takes the outer one out of the
 /// frame mostly, and then it is not seen here.
-fn put_link(asm: &mut Assembler, is_ipv4: Label, is_ipv6: Label, accept: Label, reject: Label) {
+fn put_link(
+    asm: &mut Assembler,
+    link: Link,
+    [is_ipv4, is_ipv6]: [Label; 2],
+    accept: Label,
+    reject: Label,
+) {
     asm.put(Op::LoadXConstant, 0);
-    asm.put(Op::LoadHalf, ETHER_TYPE);
+    asm.put(Op::LoadHalf, link.ether_type);
+    if link.is_cooked() {
+        asm.if_any([ether_type::IPV4], is_ipv4);
+        asm.if_any([ether_type::IPV6], is_ipv6);
+        // what else IP can stand behind: tags, labels, and LLC, which has a small number here
+        asm.if_any(ether_type::VLAN, accept);
+        asm.if_any(ether_type::MPLS, accept);
+        asm.branch(Op::JumpGreater, ether_type::LONGEST_802_3, reject, accept);
+        return;
+    }
     let (one, two, known) = (asm.label(), asm.label(), asm.label());
     asm.if_any(ether_type::VLAN, one);
     asm.goto(known);
@@ -99,15 +111,22 @@ fn put_link(asm: &mut Assembler, is_ipv4: Label, is_ipv6: Label, accept: Label, 
     // behind labels and SNAP IP can stand too
     asm.if_any(ether_type::MPLS, accept);
     asm.branch(Op::JumpGreater, ether_type::LONGEST_802_3, reject, NEXT);
-    asm.put(Op::LoadWordIndexed, NETWORK);
+    asm.put(Op::LoadWordIndexed, link.network);
     // LLC of SNAP, and the first byte of the organisation code 0 (RFC 1042)
     asm.branch(Op::JumpEqual, 0xaaaa_0300, accept, reject);
 }
 
-fn put_ipv4(asm: &mut Assembler, pods: &PrefixSet, ports: &PortTest, accept: Label, reject: Label) {
-    pods.if_v4(asm, At::Indexed(NETWORK + ipv4::SOURCE), accept);
-    pods.if_v4(asm, At::Indexed(NETWORK + ipv4::DESTINATION), accept);
-    asm.put(Op::LoadByteIndexed, NETWORK + ipv4::PROTOCOL);
+fn put_ipv4(
+    asm: &mut Assembler,
+    network: u32,
+    pods: &PrefixSet,
+    ports: &PortTest,
+    accept: Label,
+    reject: Label,
+) {
+    pods.if_v4(asm, At::Indexed(network + ipv4::SOURCE), accept);
+    pods.if_v4(asm, At::Indexed(network + ipv4::DESTINATION), accept);
+    asm.put(Op::LoadByteIndexed, network + ipv4::PROTOCOL);
     let (is_udp, is_icmp) = (asm.label(), asm.label());
     asm.if_any([protocol::UDP], is_udp);
     asm.if_any([protocol::ICMP], is_icmp);
@@ -116,19 +135,19 @@ fn put_ipv4(asm: &mut Assembler, pods: &PrefixSet, ports: &PortTest, accept: Lab
     asm.goto(reject);
 
     asm.bind(is_udp);
-    put_udp_in_ipv4(asm, NETWORK, ports, accept);
+    put_udp_in_ipv4(asm, network, ports, accept);
     asm.goto(reject);
 
     asm.bind(is_icmp);
-    asm.put(Op::LoadHalfIndexed, NETWORK + ipv4::FRAGMENT);
+    asm.put(Op::LoadHalfIndexed, network + ipv4::FRAGMENT);
     asm.branch(Op::JumpSet, ipv4::OFFSET_MASK, reject, NEXT);
-    put_header_length(asm, NETWORK);
-    asm.put(Op::LoadByteIndexed, NETWORK);
+    put_header_length(asm, network);
+    asm.put(Op::LoadByteIndexed, network);
     let is_error = asm.label();
     asm.if_any(ICMP_ERRORS, is_error);
     asm.goto(reject);
     asm.bind(is_error);
-    let quote = NETWORK + length::ICMP_ERROR;
+    let quote = network + length::ICMP_ERROR;
     asm.put(Op::LoadByteIndexed, quote + ipv4::PROTOCOL);
     asm.if_any([protocol::AUTHENTICATION], accept);
     asm.unless(protocol::UDP, reject);
@@ -154,16 +173,23 @@ fn put_header_length(asm: &mut Assembler, at: u32) {
     asm.put(Op::CopyAToX, 0);
 }
 
-fn put_ipv6(asm: &mut Assembler, pods: &PrefixSet, ports: &PortTest, accept: Label, reject: Label) {
-    pods.if_v6(asm, At::Indexed(NETWORK + ipv6::SOURCE), accept);
-    pods.if_v6(asm, At::Indexed(NETWORK + ipv6::DESTINATION), accept);
-    asm.put(Op::LoadByteIndexed, NETWORK + ipv6::NEXT_HEADER);
+fn put_ipv6(
+    asm: &mut Assembler,
+    network: u32,
+    pods: &PrefixSet,
+    ports: &PortTest,
+    accept: Label,
+    reject: Label,
+) {
+    pods.if_v6(asm, At::Indexed(network + ipv6::SOURCE), accept);
+    pods.if_v6(asm, At::Indexed(network + ipv6::DESTINATION), accept);
+    asm.put(Op::LoadByteIndexed, network + ipv6::NEXT_HEADER);
     let is_error = asm.label();
-    put_ipv6_payload(asm, NETWORK, ports, is_error, accept, reject);
+    put_ipv6_payload(asm, network, ports, is_error, accept, reject);
 
     // An ICMPv6 message
     asm.bind(is_error);
-    let message = NETWORK + length::IPV6;
+    let message = network + length::IPV6;
     asm.put(Op::LoadByteIndexed, message);
     let quotes = asm.label();
     asm.if_any(ICMPV6_ERRORS, quotes);

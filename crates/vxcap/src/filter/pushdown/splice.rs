@@ -8,20 +8,81 @@ use super::{
     },
     NotPushed,
     assembler::{Assembler, Label, NEXT},
+    cooked::CookedHeader,
 };
 
 /// The longest IPv4 header, in bytes: what `ldxb 4*([k]&0xf)` gives at most (RFC 791 section 3.1).
 const LONGEST_HEADER: u32 = 60;
 
-/// Puts `program` so that it sees the packet from `offset` on, as if nothing stood before: it goes
-/// to `accept` and `reject` where it returned. `offset` must be inside of the packet, which the
-/// code before has to make sure of; with an offset of 0 nothing is asked.
+/// Where the packet of a program begins, seen from the packet of the program that it is put into.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Base {
+    /// At the same place.
+    Same,
+    /// So many bytes later.
+    Behind(u32),
+    /// Earlier, with a header that is not there.
+    Before(CookedHeader),
+}
+
+impl Base {
+    /// The operand of a load from the program's packet.
+    fn moved(self, op: Op, k: u32) -> Result<Moved, NotPushed> {
+        match self {
+            Self::Same => Ok(Moved::To(k)),
+            Self::Behind(offset) => match k.checked_add(offset) {
+                Some(moved) if moved < NEGATIVE => Ok(Moved::To(moved)),
+                _ if k >= NEGATIVE => Err(NotPushed::Ancillary),
+                // no packet is that long
+                _ => Ok(Moved::Outside),
+            },
+            Self::Before(_) if k >= NEGATIVE => Ok(Moved::To(k)),
+            Self::Before(header) => match (k.checked_sub(header.len), header.field(op, k)) {
+                (Some(moved), _) | (None, Some(moved)) => Ok(Moved::To(moved)),
+                (None, None) => Err(NotPushed::CookedHeader),
+            },
+        }
+    }
+
+    /// The operand of a load from the program's packet at X + `k`.
+    ///
+    /// A sum that wraps is outside of the packet for libpcap. In the kernel it can come to lie
+    /// inside; but as the packet is rejected anyhow then, whatever is decided is no loss.
+    fn moved_index(self, k: u32) -> Result<u32, NotPushed> {
+        match self {
+            Self::Same => Ok(k),
+            Self::Behind(offset) => Ok(k.wrapping_add(offset)),
+            // X may lead into the header
+            Self::Before(header) => k.checked_sub(header.len).ok_or(NotPushed::CookedHeader),
+        }
+    }
+
+    /// Makes the packet's length in A that of the program's packet.
+    fn put_length(self, asm: &mut Assembler) {
+        asm.put(Op::LoadLength, 0);
+        match self {
+            Self::Same => {}
+            Self::Behind(offset) => asm.put(Op::Subtract, offset),
+            Self::Before(header) => asm.put(Op::Add, header.len),
+        }
+    }
+}
+
+/// The operand of a load from a packet that begins elsewhere.
+enum Moved {
+    To(u32),
+    Outside,
+}
+
+/// Puts `program` so that it sees the packet from `base` on, as if nothing else were there: it goes
+/// to `accept` and `reject` where it returned. `base` must be inside of the packet, which the
+/// code before has to make sure of; at the same place nothing is asked.
 ///
 /// A load outside of the packet rejects it wholly, wherever `reject` is.
 pub(super) fn splice(
     asm: &mut Assembler,
     program: &Program,
-    offset: u32,
+    base: Base,
     accept: Label,
     reject: Label,
 ) -> Result<(), NotPushed> {
@@ -44,30 +105,20 @@ pub(super) fn splice(
                 let next = index + 1;
                 asm.branch(op, k, to(next + usize::from(step.jt)), to(next + usize::from(step.jf)));
             }
-            op if offset == 0 => asm.put(op, k),
-            Op::LoadWord | Op::LoadHalf | Op::LoadByte | Op::LoadXHeaderLength => {
-                match k.checked_add(offset) {
-                    Some(moved) if moved < NEGATIVE => asm.put(step.op, moved),
-                    _ if k >= NEGATIVE => return Err(NotPushed::Ancillary),
-                    // no packet is that long
-                    _ => asm.goto(reject),
+            op @ (Op::LoadWord | Op::LoadHalf | Op::LoadByte | Op::LoadXHeaderLength) => {
+                match base.moved(op, k)? {
+                    Moved::To(moved) => asm.put(op, moved),
+                    Moved::Outside => asm.goto(reject),
                 }
             }
-            // A sum that wraps is outside of the packet for libpcap. In the kernel it can come to
-            // lie inside; but as the packet is rejected anyhow then, whatever is decided is no
-            // loss.
             op @ (Op::LoadWordIndexed | Op::LoadHalfIndexed | Op::LoadByteIndexed) => {
-                asm.put(op, k.wrapping_add(offset));
+                asm.put(op, base.moved_index(k)?);
             }
-            Op::LoadLength => {
-                asm.put(Op::LoadLength, 0);
-                asm.put(Op::Subtract, offset);
-            }
-            Op::LoadXLength => {
+            Op::LoadLength => base.put_length(asm),
+            Op::LoadXLength if !matches!(base, Base::Same) => {
                 let word = registers.free_word.ok_or(NotPushed::Scratch)?;
                 asm.put(Op::Store, word);
-                asm.put(Op::LoadLength, 0);
-                asm.put(Op::Subtract, offset);
+                base.put_length(asm);
                 asm.put(Op::CopyAToX, 0);
                 asm.put(Op::LoadScratch, word);
             }
