@@ -129,6 +129,7 @@ pub(crate) fn assemble(builder: &Builder) -> PodMap {
         node_ids: assembly.naming.ids,
         underlays: underlays.into_iter().collect(),
         macs: macs.into_iter().collect(),
+        vnis: vnis(&vteps),
         vteps,
         backends,
         sources: builder.sources.clone(),
@@ -484,6 +485,15 @@ fn vteps(naming: &Naming, rows: &[&Entry]) -> (Vec<VtepEntry>, HashMap<[u8; 6], 
         }
     }
     (entries, macs)
+}
+
+/// The identifiers of all endpoints that are one: what is known of by an address only may be none.
+fn vnis(vteps: &[VtepEntry]) -> Option<Vec<u32>> {
+    let endpoints = vteps.iter().filter(|entry| entry.vtep.mac.is_some());
+    let mut vnis: Vec<u32> = endpoints.map(|entry| entry.vtep.vni).collect::<Option<_>>()?;
+    vnis.sort_unstable();
+    vnis.dedup();
+    Some(vnis)
 }
 
 /// Both records as one, unless they contradict each other.

@@ -75,6 +75,8 @@ pub struct PodMap {
     pub(crate) underlays: HashMap<IpAddr, u32, RandomState>,
     pub(crate) macs: HashMap<[u8; 6], u32, RandomState>,
     pub(crate) vteps: Vec<VtepEntry>,
+    /// The identifiers of the tunnel endpoints, sorted; `None` where those of some are not known.
+    pub(crate) vnis: Option<Vec<u32>>,
     pub(crate) backends: Backends,
     pub(crate) sources: Vec<String>,
     pub(crate) warnings: Vec<Warning>,
@@ -173,6 +175,18 @@ impl PodMap {
     pub fn vtep_by_mac(&self, mac: [u8; 6]) -> Option<Vtep<'_>> {
         let entry = self.vteps.get(*self.macs.get(&mac)? as usize)?;
         Some(self.vtep(entry))
+    }
+
+    /// Whether the map has tunnel endpoints with their MAC addresses.
+    #[inline]
+    pub fn has_vteps(&self) -> bool {
+        !self.macs.is_empty()
+    }
+
+    /// Whether a tunnel endpoint has this network identifier; `None` where that cannot be said, as some have theirs from elsewhere.
+    #[inline]
+    pub fn has_vni(&self, vni: u32) -> Option<bool> {
+        self.vnis.as_ref().map(|vnis| vnis.binary_search(&vni).is_ok())
     }
 
     /// The node of this name, for selecting by [`Owner::node_id`].

@@ -10,6 +10,7 @@ use vxlan::{
     Decoder, Encapsulation, EtherType, Headers, IpProtocol, MacAddr, Packet, Protocol, VlanTags,
 };
 
+use crate::faults;
 use crate::text::put;
 use crate::time_utc::Utc;
 
@@ -170,7 +171,22 @@ fn write_encapsulation(out: &mut Vec<u8>, encapsulation: &Encapsulation<'_>, map
     };
     node(out, "src_node", headers.source());
     node(out, "dst_node", headers.destination());
+    notes(out, encapsulation, map);
     out.push(b'}');
+}
+
+/// What contradicts the map.
+fn notes(out: &mut Vec<u8>, encapsulation: &Encapsulation<'_>, map: &PodMap) {
+    let Encapsulation { headers, tunnel, inner, .. } = encapsulation;
+    let mut none = true;
+    for fault in faults::find(map, headers, tunnel, inner) {
+        put::text(out, if none { ",\"notes\":[" } else { "," });
+        string(out, &fault.to_string());
+        none = false;
+    }
+    if !none {
+        out.push(b']');
+    }
 }
 
 /// The innermost headers. Members that do not apply are absent.

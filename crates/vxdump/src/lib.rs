@@ -6,6 +6,7 @@ mod cli;
 mod csv;
 mod device_names;
 mod devices;
+mod faults;
 mod flows;
 mod following;
 mod json;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use podmap::PodMap;
 use vxlan::{Decoder, Encapsulation, Headers, Packet, Protocol, Tunnel};
 
+use crate::faults;
 use crate::text::put;
 
 /// Writes ends and carriage.
@@ -77,6 +78,7 @@ fn write_carriages(
     // the most common case without the walk over all levels
     if let (1, false, Some(tunnel)) = (packet.depth(), verbose, &packet.tunnel) {
         carriage(out, &packet.outer, tunnel);
+        notes(out, map, &packet.outer, tunnel, &packet.inner);
         return put::text(out, colors.reset);
     }
     for (level, encapsulation) in decoder.encapsulations(packet).enumerate() {
@@ -87,6 +89,8 @@ fn write_carriages(
         if verbose {
             details(out, &encapsulation, map);
         }
+        let Encapsulation { headers, tunnel, inner, .. } = &encapsulation;
+        notes(out, map, headers, tunnel, inner);
     }
     put::text(out, colors.reset);
 }
@@ -119,6 +123,21 @@ fn carriage(out: &mut Vec<u8>, headers: &Headers<'_>, tunnel: &Tunnel<'_>) {
             put::text(out, " ");
             put::text(out, other.name());
         }
+    }
+}
+
+/// ` [10.244.2.7 belongs to worker2, sent to worker3]`: what contradicts the map.
+fn notes(
+    out: &mut Vec<u8>,
+    map: &PodMap,
+    headers: &Headers<'_>,
+    tunnel: &Tunnel<'_>,
+    inner: &Headers<'_>,
+) {
+    for fault in faults::find(map, headers, tunnel, inner) {
+        put::text(out, " [");
+        put::text(out, &fault.to_string());
+        put::text(out, "]");
     }
 }
 
