@@ -77,10 +77,18 @@ fn keeps(selection: &Selection<'_>, frame: &[u8]) -> bool {
     let is_end = |address: Option<IpAddr>| {
         address.is_some_and(|address| selection.ends.iter().any(|end| end.contains(address)))
     };
+    // what an error quotes is looked at in user space
+    let is_end_of_quoted = || {
+        let quoted = decoder.decode_quote(&packet.outer);
+        packet.tunnel.is_none() && selection.vnis.is_empty() && quoted.is_some()
+    };
     let ends = selection.ends.is_empty()
         || is_end(packet.inner.source())
         || is_end(packet.inner.destination());
     let is_cooked = selection.link_type != LinkType::ETHERNET;
+    if !ends && is_end_of_quoted() {
+        return true;
+    }
     let inner = selection.inner.is_none_or(|program| match decoder.innermost_tunnel(&packet) {
         None if is_cooked => {
             selection.inner_cooked.is_none_or(|program| program.matches(frame, length))

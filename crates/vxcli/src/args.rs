@@ -30,11 +30,11 @@ pub struct SelectArgs {
     #[arg(long, value_name = "N")]
     pub vni: Vec<u32>,
 
-    /// Only packets with this node at either end of the inner packet. May be repeated.
+    /// Only packets with this node at either end of the inner packet, or of the one that an ICMP error quotes. May be repeated.
     #[arg(long, value_name = "NAME")]
     pub node: Vec<String>,
 
-    /// Only packets with this pod at either end of the inner packet. May be repeated.
+    /// Only packets with this pod at either end of the inner packet, or of the one that an ICMP error quotes. May be repeated.
     #[arg(long, value_name = "[NS/]NAME")]
     pub pod: Vec<String>,
 }

@@ -182,8 +182,11 @@ impl Selection {
             return Ok(false);
         }
         if !(self.node_names.is_empty() && self.pod_names.is_empty()) {
-            let Some(ends) = ends(map, &packet.inner) else { return Ok(false) };
-            if !self.has_end(ends) {
+            let of =
+                |headers: &Headers<'_>| ends(map, headers).is_some_and(|ends| self.has_end(ends));
+            if !of(&packet.inner)
+                && !tunnel_packet_quoted_by(packet, decoder).is_some_and(|q| of(&q))
+            {
                 return Ok(false);
             }
         }
@@ -225,6 +228,15 @@ impl Selection {
         (self.node_names.is_empty() || node(source) || node(destination))
             && (self.pod_names.is_empty() || pod(source) || pod(destination))
     }
+}
+
+/// The inner headers of the tunnel packet that a packet between nodes, an ICMP error, is about.
+fn tunnel_packet_quoted_by<'a>(packet: &Packet<'a>, decoder: &Decoder) -> Option<Headers<'a>> {
+    if packet.tunnel.is_some() {
+        return None;
+    }
+    let quoted = decoder.decode_quote(&packet.inner)?;
+    quoted.tunnel.map(|_| quoted.inner)
 }
 
 /// The owners of a packet's ends; `None` where it has no addresses.

@@ -123,7 +123,7 @@ fn elsewhere<'m>(
     })
 }
 
-/// The first byte of Calico's VTEPs' MAC addresses (felix/dataplane/linux/vxlan_mgr.go).
+/// The first byte of Calico's VTEPs' MAC addresses (`felix/dataplane/linux/vxlan_mgr.go`).
 const CALICO: u8 = 0x66;
 
 /// The node of a pod or tunnel device.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use podmap::PodMap;
-use vxlan::{Decoder, Encapsulation, Headers, Packet, Protocol, Tunnel};
+use vxlan::{Decoder, Encapsulation, Fragment, Headers, IpProtocol, Packet, Protocol, Tunnel};
 
 use crate::faults;
 use crate::text::put;
@@ -44,6 +44,11 @@ impl Names {
         write_ends(out, &packet.inner, map, self.colors);
         if packet.tunnel.is_some() {
             write_carriages(out, packet, decoder, map, self.colors, self.verbose);
+        } else {
+            write_quoted(out, packet, decoder, map);
+        }
+        if let Some(fragment) = packet.outer.fragment() {
+            write_outer_fragment(out, packet, fragment, map);
         }
     }
 }
@@ -62,6 +67,54 @@ fn write_ends(out: &mut Vec<u8>, inner: &Headers<'_>, map: &PodMap, colors: Colo
         None => put::text(out, "- > -"),
     }
     put::text(out, colors.reset);
+}
+
+/// ` [quoted: vni 1 10.244.1.5 > 10.244.2.7, worker > worker2]`: the tunnel packet that an ICMP error is about.
+fn write_quoted(out: &mut Vec<u8>, packet: &Packet<'_>, decoder: &Decoder, map: &PodMap) {
+    let quoted = decoder.decode_quote(&packet.inner);
+    let Some((quoted, tunnel)) = quoted.and_then(|quoted| Some((quoted, quoted.tunnel?))) else {
+        return;
+    };
+    put::text(out, " [quoted: ");
+    match tunnel.vni() {
+        Some(vni) => {
+            put::text(out, "vni ");
+            put::decimal(out, vni.number().into());
+        }
+        None => put::text(out, tunnel.protocol().name()),
+    }
+    let inner = &quoted.inner;
+    if let (Some(from), Some(to)) = (inner.source(), inner.destination()) {
+        put::text(out, " ");
+        put::address(out, from);
+        put::text(out, " > ");
+        put::address(out, to);
+        put::text(out, ", ");
+        put::text(out, map.owner(from).label());
+        put::text(out, " > ");
+        put::text(out, map.owner(to).label());
+    }
+    put::text(out, "]");
+}
+
+/// ` [outer fragment, id 4711, offset 1480]`: of a tunnel packet; of UDP between nodes, which a later fragment of one is.
+fn write_outer_fragment(out: &mut Vec<u8>, packet: &Packet<'_>, fragment: Fragment, map: &PodMap) {
+    let outer = &packet.outer;
+    let is_later = || {
+        let is_nodes = |address: IpAddr| map.node_id_by_vtep(address).is_some();
+        !fragment.is_first()
+            && outer.protocol() == Some(IpProtocol::UDP)
+            && outer.source().is_some_and(is_nodes)
+            && outer.destination().is_some_and(is_nodes)
+    };
+    if packet.tunnel.is_none() && !is_later() {
+        return;
+    }
+    put::text(out, " [outer fragment, id ");
+    put::decimal(out, fragment.id.into());
+    put::text(out, ", offset ");
+    put::decimal(out, fragment.offset.into());
+    put::text(out, "]");
 }
 
 /// ` | vni 1 172.18.0.3 > 172.18.0.4`, of a tunnel in a tunnel the outer one first.

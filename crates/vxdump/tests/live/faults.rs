@@ -1,11 +1,12 @@
 //! What contradicts the map of a node's kernel, while it changes.
 
+use std::fs;
+
 use crate::lab::{Lab, is_root};
 
 fn notes(lines: &str) -> Vec<&str> {
-    let note = |line| str::strip_suffix(line, "]").and_then(|line| Some(line.rsplit_once(" [")?.1));
-    let is_of_map = |note: &&str| note.contains("VTEP") || note.contains("belongs to");
-    lines.lines().filter_map(note).filter(is_of_map).collect()
+    let brackets = lines.split(" [").filter_map(|rest| Some(rest.split_once(']')?.0));
+    brackets.filter(|note| note.contains("VTEP") || note.contains("belongs to")).collect()
 }
 
 #[test]
@@ -41,6 +42,31 @@ fn faults_are_pointed_out_and_healthy_traffic_is_not() {
         notes.iter().all(|note| note.ends_with("vni 1") || note.ends_with("vni 2")),
         "{notes:?}"
     );
+}
+
+#[test]
+fn errors_about_tunnel_packets_show_and_select_whom_they_concern() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::up(&[]);
+    let pods = lab.file("pods.json");
+    fs::write(&pods, lab.command(&["pods"])).expect("a file");
+    let wanted = ["-i", "eth0", "--map", &pods, "--pod"];
+    let [n2p1, not_pushed, another] = [&["n2p1"][..], &["n2p1", "--no-pushdown"], &["n3p1"]]
+        .map(|more| lab.vxdump("n1", &[&wanted, more].concat()));
+    lab.command(&["traffic", "unreachable"]);
+    let [n2p1, not_pushed, another] = [n2p1, not_pushed, another].map(|capture| {
+        let (status, lines, said) = capture.end("TERM");
+        assert!(status.success(), "{said}");
+        let errors = lines.lines().filter(|line| line.contains("unreachable"));
+        let behind_time = errors.filter_map(|line| Some(line.split_once(' ')?.1.to_owned()));
+        behind_time.collect::<Vec<_>>()
+    });
+    let quoted = " [quoted: vni 1 10.244.1.2 > 10.244.2.2, default/n1p1@n1 > default/n2p1@n2]";
+    assert!(n2p1.iter().any(|line| line.ends_with(quoted)), "{n2p1:?}");
+    assert_eq!(n2p1, not_pushed);
+    assert_eq!(another, Vec::<String>::new());
 }
 
 #[test]

@@ -9,7 +9,9 @@ use super::{
     },
     NotPushed,
     assembler::{Assembler, Label, NEXT},
-    fields::{ETHER_TYPE, arp, ether_type, ipv4, ipv6, length, protocol, udp},
+    fields::{
+        ETHER_TYPE, ICMP_ERRORS, ICMPV6_ERRORS, arp, ether_type, ipv4, ipv6, length, protocol, udp,
+    },
     link::Link,
     ports::{PortTest, put_header},
     prefixes::{At, Prefix, PrefixSet},
@@ -254,11 +256,37 @@ impl Inner<'_> {
         plain: Label,
         ways: Ways,
     ) {
-        if self.vnis.is_empty() {
-            self.put_ends(asm, is, self.link.network, ends, plain, ways);
-        } else {
+        if !self.vnis.is_empty() {
             asm.goto(ways.reject);
+            return;
         }
+        let other = asm.label();
+        let network = self.link.network;
+        self.put_ends(asm, is, network, ends, plain, Ways { reject: other, ..ways });
+        // an error about a tunnel packet quotes the ends of that one
+        asm.bind(other);
+        let (protocol, error, errors, message) = match is {
+            Network::Ipv4 => {
+                (network + ipv4::PROTOCOL, protocol::ICMP, &ICMP_ERRORS[..], network + length::IPV4)
+            }
+            Network::Ipv6 => (
+                network + ipv6::NEXT_HEADER,
+                protocol::ICMPV6,
+                &ICMPV6_ERRORS[..],
+                network + length::IPV6,
+            ),
+            Network::Arp => return asm.goto(ways.reject),
+        };
+        asm.put(Op::LoadByte, protocol);
+        asm.unless(error, ways.reject);
+        if matches!(is, Network::Ipv4) {
+            asm.put(Op::LoadByte, network);
+            asm.unless(ipv4::PLAIN_HEADER, ways.undecided);
+        }
+        unless_longer(asm, message + 1, ways.undecided);
+        asm.put(Op::LoadByte, message);
+        asm.if_any(errors.iter().copied(), ways.undecided);
+        asm.goto(ways.reject);
     }
 
     /// Goes to `chosen` where the packet at `network` comes from or goes to one of the ends, or

@@ -124,7 +124,8 @@ pub struct Selection<'a> {
     /// Only these identifiers; with none, any, and packets in no tunnel too.
     pub vnis: &'a [Vni],
     /// Only packets with one of these addresses at either end of the innermost packet (ARP's
-    /// addresses are ends too); with none, any.
+    /// addresses are ends too), and ICMP errors in no tunnel, which may quote a tunnel packet with such an end; with
+    /// none, any.
     pub ends: &'a [Prefix],
 }
 
