@@ -17,7 +17,7 @@ pub(crate) fn is_root() -> bool {
     root
 }
 
-fn unique(what: &str) -> String {
+pub(crate) fn unique(what: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("{what}{}-{}", std::process::id() % 10_000, COUNT.fetch_add(1, Ordering::Relaxed))
 }

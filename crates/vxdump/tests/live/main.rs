@@ -4,6 +4,7 @@
 #![cfg(target_os = "linux")]
 
 mod faults;
+mod foreign;
 mod lab;
 mod order;
 
