@@ -118,10 +118,14 @@ impl Taps {
                 let program = taps.program(what, selection, map, terminal)?;
                 options.program = program.map(Arc::new);
             }
-            let capture = Capture::open(&options).map_err(|error| match error {
+            let mut capture = Capture::open(&options).map_err(|error| match error {
                 Error::NoSuchDevice { .. } | Error::Unsupported { .. } => Failure::usage(error),
                 _ => Failure::error(error),
             })?;
+            // an old libpcap has one cooked header only: the program is for the other
+            if of_frames.is_some_and(|of| of != capture.interface().link_type) {
+                capture.set_program(None).map_err(Failure::error)?;
+            }
             let mut interface = capture.interface().clone();
             interface.filter.clone_from(&text);
             interface.os = crate::save::operating_system();
