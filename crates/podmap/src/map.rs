@@ -171,6 +171,12 @@ impl PodMap {
         self.vtep_by_mac(mac).map(|vtep| vtep.node)
     }
 
+    /// Whether a node's tunnel device has this MAC address.
+    #[inline]
+    pub fn is_vtep_mac(&self, mac: [u8; 6]) -> bool {
+        self.macs.contains_key(&mac)
+    }
+
     /// The tunnel endpoint whose device has this MAC address.
     pub fn vtep_by_mac(&self, mac: [u8; 6]) -> Option<Vtep<'_>> {
         let entry = self.vteps.get(*self.macs.get(&mac)? as usize)?;

@@ -46,7 +46,8 @@ pub(crate) fn find<'m>(
     tunnel: &Tunnel<'_>,
     inner: &Headers<'_>,
 ) -> impl Iterator<Item = Fault<'m>> {
-    let faults = vni_of(tunnel).filter(|_| map.has_vteps()).and_then(|vni| {
+    let suspect = vni_of(tunnel).filter(|vni| may_be_wrong(map, outer, inner, vni.number()));
+    let faults = suspect.and_then(|vni| {
         let (source, destination) = (map.owner(inner.source()?), map.owner(inner.destination()?));
         let is_ip = inner.ipv4().is_some() || inner.ipv6().is_some();
         let ends = is_ip.then_some([source, destination])?;
@@ -59,6 +60,22 @@ pub(crate) fn find<'m>(
     faults.into_iter().flatten().flatten()
 }
 
+/// A glance that nearly all packets of a healthy cluster get no further than.
+#[inline]
+fn may_be_wrong(map: &PodMap, outer: &Headers<'_>, inner: &Headers<'_>, vni: u32) -> bool {
+    let is_vtep = |mac: Option<MacAddr>| mac.is_some_and(|mac| map.is_vtep_mac(mac.0));
+    let is_elsewhere = || {
+        let receiver = outer.destination().and_then(|address| map.node_id_by_vtep(address));
+        let owner = inner.destination().and_then(|address| map.owner(address).node_id());
+        receiver.is_some() && receiver != owner
+    };
+    map.has_vteps()
+        && (is_vtep(inner.source_mac()) != is_vtep(inner.destination_mac())
+            || map.has_vni(vni) == Some(false)
+            || is_elsewhere())
+}
+
+#[inline]
 fn vni_of(tunnel: &Tunnel<'_>) -> Option<Vni> {
     matches!(tunnel.protocol(), Protocol::Vxlan | Protocol::VxlanGbp).then(|| tunnel.vni())?
 }
