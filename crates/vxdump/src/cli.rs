@@ -99,6 +99,11 @@ pub(crate) struct PacketArgs {
 
     #[command(flatten)]
     pub(crate) write: WriteArgs,
+
+    /// Live: decode and print with N threads, each with buffers of its own, where one cannot keep up; all packets between
+    /// two inner addresses go to one of them.
+    #[arg(long, value_name = "N", help_heading = "Live capture", requires = "interface", conflicts_with = "read", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
 }
 
 /// Where packets come from.

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use podmap::{Kind, Owner, PodMap};
-use vxcap::Frame;
+use vxcap::{Frame, Timestamp};
 use vxlan::{
     Decoder, Encapsulation, EtherType, Headers, IpProtocol, MacAddr, Packet, Protocol, VlanTags,
 };
@@ -14,15 +14,8 @@ use crate::faults;
 use crate::text::put;
 use crate::time_utc::Utc;
 
-/// Writes packets as JSON.
-pub(crate) struct Json {
-    pub(crate) utc: Utc,
-}
-
 /// Where a packet comes from.
 pub(crate) struct Origin<'a> {
-    /// Its number in the input, from 1.
-    pub(crate) number: u64,
     /// The interface's name, where the input tells.
     pub(crate) interface: Option<&'a str>,
     /// The file's name, where several are read.
@@ -42,65 +35,66 @@ pub(crate) struct Carriage {
     pub(crate) destination: IpAddr,
 }
 
-impl Json {
-    /// Appends the object and a newline.
-    pub(crate) fn write(
-        &mut self,
-        out: &mut Vec<u8>,
-        frame: &Frame<'_>,
-        origin: &Origin<'_>,
-        packet: &Packet<'_>,
-        decoder: &Decoder,
-        map: &PodMap,
-    ) {
-        put::text(out, "{\"time\":\"");
-        self.utc.write(out, frame.time);
-        put::text(out, "\",\"frame\":{\"number\":");
-        put::decimal(out, origin.number);
-        put::text(out, ",\"len\":");
-        put::decimal(out, frame.orig_len.into());
-        put::text(out, ",\"caplen\":");
-        put::decimal(out, frame.data.len() as u64);
-        if let Some(name) = origin.interface {
-            put::text(out, ",\"interface\":");
-            string(out, name);
-        }
-        if let Some(name) = origin.file {
-            put::text(out, ",\"file\":");
-            string(out, name);
-        }
-        if frame.flags.gso {
-            put::text(out, ",\"gso\":true");
+/// Appends the object's beginning: when the packet came, and its number in the input, from 1.
+pub(crate) fn write_head(utc: &mut Utc, out: &mut Vec<u8>, time: Timestamp, number: u64) {
+    put::text(out, "{\"time\":\"");
+    utc.write(out, time);
+    put::text(out, "\",\"frame\":{\"number\":");
+    put::decimal(out, number);
+}
+
+/// Appends the rest of the object and a newline.
+pub(crate) fn write_rest(
+    out: &mut Vec<u8>,
+    frame: &Frame<'_>,
+    origin: &Origin<'_>,
+    packet: &Packet<'_>,
+    decoder: &Decoder,
+    map: &PodMap,
+) {
+    put::text(out, ",\"len\":");
+    put::decimal(out, frame.orig_len.into());
+    put::text(out, ",\"caplen\":");
+    put::decimal(out, frame.data.len() as u64);
+    if let Some(name) = origin.interface {
+        put::text(out, ",\"interface\":");
+        string(out, name);
+    }
+    if let Some(name) = origin.file {
+        put::text(out, ",\"file\":");
+        string(out, name);
+    }
+    if frame.flags.gso {
+        put::text(out, ",\"gso\":true");
+    }
+    out.push(b'}');
+    if let Some(carriage) = origin.carriage {
+        put::text(out, ",\"carriage\":{\"src\":\"");
+        put::address(out, carriage.source);
+        put::text(out, "\",\"dst\":\"");
+        put::address(out, carriage.destination);
+        out.push(b'"');
+        if let Some(vni) = carriage.vni {
+            member(out, "vni", vni);
         }
         out.push(b'}');
-        if let Some(carriage) = origin.carriage {
-            put::text(out, ",\"carriage\":{\"src\":\"");
-            put::address(out, carriage.source);
-            put::text(out, "\",\"dst\":\"");
-            put::address(out, carriage.destination);
-            out.push(b'"');
-            if let Some(vni) = carriage.vni {
-                member(out, "vni", vni);
-            }
-            out.push(b'}');
-        }
-        whole(out, packet, decoder, map);
-        if let Some(quote) = decoder.decode_quote(&packet.inner) {
-            put::text(out, ",\"quoted\":{");
-            let start = out.len();
-            whole(out, &quote, decoder, map);
-            out.remove(start); // the comma in front of the first member
-            out.push(b'}');
-        }
-        if let Some(stop) = packet.stop() {
-            put::text(out, ",\"error\":{\"layer\":\"");
-            put::text(out, stop.layer.name());
-            put::text(out, "\",\"message\":");
-            string(out, &stop.to_string());
-            out.push(b'}');
-        }
-        put::text(out, "}\n");
     }
+    whole(out, packet, decoder, map);
+    if let Some(quote) = decoder.decode_quote(&packet.inner) {
+        put::text(out, ",\"quoted\":{");
+        let start = out.len();
+        whole(out, &quote, decoder, map);
+        out.remove(start); // the comma in front of the first member
+        out.push(b'}');
+    }
+    if let Some(stop) = packet.stop() {
+        put::text(out, ",\"error\":{\"layer\":\"");
+        put::text(out, stop.layer.name());
+        put::text(out, "\",\"message\":");
+        string(out, &stop.to_string());
+        out.push(b'}');
+    }
+    put::text(out, "}\n");
 }
 
 /// Encapsulation, innermost packet and its ends: of a packet, or of one that an ICMP error quotes.

@@ -1,19 +1,23 @@
 //! Capturing live: packets of devices, until a signal or a number ends it.
 
+mod carriages;
+pub(crate) mod merge;
 pub(crate) mod open;
 pub(crate) mod order;
+mod threads;
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use vxcap::Timestamp;
+use vxcap::live::Statistics;
 use vxcap::write::Counts;
 use vxcli::{Failure, Terminal};
 
 use crate::cli::PacketArgs;
 use crate::devices;
 use crate::following::Following;
-use crate::json::Carriage;
 use crate::output::Output;
 use crate::packets;
 use crate::pipeline::{Arrival, Next, Pipeline};
@@ -22,6 +26,7 @@ use crate::save::{self, Ended, Save};
 use crate::signals::Signals;
 use crate::style::Style;
 use crate::taps::{Captured, Purpose, Tap, Taps};
+use carriages::Carriages;
 use open::{Opened, Plan, give_up_rights};
 
 /// Signals and changes of the map are looked at this often, while nothing comes.
@@ -41,22 +46,33 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
         return packets::print_program(&program, args.print.dump_program, terminal);
     }
 
+    let threads = args.threads.map_or(1, usize::from);
+    if threads > 1 && args.write.write.is_some() {
+        return Err(Failure::usage(
+            "--threads shares the work of printing packets; to write them (-w) is one thread's",
+        ));
+    }
     let text = filter_text(args);
     let purpose = purpose(args, text.is_some());
-    let Opened { mut following, map, decoder, selection, mut taps, device_names, signals } =
-        plan.open(&args.input, text, purpose, terminal)?;
-    let mut style = Style::new(&args.print, terminal);
-    style.interface_names(taps.devices.iter().map(|d| (d.index, d.name.clone())).collect());
-    if taps.all.len() > 1 || device_names.is_some() {
-        style.tell_devices();
+    let others = (1..threads).map(|_| plan.another_selection(&args.select, &args.input));
+    let others = others.collect::<Result<Vec<_>, _>>()?;
+    let opened = plan.open(&args.input, text.as_deref(), purpose, others, terminal)?;
+    if threads > 1 {
+        give_up_rights(live, sandbox(None), terminal)?;
+        let rests = (0..threads).map(|_| style(args, &opened.taps, terminal).rest).collect();
+        let head = style(args, &opened.taps, terminal).head;
+        return threads::run(args, opened, head, rests, terminal);
     }
+    let style = style(args, &opened.taps, terminal);
+    let Opened { mut following, map, decoder, selection, mut taps, device_names, signals, .. } =
+        opened;
     let plan = packets::plan(args)?;
     let save = plan.clone().map(Save::begin).transpose()?;
     give_up_rights(live, sandbox(plan.as_ref()), terminal)?;
 
     let watched = terminal.out_is_terminal || args.print.line_buffered;
     let output = Output::new(&mut *terminal.out, watched);
-    let mut pipeline = Pipeline::new(args, decoder, map, selection, style, save, output);
+    let mut pipeline = Pipeline::new(args, decoder, Arc::new(map), selection, style, save, output);
     pipeline.devices = device_names;
     let begin = now();
     let mut told = Told::new(&mut *terminal.err);
@@ -70,15 +86,26 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
     };
     let selected = pipeline.selected;
     if args.print.count_only {
-        packets::count(&mut pipeline);
+        packets::count(&mut pipeline.output, selected);
         pipeline.output.flush()?;
     }
     if let Some(warning) = pipeline.warning() {
         told.tell(warning);
     }
-    told.statistics(&mut taps, selected);
+    told.statistics(&taps.statistics(), selected);
     result.and(saved)?;
     told.result(&taps)
+}
+
+/// How packets of these devices are printed.
+fn style(args: &PacketArgs, taps: &Taps, terminal: &Terminal) -> Style {
+    let mut style = Style::new(&args.print, terminal);
+    let names = taps.devices.iter().map(|device| (device.index, device.name.clone()));
+    style.rest.interface_names(names.collect());
+    if taps.all.len() > 1 || taps.all.iter().any(Tap::is_any) {
+        style.rest.tell_devices();
+    }
+    style
 }
 
 /// What is still needed after everything is open.
@@ -98,15 +125,17 @@ fn capture(
     signals: &Signals,
     told: &mut Told<'_>,
 ) -> Result<(), Failure> {
+    let mut carriages = Carriages::of(following.kernel());
     while !signals.stop() && !taps.is_over() {
         if signals.report() {
-            told.statistics(taps, pipeline.selected);
+            told.statistics(&taps.statistics(), pipeline.selected);
         }
         if let Some(map) = following.changed() {
-            pipeline.map_changed(map);
+            carriages = Carriages::of(following.kernel());
+            pipeline.map_changed(Arc::new(map));
             taps.map_changed(&mut pipeline.selection, &pipeline.map)?;
         }
-        match round(taps, following, pipeline, told)? {
+        match round(taps, &carriages, pipeline, &mut |error| told.lost(&error))? {
             Round::Enough => return Ok(()),
             Round::Frames => {}
             Round::Nothing => {
@@ -118,7 +147,7 @@ fn capture(
     }
     // what arrived before the signal counts
     taps.stop()?;
-    while round(taps, following, pipeline, told)? == Round::Frames {}
+    while round(taps, &carriages, pipeline, &mut |error| told.lost(&error))? == Round::Frames {}
     Ok(())
 }
 
@@ -131,26 +160,26 @@ enum Round {
     Enough,
 }
 
-/// The frames that are there, at most a batch.
+/// The frames that are there, at most a batch. `gone` hears of devices that went away.
 fn round(
     taps: &mut Taps,
-    following: &Following,
+    carriages: &Carriages,
     pipeline: &mut Pipeline<'_>,
-    told: &mut Told<'_>,
+    gone: &mut dyn FnMut(vxcap::live::Error),
 ) -> Result<Round, Failure> {
     let mut came = Round::Nothing;
     for _ in 0..BATCH {
         match taps.next_frame() {
             Ok(Some(Captured { frame, interface, device })) => {
                 came = Round::Frames;
-                let carriage = carriage(following, device, frame.data);
+                let carriage = carriages.find(device, frame.data);
                 let arrival = Arrival { interface: Some(interface), file: None, carriage };
                 if pipeline.frame(frame, &arrival)? == Next::Enough {
                     return Ok(Round::Enough);
                 }
             }
             Ok(None) => break,
-            Err(error) => told.lost(&error),
+            Err(error) => gone(error),
         }
     }
     Ok(came)
@@ -167,16 +196,6 @@ fn purpose(args: &PacketArgs, selects: bool) -> Purpose {
     } else {
         Purpose::Show
     }
-}
-
-/// How a frame on a VXLAN device is carried, as its MAC addresses and the forwarding database say.
-#[inline]
-fn carriage(following: &Following, device: u32, frame: &[u8]) -> Option<Carriage> {
-    let kernel = following.kernel()?;
-    let tunnel = kernel.tunnels().iter().find(|tunnel| tunnel.device == device)?;
-    let (to, rest) = frame.split_first_chunk::<6>()?;
-    let source = kernel.remote_of(device, *rest.first_chunk::<6>()?)?;
-    Some(Carriage { vni: tunnel.vni, source, destination: kernel.remote_of(device, *to)? })
 }
 
 /// What is told on stderr while the capture holds stdout.
@@ -201,8 +220,8 @@ impl<'e> Told<'e> {
         self.lost += 1;
     }
 
-    pub(crate) fn statistics(&mut self, taps: &mut Taps, captured: u64) {
-        write_statistics(self.err, taps, captured);
+    pub(crate) fn statistics(&mut self, sum: &Statistics, captured: u64) {
+        write_statistics(self.err, sum, captured);
     }
 
     /// What went wrong, where devices went away.
@@ -221,8 +240,7 @@ pub(crate) fn lost_early(lost: usize, taps: &Taps) -> Failure {
 }
 
 /// As tcpdump's, and what was lost before the capture could see it.
-pub(crate) fn write_statistics(err: &mut dyn Write, taps: &mut Taps, captured: u64) {
-    let sum = taps.statistics();
+pub(crate) fn write_statistics(err: &mut dyn Write, sum: &Statistics, captured: u64) {
     let lines = [
         (Some(captured), "captured", true),
         (Some(sum.received), "received by filter", true),

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use vxcap::filter::Program;
 use vxcli::args::SelectArgs;
@@ -41,7 +42,7 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
     );
     let style = Style::new(&args.print, terminal);
     let output = Output::new(&mut *terminal.out, watched);
-    let mut pipeline = Pipeline::new(args, decoder, map, selection, style, save, output);
+    let mut pipeline = Pipeline::new(args, decoder, Arc::new(map), selection, style, save, output);
     let mut damage = Vec::new();
     let result = read(&mut source, &mut pipeline, &progress, &mut damage);
     progress.end();
@@ -141,15 +142,14 @@ fn finish(args: &PacketArgs, mut pipeline: Pipeline<'_>) -> Result<(), Failure> 
         save.finish(&[])?;
     }
     if args.print.count_only {
-        count(&mut pipeline);
+        count(&mut pipeline.output, pipeline.selected);
     }
     pipeline.output.flush()
 }
 
 /// `--count`: how many packets were selected.
-pub(crate) fn count(pipeline: &mut Pipeline<'_>) {
-    let selected = pipeline.selected;
-    let out = pipeline.output.buffer();
+pub(crate) fn count(output: &mut Output<'_>, selected: u64) {
+    let out = output.buffer();
     put::decimal(out, selected);
     put::text(out, if selected == 1 { " packet\n" } else { " packets\n" });
 }

@@ -1,5 +1,7 @@
 //! What happens to each frame, wherever it comes from: selected, counted, saved, printed.
 
+use std::sync::Arc;
+
 use podmap::PodMap;
 use vxcap::{Frame, Interface};
 use vxcli::{Failure, OuterFragments, Selection};
@@ -8,14 +10,15 @@ use vxlan::{Decoder, Tunnel, Vni};
 use crate::cli::PacketArgs;
 use crate::device_names::DeviceNames;
 use crate::json::{Carriage, Origin};
+use crate::live::merge::Batch;
 use crate::output::Output;
 use crate::save::Save;
-use crate::style::{Seen, Style};
+use crate::style::{Numbers, Seen, Style};
 
 /// What one run works with.
 pub(crate) struct Pipeline<'w> {
     pub(crate) decoder: Decoder,
-    pub(crate) map: PodMap,
+    pub(crate) map: Arc<PodMap>,
     pub(crate) selection: Selection,
     pub(crate) style: Style,
     pub(crate) save: Option<Save>,
@@ -24,6 +27,8 @@ pub(crate) struct Pipeline<'w> {
     pub(crate) fragments: OuterFragments<bool>,
     /// The devices of a capture on all of them together.
     pub(crate) devices: Option<DeviceNames>,
+    /// Lines that another thread puts in order and prints, instead of `output`.
+    pub(crate) handed: Option<Batch>,
     /// Is each packet printed?
     printed: bool,
     snaplen: usize,
@@ -57,7 +62,7 @@ impl<'w> Pipeline<'w> {
     pub(crate) fn new(
         args: &PacketArgs,
         decoder: Decoder,
-        map: PodMap,
+        map: Arc<PodMap>,
         selection: Selection,
         style: Style,
         save: Option<Save>,
@@ -75,6 +80,7 @@ impl<'w> Pipeline<'w> {
             output,
             fragments: OuterFragments::default(),
             devices: None,
+            handed: None,
             printed,
             snaplen,
             most,
@@ -82,9 +88,15 @@ impl<'w> Pipeline<'w> {
             selected: 0,
         };
         if printed {
-            pipeline.style.head(pipeline.output.buffer());
+            pipeline.style.head.title(pipeline.output.buffer());
         }
         pipeline
+    }
+
+    /// What is printed goes to another thread, with nothing before the first packet, and without an end.
+    pub(crate) fn hand_over(&mut self) {
+        self.handed = Some(Batch::default());
+        self.most = u64::MAX;
     }
 
     /// Takes a frame.
@@ -123,23 +135,34 @@ impl<'w> Pipeline<'w> {
             let index = || packet.outer.sll()?.interface_index();
             let device = self.devices.as_mut().and_then(|devices| devices.name(index()?));
             let origin = Origin {
-                number: self.number,
                 interface: device.or(from.interface.and_then(|i| i.name.as_deref())),
                 file: from.file,
                 carriage: from.carriage,
             };
             let tunnel = self.decoder.innermost_tunnel(&packet);
             let vni = tunnel.and_then(Tunnel::vni).map(Vni::number);
-            let selected = self.selected;
-            let seen = Seen { frame, origin: &origin, packet: &packet, selected, vni, inner_len };
-            self.style.write(self.output.buffer(), &seen, &self.decoder, &self.map);
-            self.output.end_of_line()?;
+            let seen = Seen { frame, origin: &origin, packet: &packet, vni, inner_len };
+            let (head, rest) = (&mut self.style.head, &mut self.style.rest);
+            if let Some(batch) = &mut self.handed {
+                rest.write(&mut batch.bytes, &seen, &self.decoder, &self.map);
+                batch.end_of_line(frame.time, self.number);
+            } else {
+                let numbers = Numbers { seen: self.number, selected: self.selected };
+                head.write(self.output.buffer(), frame.time, numbers);
+                rest.write(self.output.buffer(), &seen, &self.decoder, &self.map);
+                self.output.end_of_line()?;
+            }
         }
         Ok(next)
     }
 
     fn selected(&mut self, frame: &Frame<'_>, from: &Arrival<'_>) -> Result<Next, Failure> {
         self.selected += 1;
+        if let Some(batch) = &mut self.handed
+            && !self.printed
+        {
+            batch.end_of_line(frame.time, self.number);
+        }
         if let (Some(save), Some(interface)) = (&mut self.save, from.interface)
             && !save.packet(frame, interface)?
         {
@@ -149,18 +172,18 @@ impl<'w> Pipeline<'w> {
         Ok(if self.selected == self.most { Next::Enough } else { Next::Continue })
     }
 
+    /// Later fragments of the underlay that were selected by what they show themselves, if that makes a difference.
+    pub(crate) fn unfollowed(&self) -> u64 {
+        if self.selection.looks_inside() { self.fragments.unfollowed() } else { 0 }
+    }
+
     /// What is to be told at the end about the selection.
     pub(crate) fn warning(&self) -> Option<String> {
-        let unfollowed = self.fragments.unfollowed();
-        (unfollowed > 0 && self.selection.looks_inside()).then(|| {
-            format!(
-                "warning: {unfollowed} later fragments of the underlay whose first one was not seen shortly before: selected by what they show themselves"
-            )
-        })
+        unfollowed_warning(self.unfollowed())
     }
 
     /// The map is another one now.
-    pub(crate) fn map_changed(&mut self, map: PodMap) {
+    pub(crate) fn map_changed(&mut self, map: Arc<PodMap>) {
         self.map = map;
         self.selection.map_changed(&self.map);
     }
@@ -172,4 +195,13 @@ impl<'w> Pipeline<'w> {
         }
         self.output.flush()
     }
+}
+
+/// What is to be told of so many fragments that were selected by themselves.
+pub(crate) fn unfollowed_warning(unfollowed: u64) -> Option<String> {
+    (unfollowed > 0).then(|| {
+        format!(
+            "warning: {unfollowed} later fragments of the underlay whose first one was not seen shortly before: selected by what they show themselves"
+        )
+    })
 }

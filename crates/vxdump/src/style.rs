@@ -1,13 +1,13 @@
 //! How a packet is printed: a line, a JSON object or a row, as the command line says.
 
 use podmap::PodMap;
-use vxcap::Frame;
+use vxcap::{Frame, Timestamp};
 use vxcli::Terminal;
 use vxlan::{Decoder, Packet};
 
 use crate::cli::{Color, Format, Precision, PrintArgs};
-use crate::csv::{self, Csv};
-use crate::json::{Json, Origin};
+use crate::csv;
+use crate::json::{self, Origin};
 use crate::names::{Colors, Names};
 use crate::text::hex;
 use crate::text::put;
@@ -20,27 +20,94 @@ pub(crate) struct Seen<'a> {
     pub(crate) frame: &'a Frame<'a>,
     pub(crate) origin: &'a Origin<'a>,
     pub(crate) packet: &'a Packet<'a>,
-    /// how many were selected, this one included
-    pub(crate) selected: u64,
     /// of the innermost tunnel
     pub(crate) vni: Option<u32>,
     /// length of the innermost frame on the wire
     pub(crate) inner_len: u32,
 }
 
+/// How many there were, a packet included.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Numbers {
+    /// Frames that were seen.
+    pub(crate) seen: u64,
+    /// Packets that were selected.
+    pub(crate) selected: u64,
+}
+
 /// How packets are printed.
-pub(crate) enum Style {
-    Text(Box<Text>),
-    Json(Json),
-    Csv(Csv),
+pub(crate) struct Style {
+    pub(crate) head: Head,
+    pub(crate) rest: Rest,
 }
 
 impl Style {
     pub(crate) fn new(args: &PrintArgs, terminal: &Terminal) -> Self {
+        Self { head: Head::new(args), rest: Rest::new(args, terminal) }
+    }
+}
+
+/// What stands first of a packet, its time and its number: these depend on the packets before.
+pub(crate) enum Head {
+    Text {
+        clock: Box<Clock>,
+        number: bool,
+    },
+    Json(Utc),
+    Csv(Utc),
+    /// Another thread writes it.
+    Elsewhere,
+}
+
+impl Head {
+    fn new(args: &PrintArgs) -> Self {
+        match args.format {
+            Format::Text => Self::Text { clock: Box::new(clock(args)), number: args.number },
+            Format::Json => Self::Json(Utc::default()),
+            Format::Csv => Self::Csv(Utc::default()),
+        }
+    }
+
+    /// What stands before the first packet.
+    pub(crate) fn title(&self, out: &mut Vec<u8>) {
+        if let Self::Csv(_) = self {
+            put::text(out, csv::COLUMNS);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn write(&mut self, out: &mut Vec<u8>, time: Timestamp, numbers: Numbers) {
+        match self {
+            Self::Text { clock, number } => {
+                if *number {
+                    // right-aligned in five places, as with tcpdump
+                    let places = numbers.selected.max(1).ilog10() as usize + 1;
+                    out.resize(out.len() + 5_usize.saturating_sub(places), b' ');
+                    put::decimal(out, numbers.selected);
+                    put::text(out, "  ");
+                }
+                clock.write(out, time.nanos());
+            }
+            Self::Json(utc) => json::write_head(utc, out, time, numbers.seen),
+            Self::Csv(utc) => csv::write_head(utc, out, time, numbers.seen),
+            Self::Elsewhere => {}
+        }
+    }
+}
+
+/// What follows.
+pub(crate) enum Rest {
+    Text(Box<Text>),
+    Json,
+    Csv,
+}
+
+impl Rest {
+    fn new(args: &PrintArgs, terminal: &Terminal) -> Self {
         match args.format {
             Format::Text => Self::Text(Box::new(Text::new(args, terminal))),
-            Format::Json => Self::Json(Json { utc: Utc::default() }),
-            Format::Csv => Self::Csv(Csv { utc: Utc::default() }),
+            Format::Json => Self::Json,
+            Format::Csv => Self::Csv,
         }
     }
 
@@ -58,13 +125,6 @@ impl Style {
         }
     }
 
-    /// What stands before the first packet.
-    pub(crate) fn head(&self, out: &mut Vec<u8>) {
-        if let Self::Csv(_) = self {
-            put::text(out, csv::COLUMNS);
-        }
-    }
-
     #[inline]
     pub(crate) fn write(
         &mut self,
@@ -73,22 +133,37 @@ impl Style {
         decoder: &Decoder,
         map: &PodMap,
     ) {
+        let Seen { frame, origin, packet, .. } = *seen;
         match self {
             Self::Text(text) => text.write(out, seen, decoder, map),
-            Self::Json(json) => json.write(out, seen.frame, seen.origin, seen.packet, decoder, map),
-            Self::Csv(csv) => csv.write(out, seen.frame, seen.origin, seen.packet, decoder, map),
+            Self::Json => json::write_rest(out, frame, origin, packet, decoder, map),
+            Self::Csv => csv::write_rest(out, frame, origin, packet, decoder, map),
         }
     }
 }
 
-/// Lines in tcpdump's form, with names and carriage.
+/// Prints times as the command line says.
+fn clock(args: &PrintArgs) -> Clock {
+    let nano = args.nano || args.time_stamp_precision == Precision::Nano;
+    Clock::new(
+        match args.time {
+            0 => Mode::TimeOfDay,
+            1 => Mode::None,
+            2 => Mode::Epoch,
+            3 => Mode::SincePrevious,
+            4 => Mode::Date,
+            _ => Mode::SinceFirst,
+        },
+        if nano { time::Precision::Nano } else { time::Precision::Micro },
+    )
+}
+
+/// Lines in tcpdump's form but for the time, with names and carriage.
 pub(crate) struct Text {
     names: Names,
     printer: Printer,
-    clock: Clock,
     /// The device's name before each packet.
     devices: bool,
-    number: bool,
     hex: u8,
     hex_ascii: u8,
     ascii: u8,
@@ -101,7 +176,6 @@ impl Text {
             Color::Never => false,
             Color::Auto => terminal.out_is_terminal && !terminal.no_color,
         };
-        let nano = args.nano || args.time_stamp_precision == Precision::Nano;
         Self {
             names: Names::new(if color { Colors::ON } else { Colors::default() }, args.verbose > 0),
             printer: Printer::new(Options {
@@ -110,19 +184,7 @@ impl Text {
                 quiet: args.quiet,
                 absolute_sequence: args.absolute_sequence,
             }),
-            clock: Clock::new(
-                match args.time {
-                    0 => Mode::TimeOfDay,
-                    1 => Mode::None,
-                    2 => Mode::Epoch,
-                    3 => Mode::SincePrevious,
-                    4 => Mode::Date,
-                    _ => Mode::SinceFirst,
-                },
-                if nano { time::Precision::Nano } else { time::Precision::Micro },
-            ),
             devices: false,
-            number: args.number,
             hex: args.hex,
             hex_ascii: args.hex_ascii,
             ascii: args.ascii,
@@ -131,14 +193,6 @@ impl Text {
 
     fn write(&mut self, out: &mut Vec<u8>, seen: &Seen<'_>, decoder: &Decoder, map: &PodMap) {
         let inner = &seen.packet.inner;
-        if self.number {
-            // right-aligned in five places, as with tcpdump
-            let places = seen.selected.max(1).ilog10() as usize + 1;
-            out.resize(out.len() + 5_usize.saturating_sub(places), b' ');
-            put::decimal(out, seen.selected);
-            put::text(out, "  ");
-        }
-        self.clock.write(out, seen.frame.time.nanos());
         if let Some(device) = seen.origin.interface.filter(|_| self.devices) {
             put::text(out, device);
             out.push(b' ');

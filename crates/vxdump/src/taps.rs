@@ -5,14 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use podmap::{Kind, PodMap};
-use vxcap::filter::pushdown::{self, Overlay, Prefix};
-use vxcap::live::{self, Capture, Device, Directions, Error, Netns, Options, Statistics};
+use vxcap::filter::Program;
+use vxcap::filter::pushdown::{self, Overlay, Prefix, by_inner_ends};
+use vxcap::live::{
+    self, Capture, Device, Directions, Error, Fanout, FanoutMode, Netns, Options, Statistics,
+};
 use vxcap::{Frame, Interface, Timestamp};
 use vxcli::{Failure, Selection, Terminal};
 use vxlan::{LinkType, Ports};
 
 use crate::cli::{Backend, Direction, InputArgs};
-use crate::live::order::Order;
+use crate::live::{now, order::Order};
 
 /// A device that is captured on.
 pub(crate) struct Tap {
@@ -46,6 +49,7 @@ pub(crate) struct Taps {
     /// Every device of the namespace, as it was at the start.
     pub(crate) devices: Vec<Device>,
     order: Order,
+    is_stopped: bool,
     ports: Ports,
     snaplen: u32,
     pushdown: bool,
@@ -57,8 +61,25 @@ pub(crate) struct Wanted<'a> {
     pub(crate) ports: &'a Ports,
     pub(crate) map: &'a PodMap,
     /// The selection as text, for the interface block of a capture file.
-    pub(crate) text: Option<String>,
+    pub(crate) text: Option<&'a str>,
     pub(crate) purpose: Purpose,
+    /// How the devices' frames are shared with others.
+    pub(crate) share: Option<&'a mut Share>,
+}
+
+/// Frames shared among several [`Taps`] on the same devices, by their inner ends.
+pub(crate) struct Share {
+    program: Arc<Program>,
+    /// The devices' groups, once the first has made them.
+    groups: Vec<Option<u16>>,
+}
+
+impl Share {
+    pub(crate) fn new(ports: &Ports) -> Result<Self, Failure> {
+        let program = by_inner_ends(ports)
+            .map_err(|e| Failure::usage(format_args!("--threads: frames cannot be shared: {e}")))?;
+        Ok(Self { program: Arc::new(program), groups: Vec::new() })
+    }
 }
 
 /// What the frames are for: how soon they are wanted, and how long their reader may be away.
@@ -85,7 +106,9 @@ impl Taps {
         wanted: Wanted<'_>,
         terminal: &mut Terminal,
     ) -> Result<Self, Failure> {
-        let Wanted { selection, ports, map, text, purpose } = wanted;
+        let Wanted { selection, ports, map, text, purpose, mut share } = wanted;
+        // the others tell the same
+        let is_first = share.as_ref().is_none_or(|share| share.groups.is_empty());
         let args = &input.live;
         let devices = live::devices(netns.map(Arc::as_ref)).map_err(Failure::error)?;
         let names = crate::devices::names(args, &devices);
@@ -103,6 +126,7 @@ impl Taps {
         let mut taps = Self {
             all: Vec::new(),
             order: Order::default(),
+            is_stopped: false,
             ports: ports.clone(),
             snaplen: input.snaplen.unwrap_or(0),
             pushdown: !args.no_pushdown,
@@ -112,10 +136,15 @@ impl Taps {
             let mut options = options(input, name, number as u32, purpose);
             options.netns = netns.cloned();
             options.link_type = link_type;
+            options.fanout = share.as_ref().map(|share| Fanout {
+                group: share.groups.get(number).copied().flatten(),
+                mode: FanoutMode::Program(Arc::clone(&share.program)),
+            });
             let of_frames = link_type.or(device(name).map(Device::link_type));
             if let Some(of_frames) = of_frames.filter(|of| pushdown::decides_on(*of)) {
                 let what = (name.as_str(), of_frames, only_overlay);
-                let program = taps.program(what, selection, map, terminal)?;
+                let tell = is_first.then_some(&mut *terminal);
+                let program = taps.program(what, selection, map, tell)?;
                 options.program = program.map(Arc::new);
             }
             let mut capture = Capture::open(&options).map_err(|error| match error {
@@ -126,17 +155,22 @@ impl Taps {
             if of_frames.is_some_and(|of| of != capture.interface().link_type) {
                 capture.set_program(None).map_err(Failure::error)?;
             }
+            if let (Some(share), true) = (&mut share, is_first) {
+                share.groups.push(capture.fanout_group());
+            }
             let mut interface = capture.interface().clone();
-            interface.filter.clone_from(&text);
+            interface.filter = text.map(str::to_owned);
             interface.os = crate::save::operating_system();
             let what =
                 if only_overlay { ", overlay traffic only (--all for everything)" } else { "" };
             let (short, long) = interface.link_type.name().unwrap_or(("?", "not decoded"));
-            let _ = writeln!(
-                terminal.err,
-                "listening on {name}, link-type {short} ({long}), snapshot length {} bytes{what}",
-                interface.snaplen
-            );
+            if is_first {
+                let snaplen = interface.snaplen;
+                let _ = writeln!(
+                    terminal.err,
+                    "listening on {name}, link-type {short} ({long}), snapshot length {snaplen} bytes{what}"
+                );
+            }
             let index = capture.device().index;
             taps.all.push(Tap {
                 capture,
@@ -159,14 +193,16 @@ impl Taps {
         (name, link_type, only_overlay): (&str, LinkType, bool),
         selection: &mut Selection,
         map: &PodMap,
-        terminal: &mut Terminal,
-    ) -> Result<Option<vxcap::filter::Program>, Failure> {
+        tell: Option<&mut Terminal>,
+    ) -> Result<Option<Program>, Failure> {
         if !self.pushdown {
             return Ok(None);
         }
         let pushed = selection.kernel_program(link_type, &self.ports, map, only_overlay)?;
-        for (part, why) in &pushed.left_out {
-            terminal.tell(format_args!("{name}: {part} is decided in user space: {why}"));
+        if let Some(terminal) = tell {
+            for (part, why) in &pushed.left_out {
+                terminal.tell(format_args!("{name}: {part} is decided in user space: {why}"));
+            }
         }
         Ok(Some(pushed.program.with_snaplen(self.snaplen)))
     }
@@ -220,6 +256,27 @@ impl Taps {
         Ok(())
     }
 
+    /// What [`Self::next_frame`] gives yet came no earlier.
+    ///
+    /// # Errors
+    ///
+    /// That a device went away: once for each.
+    pub(crate) fn nothing_before(&mut self) -> Result<Timestamp, Error> {
+        // the clock comes first: what is not there after it was read is later than it says
+        let clock = now();
+        let mut earliest = Timestamp::from_nanos(i64::MAX);
+        for tap in &mut self.all {
+            tap.ask_again();
+            let next = match tap.next_time()? {
+                Some(time) => time,
+                None if tap.gone || self.is_stopped => continue,
+                None => tap.nothing_before(clock),
+            };
+            earliest = earliest.min(next);
+        }
+        Ok(earliest)
+    }
+
     /// Takes no more frames from now on, and waits until those that were taken can be had. Only from libpcap, which
     /// cannot be told to, there are none any more.
     pub(crate) fn stop(&mut self) -> Result<(), Failure> {
@@ -231,6 +288,7 @@ impl Taps {
             }
         }
         std::thread::sleep(longest);
+        self.is_stopped = true;
         self.order.drain(&mut self.all);
         Ok(())
     }

@@ -31,6 +31,8 @@ pub(super) const PROTOCOL: u32 = ANCILLARY;
 pub(super) const PACKET_TYPE: u32 = ANCILLARY + 4;
 /// `SKF_AD_IFINDEX`: the device's index.
 pub(super) const INTERFACE_INDEX: u32 = ANCILLARY + 8;
+/// `SKF_AD_HATYPE`: what kind of hardware the device is (`ARPHRD_ETHER` and so on of `linux/if_arp.h`).
+pub(super) const HARDWARE: u32 = ANCILLARY + 28;
 /// `SKF_AD_VLAN_TAG`: the VLAN tag's control information that was taken out of the frame.
 pub(super) const VLAN_TAG: u32 = ANCILLARY + 44;
 /// `SKF_AD_VLAN_TAG_PRESENT`: 1 where a VLAN tag was taken out of the frame.

@@ -1,8 +1,8 @@
 //! The interpreter.
 
 use super::instruction::{
-    ANCILLARY, INTERFACE_INDEX, NEGATIVE, Op, PACKET_TYPE, PROTOCOL, SCRATCH_WORDS, VLAN_TAG,
-    VLAN_TAG_PRESENT,
+    ANCILLARY, HARDWARE, INTERFACE_INDEX, NEGATIVE, Op, PACKET_TYPE, PROTOCOL, SCRATCH_WORDS,
+    VLAN_TAG, VLAN_TAG_PRESENT,
 };
 
 /// An instruction, decoded.
@@ -33,6 +33,8 @@ pub struct Ancillary {
     pub packet_type: u8,
     /// The device's index.
     pub device: u32,
+    /// What the device is (`ARPHRD_ETHER` and so on of `linux/if_arp.h`).
+    pub hardware: u16,
 }
 
 /// Runs as libpcap's `bpf_filter` does.
@@ -181,6 +183,7 @@ fn ancillary_load(k: u32, ancillary: Ancillary) -> Option<u32> {
         PACKET_TYPE => Some(ancillary.packet_type.into()),
         INTERFACE_INDEX => Some(ancillary.device),
         VLAN_TAG => Some(ancillary.vlan_tag.map_or(0, u32::from)),
+        HARDWARE => Some(ancillary.hardware.into()),
         VLAN_TAG_PRESENT => Some(u32::from(ancillary.vlan_tag.is_some())),
         _ => None,
     }

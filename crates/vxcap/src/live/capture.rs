@@ -98,6 +98,16 @@ impl Capture {
         with!(&self.source, source => source.is_mostly_full())
     }
 
+    /// The number of the group in which it shares the device's frames, for others to join
+    /// ([`Fanout::group`](super::Fanout::group)); `None` where it shares them with nobody.
+    pub fn fanout_group(&self) -> Option<u16> {
+        match &self.source {
+            #[cfg(target_os = "linux")]
+            Source::Ring(ring) => ring.fanout_group(),
+            Source::Libpcap(_) => None,
+        }
+    }
+
     /// Waits until one of several captures has a frame or its end to tell, at most `timeout`; a signal ends it sooner.
     /// Then each is asked by [`Self::next_frame`] without waiting.
     ///

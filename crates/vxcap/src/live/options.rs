@@ -33,16 +33,17 @@ pub enum Directions {
 
 /// Several captures of one device share its frames: each gets a part, so that several threads can work.
 /// Linux only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fanout {
-    /// The group; captures of this process with the same number share.
-    pub group: u16,
+    /// The group; captures of one device and network namespace with the same number share, whatever process they are of. `None`:
+    /// a number that no other has, which [`Capture::fanout_group`](super::Capture::fanout_group) tells for those that join.
+    pub group: Option<u16>,
     /// Who gets a frame.
     pub mode: FanoutMode,
 }
 
 /// How the captures of a [`Fanout`] share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FanoutMode {
     /// By the kernel's hash of the frame's outermost flow, both directions of it together. All frames between two
     /// tunnel endpoints that use one source port go to one capture.
@@ -51,6 +52,10 @@ pub enum FanoutMode {
     RoundRobin,
     /// By the CPU that the frame came through.
     Cpu,
+    /// By the number that a program returns, divided by how many captures share: the rest says whose it is. The kernel runs it
+    /// on received frames from the network header on, on sent ones from the link-layer header on;
+    /// [`by_inner_ends`](crate::filter::pushdown::by_inner_ends) makes one.
+    Program(Arc<Program>),
 }
 
 /// What to capture, and how; [`Options::new`] has tcpdump's defaults, but for a greater buffer.

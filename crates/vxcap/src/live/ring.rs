@@ -317,6 +317,11 @@ impl Ring {
         now.earlier(delay)
     }
 
+    /// The group in which it shares the device's frames.
+    pub(super) fn fanout_group(&self) -> Option<u16> {
+        self.options.fanout.as_ref().and_then(|_| setup::fanout_group(self.socket.as_fd()))
+    }
+
     pub(super) fn is_mostly_full(&self) -> bool {
         self.blocks.are_mostly_full()
     }

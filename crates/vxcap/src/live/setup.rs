@@ -70,14 +70,18 @@ pub(super) fn open(
             source,
         })
     };
-    match options.fanout {
+    match &options.fanout {
         // a socket that is bound, and not yet of the group, would have all frames
         Some(_) => attach(&[REJECT_ALL])?,
         None => attach(program.instructions())?,
     }
     sys::bind_to_device(fd, device.index).map_err(failed("bind to the device"))?;
-    if let Some(fanout) = options.fanout {
+    if let Some(fanout) = &options.fanout {
         number(libc::PACKET_FANOUT, fanout_word(fanout), "join the fanout group")?;
+        if let FanoutMode::Program(program) = &fanout.mode {
+            sys::set_program(fd, SOL_PACKET, libc::PACKET_FANOUT_DATA, program.instructions())
+                .map_err(failed("give the fanout group its program"))?;
+        }
         attach(program.instructions())?;
     }
     if options.promiscuous && device.index != 0 {
@@ -152,13 +156,23 @@ fn set_up_ring(
     Blocks::map(fd, block_len, count)
 }
 
-fn fanout_word(fanout: Fanout) -> c_int {
+fn fanout_word(fanout: &Fanout) -> c_int {
     let mode = match fanout.mode {
         FanoutMode::Hash => libc::PACKET_FANOUT_HASH,
         FanoutMode::RoundRobin => libc::PACKET_FANOUT_LB,
         FanoutMode::Cpu => libc::PACKET_FANOUT_CPU,
+        FanoutMode::Program(_) => libc::PACKET_FANOUT_CBPF,
     };
-    (u32::from(fanout.group) | mode << 16).cast_signed()
+    // with the flag the group must be 0, and the kernel chooses
+    let unique = if fanout.group.is_none() { libc::PACKET_FANOUT_FLAG_UNIQUEID } else { 0 };
+    (u32::from(fanout.group.unwrap_or(0)) | (mode | unique) << 16).cast_signed()
+}
+
+/// The fanout group of a socket that has joined one.
+pub(super) fn fanout_group(fd: BorrowedFd<'_>) -> Option<u16> {
+    let word: c_int = sys::option(fd, SOL_PACKET, libc::PACKET_FANOUT).ok()?;
+    // the lower half (packet(7))
+    Some(word.cast_unsigned() as u16)
 }
 
 #[cfg(test)]

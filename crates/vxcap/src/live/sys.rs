@@ -78,6 +78,16 @@ pub(super) fn option<T: SocketOption>(
 
 /// Attaches a program of classic BPF to a socket, in the place of the one that is there.
 pub(super) fn attach_filter(fd: BorrowedFd<'_>, instructions: &[Instruction]) -> io::Result<()> {
+    set_program(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, instructions)
+}
+
+/// Sets an option that is a program of classic BPF.
+pub(super) fn set_program(
+    fd: BorrowedFd<'_>,
+    level: c_int,
+    name: c_int,
+    instructions: &[Instruction],
+) -> io::Result<()> {
     let mut filter: Vec<libc::sock_filter> = instructions
         .iter()
         .map(|i| libc::sock_filter { code: i.code, jt: i.jt, jf: i.jf, k: i.k })
@@ -91,8 +101,8 @@ pub(super) fn attach_filter(fd: BorrowedFd<'_>, instructions: &[Instruction]) ->
     check(unsafe {
         libc::setsockopt(
             fd.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_ATTACH_FILTER,
+            level,
+            name,
             (&raw const program).cast(),
             mem::size_of_val(&program) as libc::socklen_t,
         )

@@ -3,9 +3,13 @@
 
 mod lab;
 
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use vxcap::filter::Program;
+use vxcap::filter::pushdown::by_inner_ends;
 use vxcap::live::{
     Backend, Capture, Directions, Error, Fanout, FanoutMode, Kind, Netns, Options, devices,
 };
@@ -427,8 +431,12 @@ fn captures_of_a_group_share_the_frames() {
     }
     let cable = Cable::lay();
     let mut options = in_netns(&cable.here, "c0");
-    options.fanout = Some(Fanout { group: 7, mode: FanoutMode::RoundRobin });
-    let mut captures = [(); 2].map(|()| Capture::open(&options).unwrap());
+    options.fanout = Some(Fanout { group: None, mode: FanoutMode::RoundRobin });
+    let first = Capture::open(&options).unwrap();
+    let group = first.fanout_group();
+    assert!(group.is_some());
+    options.fanout = Some(Fanout { group, mode: FanoutMode::RoundRobin });
+    let mut captures = [first, Capture::open(&options).unwrap()];
     for fill in ["11", "22", "33", "44"] {
         send(&cable, &frame(fill));
     }
@@ -465,4 +473,59 @@ fn the_time_of_a_frame_is_told_before_it_is_handed_out() {
         assert_eq!(capture.next_time().unwrap(), None);
         assert_eq!(capture.statistics().unwrap().captured, 3);
     }
+}
+
+#[test]
+fn packets_between_two_inner_ends_go_to_one_capture_of_a_group() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::up(&["--ipv6"]);
+    let program = Arc::new(by_inner_ends(&vxlan::Ports::default()).unwrap());
+    // on eth0 in tunnels; on flannel.1 and cni0 in none
+    for device in ["eth0", "flannel.1", "cni0"] {
+        let mut group = None;
+        let mut captures = Vec::new();
+        for interface in 0..3 {
+            let mode = FanoutMode::Program(Arc::clone(&program));
+            let mut options = in_netns(&lab.netns("n1"), device);
+            options.fanout = Some(Fanout { group, mode });
+            options.interface = interface;
+            let capture = Capture::open(&options).unwrap();
+            group = capture.fanout_group();
+            captures.push(capture);
+        }
+        // before, fewer shared
+        let begin = now();
+        let pings = "for a in 1 2; do for b in 1 2; do for n in 2 3; do
+            ip netns exec $P-n1p$a ping -q -c 2 -i 0.01 10.244.$n.$((b + 1)) || exit 1; done; done; done"
+            .replace("$P", lab.netns("").trim_end_matches('-'));
+        run("sh", &["-c", &pings]);
+        lab.command(&["traffic", "tcp", "udp", "ipv6", "unreachable"]);
+        let mut owners: HashMap<[IpAddr; 2], BTreeMap<usize, usize>> = HashMap::new();
+        for (number, capture) in captures.iter_mut().enumerate() {
+            for record in within(drain(capture), begin, i64::MAX) {
+                if let Some(ends) = ends(&record.data) {
+                    *owners.entry(ends).or_default().entry(number).or_default() += 1;
+                }
+            }
+        }
+        let mut shares = [0; 3];
+        for (ends, owners) in &owners {
+            assert_eq!(owners.len(), 1, "{device}: {ends:?} {owners:?}");
+            owners.keys().for_each(|&owner| shares[owner] += 1);
+        }
+        assert!(owners.len() > 8 && shares.iter().all(|&share| share > 0), "{shares:?}");
+    }
+}
+
+/// The ends that a packet is about, in order.
+fn ends(frame: &[u8]) -> Option<[IpAddr; 2]> {
+    let decoder = vxlan::Decoder::default();
+    let packet = decoder.decode(frame, LinkType::ETHERNET);
+    let quote = decoder.decode_quote(&packet.inner);
+    let headers = quote.as_ref().map_or(&packet.inner, |quote| &quote.outer);
+    let mut ends = [headers.source()?, headers.destination()?];
+    ends.sort_unstable();
+    Some(ends)
 }

@@ -37,7 +37,7 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     let form = Form::new(show, columns, terminal)?;
     let plan = Plan::new(&args.input, &args.select, &args.map, terminal)?;
     let Opened { mut following, map, decoder, selection, mut taps, signals, .. } =
-        plan.open(&args.input, None, Purpose::Show, terminal)?;
+        plan.open(&args.input, None, Purpose::Show, Vec::new(), terminal)?;
     let ipfix = args.export.ipfix.as_deref().map(Exporter::open).transpose()?;
     let metrics = args.export.prometheus.as_deref().map(Metrics::bind).transpose()?;
     if let Some(metrics) = &metrics {
@@ -85,7 +85,7 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     let Watch { selected, ipfix, printer, .. } = watch;
     // what was printed before something went wrong is whole too
     let rest = rest.and(printer.end());
-    told.statistics(&mut taps, selected);
+    told.statistics(&taps.statistics(), selected);
     let lost = told.result(&taps);
     tell_evicted(&counts, terminal);
     tell_exported(ipfix, terminal);
@@ -176,7 +176,7 @@ fn capture(
     watch.printer.head();
     while !signals.stop() && !taps.is_over() && watch.selected < most {
         if signals.report() {
-            told.statistics(taps, watch.selected);
+            told.statistics(&taps.statistics(), watch.selected);
         }
         if let Some(map) = following.changed() {
             watch.map = map;

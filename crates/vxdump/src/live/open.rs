@@ -17,7 +17,7 @@ use crate::kernel_map::SUBNET_ENV_FOLDER;
 use crate::packets;
 use crate::sandbox::Sandbox;
 use crate::signals::Signals;
-use crate::taps::{Purpose, Tap, Taps, Wanted};
+use crate::taps::{Purpose, Share, Tap, Taps, Wanted};
 
 /// What is known before any device is open.
 pub(crate) struct Plan {
@@ -37,6 +37,8 @@ pub(crate) struct Opened {
     pub(crate) taps: Taps,
     /// Where all devices are captured on together: which is which.
     pub(crate) device_names: Option<DeviceNames>,
+    /// Where several threads share the devices' frames: what the others capture with.
+    pub(crate) others: Vec<(Selection, Taps, Option<DeviceNames>)>,
     pub(crate) signals: Signals,
 }
 
@@ -72,25 +74,46 @@ impl Plan {
         pushdown::cooked(&pushed.program, link_type).map_err(Failure::error)
     }
 
-    /// Opens the devices. `text`: the selection as capture files tell it.
+    /// The same selection for another thread.
+    pub(crate) fn another_selection(
+        &self,
+        select: &SelectArgs,
+        input: &InputArgs,
+    ) -> Result<Selection, Failure> {
+        Selection::new(&packets::selected(select, input)?, &self.map)
+    }
+
+    /// Opens the devices, once more for each of the other selections. `text`: the selection as capture files tell it.
     pub(crate) fn open(
         self,
         input: &InputArgs,
-        text: Option<String>,
+        text: Option<&str>,
         purpose: Purpose,
+        others: Vec<Selection>,
         terminal: &mut Terminal,
     ) -> Result<Opened, Failure> {
         let Self { netns, following, map, ports, mut selection } = self;
-        let wanted = Wanted { selection: &mut selection, ports: &ports, map: &map, text, purpose };
-        let taps = Taps::open(input, netns.as_ref(), wanted, terminal)?;
-        let any = taps.all.iter().any(Tap::is_any);
-        let device_names = any.then(|| DeviceNames::new(&taps.devices, netns.as_deref()));
-        let mut link_types = vec![LinkType::ETHERNET, LinkType::RAW];
-        link_types.extend(taps.all.iter().map(|tap| tap.interface.link_type));
-        selection.prepare(&link_types);
+        let mut share = if others.is_empty() { None } else { Some(Share::new(&ports)?) };
+        let mut open = |selection: &mut Selection| {
+            let (ports, map, share) = (&ports, &map, share.as_mut());
+            let wanted = Wanted { selection, ports, map, text, purpose, share };
+            let taps = Taps::open(input, netns.as_ref(), wanted, terminal)?;
+            let any = taps.all.iter().any(Tap::is_any);
+            let device_names = any.then(|| DeviceNames::new(&taps.devices, netns.as_deref()));
+            let mut link_types = vec![LinkType::ETHERNET, LinkType::RAW];
+            link_types.extend(taps.all.iter().map(|tap| tap.interface.link_type));
+            selection.prepare(&link_types);
+            Ok::<_, Failure>((taps, device_names))
+        };
+        let (taps, device_names) = open(&mut selection)?;
+        let others = others.into_iter().map(|mut selection| {
+            let (taps, device_names) = open(&mut selection)?;
+            Ok((selection, taps, device_names))
+        });
+        let others = others.collect::<Result<_, Failure>>()?;
         let signals = Signals::listen()?;
         let decoder = Decoder::default().ports(ports);
-        Ok(Opened { following, map, decoder, selection, taps, device_names, signals })
+        Ok(Opened { following, map, decoder, selection, taps, device_names, others, signals })
     }
 }
 

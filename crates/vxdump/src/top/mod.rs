@@ -51,7 +51,7 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
     let live = &args.input.live;
     let plan = Plan::new(&args.input, &args.select, &args.map, terminal)?;
     let Opened { following, map, decoder, selection, mut taps, signals, .. } =
-        plan.open(&args.input, None, Purpose::Show, terminal)?;
+        plan.open(&args.input, None, Purpose::Show, Vec::new(), terminal)?;
     // what listens for keys and for resizing is made now: the sandbox has no calls for it
     event::poll(Duration::ZERO).map_err(|e| no_terminal(&e))?;
     give_up_rights(live, Sandbox { terminal: true, ..Sandbox::default() }, terminal)?;
@@ -135,7 +135,7 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
     for what in &gone {
         terminal.tell(what);
     }
-    write_statistics(&mut terminal.err, &mut taps, selected);
+    write_statistics(&mut terminal.err, &taps.statistics(), selected);
     match gone.len() {
         0 => Ok(()),
         lost => Err(lost_early(lost, &taps)),

@@ -7,6 +7,7 @@ mod faults;
 mod foreign;
 mod lab;
 mod order;
+mod threads;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -50,6 +50,7 @@ mod overlay;
 mod ports;
 mod prefixes;
 mod splice;
+mod spread;
 
 use std::fmt;
 
@@ -65,6 +66,7 @@ pub use self::{
     cooked::cooked,
     overlay::Overlay,
     prefixes::Prefix,
+    spread::by_inner_ends,
 };
 
 /// Whether a [`Selection`] of frames of this link type decides anything.

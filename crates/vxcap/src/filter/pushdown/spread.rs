@@ -1,0 +1,290 @@
+//! A number for each packet, the same for all packets between two inner ends: for sharing frames among threads.
+
+use vxlan::{Ports, TunnelKind};
+
+use super::{
+    super::{
+        Program,
+        instruction::{HARDWARE, Op, PACKET_TYPE, PROTOCOL},
+    },
+    NotPushed,
+    assembler::{Assembler, Label, NEXT},
+    fields::{ICMP_ERRORS, ICMPV6_ERRORS, arp, ether_type, ipv4, ipv6, length, protocol, udp},
+    ports::PortTest,
+    prefixes::At,
+};
+
+/// `PACKET_OUTGOING` of `linux/if_packet.h`.
+const OUTGOING: u32 = 4;
+/// Hardware with Ethernet headers: `ARPHRD_ETHER` and `ARPHRD_LOOPBACK` of `linux/if_arp.h`.
+const ETHERNET_HARDWARE: [u32; 2] = [1, 772];
+/// Words of scratch memory: where the outer network header stands, where the one that counts stands, a sum so far, the
+/// first address.
+const OUTER: u32 = 0;
+const HEADER: u32 = 1;
+const SUM: u32 = 2;
+const FIRST: u32 = 3;
+/// 2 to the 32nd by the golden ratio, odd: spreads what differs in few bits over the upper ones.
+const GOLDEN: u32 = 0x9e37_79b1;
+
+/// A program for `PACKET_FANOUT_CBPF` of packet(7) whose result depends on nothing but two addresses, in either order: so that both
+/// directions of all flows between them, their fragments and the ICMP errors about them go to one socket of a group.
+///
+/// The addresses are those of the packet in the tunnel, at these `ports`; of a packet in no tunnel its own, and of an ICMP
+/// error those of the packet that it quotes. Fragments of a tunnel's datagrams, the first as well, count by the outer
+/// addresses: the later ones show no others. What is neither IP nor ARP has 0.
+///
+/// The kernel runs it on received packets from the network header on, and on those that are sent from the link-layer header on;
+/// what it knows besides ([`Ancillary`](super::super::Ancillary)) says which. Words are loaded in a way that reaches
+/// everything, also in pages.
+///
+/// # Errors
+///
+/// [`NotPushed::TooLong`] where there are too many ports.
+pub fn by_inner_ends(ports: &Ports) -> Result<Program, NotPushed> {
+    let mut asm = Assembler::default();
+    let ends = Ends::new(&mut asm);
+    put_outer(&mut asm, &PortTest::new(ports), &ends);
+    ends.put(&mut asm);
+    asm.finish()
+}
+
+/// Where X is the offset of a header whose addresses count.
+struct Ends {
+    ipv4: Label,
+    ipv6: Label,
+    arp: Label,
+    /// The outer header, whose offset was stored.
+    outer_ipv4: Label,
+    outer_ipv6: Label,
+    /// No addresses.
+    none: Label,
+}
+
+fn put_outer(asm: &mut Assembler, ports: &PortTest, ends: &Ends) {
+    let (sent, network) = (asm.label(), asm.label());
+    asm.put(Op::LoadXConstant, 0);
+    asm.put(Op::LoadWord, PACKET_TYPE);
+    asm.branch(Op::JumpEqual, OUTGOING, sent, network);
+    asm.bind(sent);
+    asm.put(Op::LoadWord, HARDWARE);
+    let ethernet = asm.label();
+    asm.if_any(ETHERNET_HARDWARE, ethernet);
+    asm.goto(network);
+    asm.bind(ethernet);
+    asm.put(Op::LoadXConstant, length::ETHERNET);
+    asm.bind(network);
+    asm.put(Op::StoreX, OUTER);
+    let (is_ipv4, is_ipv6) = (asm.label(), asm.label());
+    asm.put(Op::LoadWord, PROTOCOL);
+    asm.if_any([ether_type::IPV4], is_ipv4);
+    asm.if_any([ether_type::IPV6], is_ipv6);
+    asm.branch(Op::JumpEqual, ether_type::ARP, ends.arp, ends.none);
+
+    asm.bind(is_ipv4);
+    asm.put(Op::LoadByteIndexed, ipv4::PROTOCOL);
+    asm.unless(protocol::UDP, ends.ipv4);
+    asm.put(Op::LoadHalfIndexed, ipv4::FRAGMENT);
+    asm.branch(Op::JumpSet, ipv4::FRAGMENT_MASK, ends.ipv4, NEXT);
+    put_over_ipv4(asm);
+    put_tunnel(asm, ports, ends.outer_ipv4, ends);
+
+    asm.bind(is_ipv6);
+    asm.put(Op::LoadByteIndexed, ipv6::NEXT_HEADER);
+    asm.unless(protocol::UDP, ends.ipv6);
+    put_forward(asm, length::IPV6);
+    put_tunnel(asm, ports, ends.outer_ipv6, ends);
+}
+
+/// The UDP header at X: goes to what is in the tunnel, or to `plain` where there is none.
+fn put_tunnel(asm: &mut Assembler, ports: &PortTest, plain: Label, ends: &Ends) {
+    const HEADER: u32 = length::UDP;
+    let kinds = [TunnelKind::Vxlan, TunnelKind::Gpe, TunnelKind::Geneve, TunnelKind::Udp]
+        .map(|kind| (kind, asm.label()));
+    let known = |of| kinds.iter().find(|(kind, _)| *kind == of).map_or(plain, |&(_, label)| label);
+    asm.put(Op::LoadHalfIndexed, udp::DESTINATION);
+    for &(port, kind) in &ports.destinations {
+        asm.if_any([port.into()], known(kind));
+    }
+    for &(port, kind) in &ports.destinations {
+        ports.put_source(asm, At::Indexed(0), port, known(kind));
+    }
+    asm.goto(plain);
+
+    let (frame, packet) = (asm.label(), asm.label());
+    asm.bind(known(TunnelKind::Vxlan));
+    asm.put(Op::LoadWordIndexed, HEADER);
+    // I (RFC 7348 section 5)
+    asm.branch(Op::JumpSet, 0x0800_0000, NEXT, plain);
+    put_forward(asm, HEADER + length::TUNNEL);
+    asm.goto(frame);
+
+    asm.bind(known(TunnelKind::Gpe));
+    asm.put(Op::LoadWordIndexed, HEADER);
+    asm.branch(Op::JumpSet, 0x0800_0000, NEXT, plain);
+    // P, and next protocol 1 or 2: IP (draft-ietf-nvo3-vxlan-gpe section 3)
+    let (names_next, ethernet, ip) = (asm.label(), asm.label(), asm.label());
+    asm.branch(Op::JumpSet, 0x0400_0000, names_next, ethernet);
+    asm.bind(names_next);
+    asm.put(Op::And, 0xff);
+    asm.if_any([1, 2], ip);
+    asm.branch(Op::JumpEqual, 3, ethernet, plain);
+    asm.bind(ethernet);
+    put_forward(asm, HEADER + length::TUNNEL);
+    asm.goto(frame);
+    asm.bind(ip);
+    put_forward(asm, HEADER + length::TUNNEL);
+    asm.goto(packet);
+
+    // options of so many words, and what follows (RFC 8926 section 3.4)
+    asm.bind(known(TunnelKind::Geneve));
+    asm.put(Op::LoadHalfIndexed, HEADER + 2);
+    asm.put(Op::Store, SUM);
+    asm.put(Op::LoadByteIndexed, HEADER);
+    asm.put(Op::And, 0x3f);
+    asm.put(Op::ShiftLeft, 2);
+    asm.put(Op::AddX, 0);
+    asm.put(Op::CopyAToX, 0);
+    put_forward(asm, HEADER + length::TUNNEL);
+    asm.put(Op::LoadScratch, SUM);
+    asm.if_any([ether_type::IPV4, ether_type::IPV6], packet);
+    // transparent Ethernet bridging
+    asm.branch(Op::JumpEqual, 0x6558, frame, plain);
+
+    asm.bind(known(TunnelKind::Udp));
+    put_forward(asm, HEADER);
+    asm.bind(packet);
+    asm.put(Op::LoadByteIndexed, 0);
+    asm.put(Op::ShiftRight, 4);
+    asm.if_any([4], ends.ipv4);
+    asm.branch(Op::JumpEqual, 6, ends.ipv6, plain);
+
+    asm.bind(frame);
+    let (one, two, known) = (asm.label(), asm.label(), asm.label());
+    asm.put(Op::LoadHalfIndexed, length::ETHERNET - 2);
+    asm.if_any(ether_type::VLAN, one);
+    asm.goto(known);
+    for tag in [one, two] {
+        asm.bind(tag);
+        put_forward(asm, length::VLAN_TAG);
+        asm.put(Op::LoadHalfIndexed, length::ETHERNET - 2);
+        if tag == one {
+            asm.if_any(ether_type::VLAN, two);
+            asm.goto(known);
+        }
+    }
+    asm.bind(known);
+    asm.put(Op::Store, SUM);
+    put_forward(asm, length::ETHERNET);
+    asm.put(Op::LoadScratch, SUM);
+    asm.if_any([ether_type::IPV4], ends.ipv4);
+    asm.if_any([ether_type::IPV6], ends.ipv6);
+    asm.branch(Op::JumpEqual, ether_type::ARP, ends.arp, plain);
+}
+
+impl Ends {
+    fn new(asm: &mut Assembler) -> Self {
+        let mut label = || asm.label();
+        Self {
+            ipv4: label(),
+            ipv6: label(),
+            arp: label(),
+            outer_ipv4: label(),
+            outer_ipv6: label(),
+            none: label(),
+        }
+    }
+
+    fn put(&self, asm: &mut Assembler) {
+        let addresses = asm.label();
+        asm.bind(self.ipv4);
+        asm.put(Op::StoreX, HEADER);
+        asm.put(Op::LoadByteIndexed, ipv4::PROTOCOL);
+        asm.unless(protocol::ICMP, addresses);
+        asm.put(Op::LoadHalfIndexed, ipv4::FRAGMENT);
+        asm.branch(Op::JumpSet, ipv4::OFFSET_MASK, addresses, NEXT);
+        put_over_ipv4(asm);
+        let (quote, own) = (asm.label(), asm.label());
+        asm.put(Op::LoadByteIndexed, 0);
+        asm.if_any(ICMP_ERRORS, quote);
+        asm.goto(own);
+        asm.bind(quote);
+        put_forward(asm, length::ICMP_ERROR);
+        asm.goto(addresses);
+        asm.bind(own);
+        asm.put(Op::LoadXScratch, HEADER);
+        asm.goto(addresses);
+        asm.bind(self.outer_ipv4);
+        asm.put(Op::LoadXScratch, OUTER);
+        asm.bind(addresses);
+        put_product(asm, [ipv4::SOURCE, ipv4::DESTINATION], 1);
+
+        let addresses = asm.label();
+        asm.bind(self.ipv6);
+        asm.put(Op::LoadByteIndexed, ipv6::NEXT_HEADER);
+        asm.unless(protocol::ICMPV6, addresses);
+        asm.put(Op::LoadByteIndexed, length::IPV6);
+        let quote = asm.label();
+        asm.if_any(ICMPV6_ERRORS, quote);
+        asm.goto(addresses);
+        asm.bind(quote);
+        put_forward(asm, length::IPV6 + length::ICMP_ERROR);
+        asm.goto(addresses);
+        asm.bind(self.outer_ipv6);
+        asm.put(Op::LoadXScratch, OUTER);
+        asm.bind(addresses);
+        put_product(asm, [ipv6::SOURCE, ipv6::DESTINATION], 4);
+
+        asm.bind(self.arp);
+        put_product(asm, [arp::SENDER, arp::TARGET], 1);
+
+        asm.bind(self.none);
+        asm.put(Op::Return, 0);
+    }
+}
+
+/// Adds to X.
+fn put_forward(asm: &mut Assembler, bytes: u32) {
+    asm.put(Op::CopyXToA, 0);
+    asm.put(Op::Add, bytes);
+    asm.put(Op::CopyAToX, 0);
+}
+
+/// Adds the length of the IPv4 header at X to X.
+fn put_over_ipv4(asm: &mut Assembler) {
+    asm.put(Op::LoadByteIndexed, 0);
+    asm.put(Op::And, 0xf);
+    asm.put(Op::ShiftLeft, 2);
+    asm.put(Op::AddX, 0);
+    asm.put(Op::CopyAToX, 0);
+}
+
+/// Returns what two addresses of so many words have in common, in whichever order: the product of two odd numbers, and of
+/// that the bits in the middle, where all others have a part.
+fn put_product(asm: &mut Assembler, addresses: [u32; 2], words: u32) {
+    asm.put(Op::StoreX, HEADER);
+    for (address, number) in addresses.into_iter().zip(0_u32..) {
+        for word in 0..words {
+            asm.put(Op::LoadXScratch, HEADER);
+            asm.put(Op::LoadWordIndexed, address + 4 * word);
+            if word > 0 {
+                asm.put(Op::LoadXScratch, SUM);
+                asm.put(Op::AddX, 0);
+            }
+            if word + 1 < words {
+                asm.put(Op::Multiply, GOLDEN);
+                asm.put(Op::Store, SUM);
+            }
+        }
+        asm.put(Op::ShiftLeft, 1);
+        asm.put(Op::Or, 1);
+        if number == 0 {
+            asm.put(Op::Store, FIRST);
+        }
+    }
+    asm.put(Op::LoadXScratch, FIRST);
+    asm.put(Op::MultiplyX, 0);
+    asm.put(Op::Multiply, GOLDEN);
+    asm.put(Op::ShiftRight, 16);
+    asm.put(Op::ReturnA, 0);
+}
