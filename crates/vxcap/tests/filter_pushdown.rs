@@ -298,6 +298,7 @@ fn pushed_without_header(program: &Program, frame: &[u8], link_type: LinkType) -
         packet_type: if len == 20 { frame[10] } else { frame[1] },
         device: 7,
         vlan_tag: None,
+        ..Ancillary::default()
     };
     program.run_as_kernel(&frame[len..], ancillary) != 0
 }

