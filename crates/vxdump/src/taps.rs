@@ -14,7 +14,7 @@ use vxcap::{Frame, Interface, Timestamp};
 use vxcli::{Failure, Selection, Terminal};
 use vxlan::{LinkType, Ports};
 
-use crate::cli::{Backend, Direction, InputArgs};
+use crate::cli::{Backend, Direction, InputArgs, LiveArgs};
 use crate::live::{now, order::Order};
 
 /// A device that is captured on.
@@ -115,13 +115,10 @@ impl Taps {
         let link_type = crate::devices::link_type(args)?;
         crate::devices::check_clock(args, terminal)?;
         let device = |name: &str| devices.iter().find(|device| device.name == name);
-        let only_overlay: Vec<bool> = names
-            .iter()
-            .map(|name| !args.all && device(name).is_some_and(|device| device.kind.is_underlay()))
-            .collect();
+        let only_overlay: Vec<bool> =
+            names.iter().map(|name| only_overlay(args, device(name))).collect();
         if only_overlay.contains(&true) {
-            let overlay = Overlay { ports: ports.clone(), pods: pods(map) };
-            selection.only_overlay(overlay, only_overlay.clone());
+            selection.only_overlay(overlay(ports, map), only_overlay.clone());
         }
         let mut taps = Self {
             all: Vec::new(),
@@ -394,6 +391,16 @@ fn add(a: Option<u64>, b: Option<u64>) -> Option<u64> {
         (Some(a), Some(b)) => Some(a + b),
         (a, b) => a.or(b),
     }
+}
+
+/// Is only overlay traffic wanted of this device?
+pub(crate) fn only_overlay(args: &LiveArgs, device: Option<&Device>) -> bool {
+    !args.all && device.is_some_and(|device| device.kind.is_underlay())
+}
+
+/// What overlay traffic is.
+pub(crate) fn overlay(ports: &Ports, map: &PodMap) -> Overlay {
+    Overlay { ports: ports.clone(), pods: pods(map) }
 }
 
 /// The pods' ranges and addresses.

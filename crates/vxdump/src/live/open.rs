@@ -17,7 +17,7 @@ use crate::kernel_map::SUBNET_ENV_FOLDER;
 use crate::packets;
 use crate::sandbox::Sandbox;
 use crate::signals::Signals;
-use crate::taps::{Purpose, Share, Tap, Taps, Wanted};
+use crate::taps::{self, Purpose, Share, Tap, Taps, Wanted};
 
 /// What is known before any device is open.
 pub(crate) struct Plan {
@@ -60,14 +60,19 @@ impl Plan {
         Ok(Self { netns, following, map, ports, selection })
     }
 
-    /// The program that the kernel would run for the first device that was asked for, but for the choice of overlay traffic.
+    /// The program that the kernel would run for the first device that was asked for.
     pub(crate) fn program(mut self, args: &LiveArgs) -> Result<Program, Failure> {
         let all = live::devices(self.netns.as_deref()).map_err(Failure::error)?;
         let names = devices::names(args, &all);
         let first = names.first().and_then(|name| all.iter().find(|device| device.name == *name));
         let chosen = devices::link_type(args)?.or(first.map(Device::link_type));
         let link_type = chosen.filter(|of| pushdown::decides_on(*of)).unwrap_or(LinkType::ETHERNET);
-        let pushed = self.selection.kernel_program(link_type, &self.ports, &self.map, false)?;
+        let only_overlay = taps::only_overlay(args, first);
+        if only_overlay {
+            self.selection.only_overlay(taps::overlay(&self.ports, &self.map), vec![true]);
+        }
+        let pushed =
+            self.selection.kernel_program(link_type, &self.ports, &self.map, only_overlay)?;
         if link_type == LinkType::ETHERNET {
             return Ok(pushed.program);
         }

@@ -182,6 +182,28 @@ fn of_all_devices_together_each_packet_has_its_own() {
     assert!(program.contains("[proto]") && program.contains("ldb      [9]"), "{program}");
 }
 
+/// On a physical device of this host, as a lab has none; nothing is captured.
+#[test]
+fn the_program_of_an_underlay_device_chooses_overlay_traffic() {
+    let says = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_vxdump")).args(arguments).output();
+        String::from_utf8(output.expect("it runs").stdout).expect("text")
+    };
+    let devices = says(&["-D"]);
+    let physical = devices.lines().find(|line| line.contains("(physical)"));
+    let Some(name) = physical.and_then(|line| line.split(['.', ' ']).nth(1)) else {
+        eprintln!("skipped: this host has no physical device");
+        return;
+    };
+    // port 8472
+    let asks_for_tunnels =
+        |arguments: &[&str]| says(&[&["-i", name, "-d"], arguments].concat()).contains("#0x2118");
+    assert!(asks_for_tunnels(&[]));
+    assert!(asks_for_tunnels(&["udp"]));
+    assert!(!asks_for_tunnels(&["--all"]));
+    assert!(!asks_for_tunnels(&["--all", "udp"]));
+}
+
 #[test]
 fn names_come_from_the_kernel() {
     if !is_root() {
