@@ -12,10 +12,12 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// Another error, with the file in which it happened.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {error}{}", path.display(), After(*packets))]
     InFile {
         /// The file, as it was named when it was opened.
         path: PathBuf,
+        /// How many packets of it came before, where that is known.
+        packets: Option<u64>,
         /// What happened.
         #[source]
         error: Box<Error>,
@@ -111,8 +113,14 @@ impl Error {
     pub fn in_file(self, path: &Path) -> Self {
         match self {
             Self::InFile { .. } => self,
-            error => Self::InFile { path: path.to_owned(), error: Box::new(error) },
+            error => Self::InFile { path: path.to_owned(), packets: None, error: Box::new(error) },
         }
+    }
+
+    /// [`Self::in_file`], where so many packets came before.
+    #[cold]
+    pub(crate) fn in_file_after(self, path: &Path, packets: u64) -> Self {
+        Self::InFile { path: path.to_owned(), packets: Some(packets), error: Box::new(self) }
     }
 
     /// Damage at an offset.
@@ -149,6 +157,19 @@ impl fmt::Display for Part {
 
 /// Bytes in hexadecimal with spaces between.
 struct Hex([u8; 4]);
+
+/// How many packets came before, if that is known.
+struct After(Option<u64>);
+
+impl fmt::Display for After {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => Ok(()),
+            Some(0) => f.write_str(" (before the first packet)"),
+            Some(packets) => write!(f, " (after packet {packets})"),
+        }
+    }
+}
 
 impl fmt::Display for Hex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

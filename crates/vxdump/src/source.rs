@@ -11,8 +11,17 @@ use vxcli::Failure;
 pub(crate) enum Source {
     /// One file.
     File(Box<Reader>),
-    /// Several files, with their names as they were given.
-    Files(Box<Merge>, Vec<String>),
+    /// Several files.
+    Files(Box<Files>),
+}
+
+/// Files that are read in time order.
+pub(crate) struct Files {
+    merge: Merge,
+    /// As they were given.
+    names: Vec<String>,
+    /// What is wrong with files that are no captures; told once the others are read.
+    refused: std::vec::IntoIter<Error>,
 }
 
 /// A frame, and where it was captured.
@@ -30,8 +39,22 @@ impl Source {
         if let [path] = paths {
             return Reader::open(path).map(|r| Self::File(Box::new(r))).map_err(Failure::opening);
         }
-        let names = paths.iter().map(|p| p.display().to_string()).collect();
-        Merge::open(paths).map(|m| Self::Files(Box::new(m), names)).map_err(Failure::opening)
+        let (mut readers, mut names, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        for path in paths {
+            match Reader::open(path) {
+                Ok(reader) => {
+                    readers.push(reader);
+                    names.push(path.display().to_string());
+                }
+                // a file that is not there is a mistake of who types
+                Err(error) if matches!(error.cause(), Error::Open(_)) => {
+                    return Err(Failure::opening(error));
+                }
+                Err(error) => refused.push(error),
+            }
+        }
+        let (merge, refused) = (Merge::new(readers), refused.into_iter());
+        Ok(Self::Files(Box::new(Files { merge, names, refused })))
     }
 
     /// The next frame; `None` at the end. After an error the frames of other files may follow.
@@ -41,11 +64,17 @@ impl Source {
             Self::File(reader) => Ok(reader
                 .next_with_interface()?
                 .map(|(frame, interface)| Captured { frame, interface, file: None })),
-            Self::Files(merge, names) => Ok(merge.next_frame()?.map(|merged| Captured {
-                frame: merged.frame,
-                interface: merged.interface,
-                file: names.get(merged.file).map(String::as_str),
-            })),
+            Self::Files(files) => {
+                let Files { merge, names, refused } = &mut **files;
+                match merge.next_frame()? {
+                    Some(merged) => Ok(Some(Captured {
+                        frame: merged.frame,
+                        interface: merged.interface,
+                        file: names.get(merged.file).map(String::as_str),
+                    })),
+                    None => refused.next().map_or(Ok(None), Err),
+                }
+            }
         }
     }
 
@@ -54,7 +83,7 @@ impl Source {
     pub(crate) fn next_frame_alone(&mut self) -> Result<Option<Frame<'_>>, Error> {
         match self {
             Self::File(reader) => reader.next_frame(),
-            Self::Files(merge, _) => Ok(merge.next_frame()?.map(|merged| merged.frame)),
+            Self::Files(_) => Ok(self.next_frame()?.map(|captured| captured.frame)),
         }
     }
 
@@ -67,7 +96,7 @@ impl Source {
     ) -> ControlFlow<B> {
         match self {
             Self::File(reader) => reader.frames_at_hand(each),
-            Self::Files(..) => ControlFlow::Continue(()),
+            Self::Files(_) => ControlFlow::Continue(()),
         }
     }
 
@@ -78,7 +107,7 @@ impl Source {
                 let pieces = reader.path().map(Pieces::open).transpose();
                 pieces.map(Option::flatten).map_err(Failure::opening)
             }
-            Self::Files(..) => Ok(None),
+            Self::Files(_) => Ok(None),
         }
     }
 
@@ -86,7 +115,7 @@ impl Source {
     pub(crate) fn interfaces(&self) -> &[Interface] {
         match self {
             Self::File(reader) => reader.interfaces(),
-            Self::Files(merge, _) => merge.interfaces(),
+            Self::Files(files) => files.merge.interfaces(),
         }
     }
 
@@ -94,8 +123,8 @@ impl Source {
     pub(crate) fn progress(&self) -> (u64, Option<u64>) {
         match self {
             Self::File(reader) => reader.progress().map_or((0, None), |p| (p.read(), p.total())),
-            Self::Files(merge, _) => {
-                merge.progress().map_or((0, None), |(read, total)| (read, Some(total)))
+            Self::Files(files) => {
+                files.merge.progress().map_or((0, None), |(read, total)| (read, Some(total)))
             }
         }
     }

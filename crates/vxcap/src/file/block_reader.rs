@@ -44,6 +44,8 @@ pub struct BlockReader<R = Input> {
     sections: Sections,
     path: Option<PathBuf>,
     progress: Option<Progress>,
+    /// Packets given so far.
+    packets: u64,
 }
 
 /// What comes next.
@@ -135,7 +137,17 @@ impl<R: Read> BlockReader<R> {
         }
         let stage = if header.is_some() { Stage::PcapHeader } else { Stage::Pcapng };
         let records = header.as_ref().map_or(Records::NONE, PcapHeader::records);
-        Ok(Self { buffer, stage, format, header, records, sections, path: None, progress: None })
+        Ok(Self {
+            buffer,
+            stage,
+            format,
+            header,
+            records,
+            sections,
+            path: None,
+            progress: None,
+            packets: 0,
+        })
     }
 
     /// Reads the records of a pcap file with this header, from one at `offset` on.
@@ -151,6 +163,7 @@ impl<R: Read> BlockReader<R> {
             sections,
             path: None,
             progress: None,
+            packets: 0,
         }
     }
 
@@ -203,6 +216,7 @@ impl<R: Read> BlockReader<R> {
         let (offset, start) = (self.buffer.offset(), self.buffer.start());
         if let Some((len, record)) = self.usual_record() {
             self.buffer.consume(len);
+            self.packets += 1;
             let frame = self.frame(&self.records.located(&record).moved(start));
             let body = Body::PcapRecord(PcapRecord { frame, header_len: self.records.header_len });
             let raw = self.buffer.slice(start, start + len);
@@ -210,6 +224,7 @@ impl<R: Read> BlockReader<R> {
         }
         if let Some((len, packet)) = self.usual_packet() {
             self.buffer.consume(len);
+            self.packets += 1;
             let raw = self.buffer.slice(start, start + len);
             let order = self.sections.order;
             let body = Body::EnhancedPacket(Packet {
@@ -225,6 +240,7 @@ impl<R: Read> BlockReader<R> {
             Ok(packet) => packet,
             Err(error) => return Err(self.fail(error)),
         };
+        self.packets += u64::from(packet.is_some());
         let raw = self.buffer.slice(span.start, span.end);
         let (body, order) = match span.kind {
             Kind::Pcapng(kind) => {
@@ -262,10 +278,12 @@ impl<R: Read> BlockReader<R> {
         let start = self.buffer.start();
         if let Some((len, record)) = self.usual_record() {
             self.buffer.consume(len);
+            self.packets += 1;
             return Ok(Some(self.frame(&self.records.located(&record).moved(start))));
         }
         if let Some((len, packet)) = self.usual_packet() {
             self.buffer.consume(len);
+            self.packets += 1;
             return Ok(Some(self.frame(&packet.moved(start))));
         }
         match self.next_located()? {
@@ -285,6 +303,7 @@ impl<R: Read> BlockReader<R> {
     ) -> ControlFlow<B> {
         let all = self.buffer.available();
         let mut rest = all;
+        let mut packets = 0;
         let mut flow = ControlFlow::Continue(());
         match self.stage {
             Stage::PcapRecords => {
@@ -293,6 +312,7 @@ impl<R: Read> BlockReader<R> {
                     && let Some((frame, after)) = records.usual_frame(rest)
                 {
                     rest = after;
+                    packets += 1;
                     flow = each(frame);
                 }
             }
@@ -302,6 +322,7 @@ impl<R: Read> BlockReader<R> {
                     && let Some((block, after)) = rest.split_at_checked(len)
                 {
                     rest = after;
+                    packets += 1;
                     flow = each(packet.frame(block));
                 }
             }
@@ -309,6 +330,7 @@ impl<R: Read> BlockReader<R> {
         }
         let given = all.len() - rest.len();
         self.buffer.consume(given);
+        self.packets += packets;
         flow
     }
 
@@ -340,7 +362,10 @@ impl<R: Read> BlockReader<R> {
             let Some(span) = self.next_span()? else { return Ok(None) };
             match self.locate(&span) {
                 Ok(None) => {}
-                Ok(packet) => return Ok(packet),
+                Ok(packet) => {
+                    self.packets += 1;
+                    return Ok(packet);
+                }
                 Err(error) => return Err(self.fail(error)),
             }
         }
@@ -507,7 +532,7 @@ impl<R: Read> BlockReader<R> {
     fn fail(&mut self, error: Error) -> Error {
         self.stage = Stage::Finished;
         match &self.path {
-            Some(path) => error.in_file(path),
+            Some(path) => error.in_file_after(path, self.packets),
             None => error,
         }
     }

@@ -181,13 +181,15 @@ impl Records {
         (record.captured <= self.max_len).then(|| (packet.frame(whole), rest))
     }
 
-    /// How many of these bytes are whole records, one behind the other.
-    pub(crate) fn whole(&self, bytes: &[u8]) -> usize {
+    /// How many whole records these bytes begin with, one behind the other, and how many of the bytes they are.
+    pub(crate) fn whole(&self, bytes: &[u8]) -> (u64, usize) {
         let mut rest = bytes;
+        let mut records = 0;
         while let Some((_, after)) = self.usual_frame(rest) {
             rest = after;
+            records += 1;
         }
-        bytes.len() - rest.len()
+        (records, bytes.len() - rest.len())
     }
 
     /// Reads the numbers at the begin of a record.

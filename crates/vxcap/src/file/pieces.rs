@@ -39,6 +39,8 @@ struct Next {
     piece: u64,
     /// … and the offset of the first record that is not in those before it.
     record: u64,
+    /// How many records come before that.
+    packets: u64,
     /// It is damaged or cut: no piece has more records.
     ended: bool,
 }
@@ -82,7 +84,7 @@ impl Pieces {
             records: header.records(),
             header,
             len,
-            next: Mutex::new(Next { piece: 0, record, ended: len < record }),
+            next: Mutex::new(Next { piece: 0, record, packets: 0, ended: len < record }),
             moved: Condvar::new(),
         }))
     }
@@ -140,26 +142,28 @@ impl Pieces {
         while place.record < end {
             let at = (place.record - offset) as usize;
             let there = piece.bytes.get(at..piece.have.min((end - offset) as usize));
-            let passed = self.records.whole(there.unwrap_or_default());
+            let (packets, passed) = self.records.whole(there.unwrap_or_default());
             if passed > 0 {
                 piece.end = at + passed;
                 place.record += passed as u64;
+                place.packets += packets;
                 continue;
             }
             let header_end = place.record + self.records.header_len as u64;
             if header_end > self.len {
-                return Err(self.damage(place.record));
+                return Err(self.damage(place));
             }
             self.fill(piece, offset, header_end)?;
             let Some(header) = piece.bytes.get(at..).and_then(|rest| rest.first_chunk()) else {
-                return Err(self.damage(place.record));
+                return Err(self.damage(place));
             };
             let captured = self.records.parse(header).captured;
             let record_end = header_end + u64::from(captured);
             if captured > self.records.max_len || record_end > self.len {
-                return Err(self.damage(place.record));
+                return Err(self.damage(place));
             }
             place.record = record_end;
+            place.packets += 1;
             piece.end = (record_end - offset) as usize;
         }
         self.fill(piece, offset, offset + piece.end as u64)
@@ -194,9 +198,10 @@ impl Pieces {
         })
     }
 
-    /// What is wrong with the record at this offset, in the words of the reader that reads from the start to the end.
+    /// What is wrong with the record at this place, in the words of the reader that reads from the start to the end.
     #[cold]
-    fn damage(&self, offset: u64) -> Error {
+    fn damage(&self, place: &Next) -> Error {
+        let offset = place.record;
         let rest = || -> io::Result<_> {
             let mut file = self.file.try_clone()?;
             file.seek(SeekFrom::Start(offset))?;
@@ -208,7 +213,7 @@ impl Pieces {
         };
         error
             .unwrap_or_else(|| Error::damaged(offset, "the file changed while it was read"))
-            .in_file(&self.path)
+            .in_file_after(&self.path, place.packets)
     }
 
     fn next(&self) -> MutexGuard<'_, Next> {
