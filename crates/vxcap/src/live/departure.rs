@@ -18,7 +18,7 @@ const RTM_DELLINK: u16 = 17;
 const TYPE_AT: u32 = 4;
 /// Where a link message has the device's index: after `struct nlmsghdr`, in `struct ifinfomsg`.
 const INDEX_AT: u32 = 20;
-/// The message follows the device's end at once.
+/// The message follows the device's end within some milliseconds: the kernel lets everybody finish with it first.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Waits for the one message that a device was removed from its namespace; the kernel gives it no
@@ -29,6 +29,15 @@ pub(super) struct Departure {
     buffer: Vec<u8>,
 }
 
+/// Where a device has gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Destination {
+    /// It was removed.
+    Nowhere,
+    /// It is in another network namespace.
+    Elsewhere,
+}
+
 impl Departure {
     pub(super) fn of_device(index: u32) -> io::Result<Self> {
         let news = News::of(&[libc::RTNLGRP_LINK])?;
@@ -36,19 +45,22 @@ impl Departure {
         Ok(Self { news, buffer: Vec::new() })
     }
 
-    /// Whether the device, which is gone, was moved to another network namespace.
-    pub(super) fn was_moved(&mut self) -> bool {
+    /// Where the device, which went down, has gone; `None` where it is still there.
+    pub(super) fn destination(&mut self) -> Option<Destination> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.news.next(&mut self.buffer) {
-                Ok(true) => return messages(&self.buffer).any(says_where_to),
+                Ok(true) if messages(&self.buffer).any(says_where_to) => {
+                    return Some(Destination::Elsewhere);
+                }
+                Ok(true) => return Some(Destination::Nowhere),
                 Ok(false) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() || poll::wait_for([self.news.as_fd()], left).is_err() {
-                        return false;
+                        return None;
                     }
                 }
-                Err(_) => return false,
+                Err(_) => return None,
             }
         }
     }

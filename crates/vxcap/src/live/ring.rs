@@ -9,7 +9,7 @@ use libc::{SOL_PACKET, SOL_SOCKET, c_int};
 use vxlan::LinkType;
 
 use super::blocks::Blocks;
-use super::departure::Departure;
+use super::departure::{Departure, Destination};
 use super::header::{Header, packets_of_block};
 use super::headroom::{Sender, VlanTag, cook, cooked_len, put_tag_back};
 use super::netlink::Netlink;
@@ -268,17 +268,11 @@ impl Ring {
         match error {
             0 => {}
             libc::ENETDOWN => {
-                let index = sys::bound_index(fd).map_err(failed)?;
-                self.loss = Some(match &mut self.counters.departure {
-                    // "-1" is what the kernel puts there (packet_notifier, net/packet/af_packet.c)
-                    Some(departure) if index == -1 => {
-                        if departure.was_moved() {
-                            Loss::Moved
-                        } else {
-                            Loss::Removed
-                        }
-                    }
-                    _ => Loss::Down,
+                let departure = self.counters.departure.as_mut();
+                self.loss = Some(match departure.and_then(Departure::destination) {
+                    None => Loss::Down,
+                    Some(Destination::Nowhere) => Loss::Removed,
+                    Some(Destination::Elsewhere) => Loss::Moved,
                 });
             }
             other => return Err(failed(std::io::Error::from_raw_os_error(other))),

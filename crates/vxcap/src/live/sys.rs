@@ -131,18 +131,6 @@ pub(super) fn bind_to_device(fd: BorrowedFd<'_>, index: u32) -> io::Result<()> {
     .map(drop)
 }
 
-/// The index of the device that a packet socket is bound to; -1 once that was removed.
-pub(super) fn bound_index(fd: BorrowedFd<'_>) -> io::Result<i32> {
-    // SAFETY: zeros are a `sockaddr_ll`.
-    let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
-    let mut length = mem::size_of_val(&address) as libc::socklen_t;
-    // SAFETY: the pointer is to an address of the size that is passed.
-    check(unsafe {
-        libc::getsockname(fd.as_raw_fd(), (&raw mut address).cast(), &raw mut length)
-    })?;
-    Ok(address.sll_ifindex)
-}
-
 /// Moves the calling thread to a network namespace.
 pub(super) fn enter_netns(fd: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: no pointers.
