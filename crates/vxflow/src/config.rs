@@ -24,7 +24,8 @@ pub struct Config {
     /// Do copies of a packet, seen at further capture points, count as packets and bytes?
     ///
     /// `true` (the default) counts every captured frame, as tshark and tcpdump do. `false` counts each packet once: at
-    /// the capture point (interface) where the first packet of its direction was seen. A packet in no tunnel is then a packet
+    /// the capture point (interface, in a tunnel or in none) where the first packet of its direction was seen; and there again
+    /// once within 100 ms, by its IP identification, for files that do not name their interfaces. A packet in no tunnel is then a packet
     /// of the flow with its addresses and ends in a network, and the flow is one of that network (of the first, where
     /// several have such a flow): pods' packets are in a tunnel on some devices, and in none on others. Either way copies are no
     /// retransmissions, and are counted in [`Counts::copies`](crate::Counts::copies). Where the packets of one

@@ -9,6 +9,7 @@ use crate::digest::{Carriage, Digest, Transport};
 use crate::exchange::Exchanges;
 use crate::key::{Address, Key, Kind, Side};
 use crate::record::{Counts, EndReason, FlowRecord, Handshake};
+use crate::repeats::Repeats;
 use crate::sequence::{Direction, Segment, Verdict};
 
 /// No slot: the end of a list.
@@ -255,9 +256,15 @@ impl<A: Address> Hot<A> {
         true
     }
 
-    /// Takes in a packet; copies are counted or not.
+    /// Takes in a packet; copies are counted where there are no `repeats` to tell them.
     #[inline]
-    pub(crate) fn count(&mut self, cold: &mut Cold, digest: &Digest<A>, copies: bool) -> Counted {
+    pub(crate) fn count(
+        &mut self,
+        cold: &mut Cold,
+        digest: &Digest<A>,
+        repeats: Option<&mut Repeats>,
+    ) -> Counted {
+        let copies = repeats.is_none();
         let side = digest.side as usize;
         let is_first = self.bits & SEEN << side == 0;
         if is_first {
@@ -269,7 +276,9 @@ impl<A: Address> Hot<A> {
         self.last = self.last.max(digest.time);
         self.carried(cold, digest);
 
-        let at_home = self.point[side] == digest.point;
+        // only what is seen at home can be at home once more, and the first packet of a flow is no copy
+        let at_home = self.point[side] == digest.point
+            && repeats.is_none_or(|repeats| !repeats.saw(digest) || is_first);
         let mut is_copy = !at_home;
         let mut ended = false;
         match digest.transport {

@@ -7,6 +7,7 @@ use crate::fragments::{Fragments, PATIENCE};
 use crate::index::Index;
 use crate::key::{Address, Key, KeyHasher, Kind, NO_VNI};
 use crate::record::{EndReason, FlowRecord};
+use crate::repeats::Repeats;
 use crate::store::Store;
 
 /// A list of entries, the least recently seen first.
@@ -29,6 +30,8 @@ pub(crate) struct Family<A: Address> {
     lists: [List; 2],
     pub(crate) fragments: Fragments<A>,
     hasher: KeyHasher,
+    /// where each packet counts once
+    repeats: Option<Repeats>,
 }
 
 /// What the table does for the families.
@@ -54,6 +57,7 @@ impl<A: Address> Family<A> {
             lists: [List { head: NONE, tail: NONE }; 2],
             fragments: Fragments::new(config.max_fragmented, hasher),
             hasher: hasher.clone(),
+            repeats: (!config.count_copies).then(Repeats::new),
         }
     }
 
@@ -171,7 +175,7 @@ impl<A: Address> Family<A> {
             clerk.ended.push(hot.record(cold, EndReason::Active));
             hot.restart(cold, digest.time);
         }
-        let Counted { ended: closed, counts } = hot.count(cold, digest, config.count_copies);
+        let Counted { ended: closed, counts } = hot.count(cold, digest, self.repeats.as_mut());
         clerk.left_out += u64::from(!counts);
         if closed && hot.bits & CLOSED == 0 {
             self.unlink(slot);
@@ -188,7 +192,7 @@ impl<A: Address> Family<A> {
     pub(crate) fn begin(&mut self, digest: &Digest<A>, clerk: &mut Clerk<'_>) {
         let (mut hot, mut cold) = Hot::begin(digest);
         // the first packet of a flow is no copy
-        let closed = hot.count(&mut cold, digest, clerk.config.count_copies).ended;
+        let closed = hot.count(&mut cold, digest, self.repeats.as_mut()).ended;
         let slot = self.free;
         let slot = if let Some(free) = self.hot.get_mut(slot) {
             self.free = free.next;
@@ -323,6 +327,7 @@ impl<A: Address> Family<A> {
             + self.cold.capacity() * size_of::<Cold>()
             + self.cold.iter().map(Cold::heap_bytes).sum::<usize>()
             + self.fragments.heap_bytes()
+            + self.repeats.as_ref().map_or(0, Repeats::heap_bytes)
     }
 
     fn link(&mut self, slot: u32, bit: u8, now: u32) {

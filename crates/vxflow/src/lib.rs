@@ -43,15 +43,16 @@
 //!
 //! # How TCP's health is judged
 //!
-//! Only segments at one capture point (interface) are compared: that at which each direction was first seen. The copies of a
-//! packet that a node's veth, bridge, VXLAN device and network card show are so no retransmissions.
+//! Only segments at one capture point are compared: the interface, in a tunnel or in none, at which each direction was first
+//! seen. The copies of a packet that a node's veth, bridge, VXLAN device and network card show are so no retransmissions.
 //!
 //! There, a segment older than the newest is a *keep-alive* (0 or 1 byte just below the next one, RFC 9293 section 3.8.4), or
 //! else is judged by the IP identification where the sender counts it up packet by packet, as Linux does for IPv4: a new
 //! number was *sent again*, an older one is *out of order* where bytes are missing, else a *copy*; so also the parts of a
-//! super-packet (GSO, GRO) seen beside it are no retransmissions. Without such numbers a different TTL shows a copy, and for
-//! the rest Wireshark's rules decide, by acknowledgements and time. One byte into a closed window is a *zero-window
-//! probe*.
+//! super-packet (GSO, GRO) seen beside it are no retransmissions. Without such numbers a different TTL shows a copy, or the same
+//! identification, and for the rest Wireshark's rules decide, by acknowledgements and time. A packet may be sent again
+//! with its identification unchanged (RFC 1122 section 3.2.1.5): a copy comes within 100 ms. So does that of a SYN, whatever
+//! its identification. One byte into a closed window is a *zero-window probe*.
 //!
 //! [`Config::count_copies`] says whether copies count as packets and bytes.
 //!
@@ -85,6 +86,7 @@ mod key;
 mod parallel;
 mod parts;
 mod record;
+mod repeats;
 mod sequence;
 mod store;
 mod summarizer;

@@ -3,6 +3,7 @@
 use vxlan::TcpFlags;
 
 use crate::digest::{Digest, Tcp};
+use crate::repeats::SOON as SOON_NANOS;
 
 /// A TCP segment.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +70,9 @@ const DUPLICATES: u32 = 6;
 /// The largest step of IP identifications that counts as one sender's counter. Linux (`ip_select_ident_segs`) counts one a
 /// segment of a super-packet, of which 64 KiB hold 45 at the usual size; packets that were not captured leave gaps.
 const MAX_ID_STEP: u16 = 1024;
+
+/// How long after its packet a copy comes, in microseconds.
+const SOON: u32 = (SOON_NANOS / 1_000) as u32;
 
 /// Control flags that make a segment neither a keep-alive nor a probe.
 const CONTROL: u16 = TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST;
@@ -203,11 +207,18 @@ impl Direction {
 
     fn judge(&mut self, segment: &Segment, peer: &Self, reorder: u32) -> Verdict {
         let step = segment.ip_id.wrapping_sub(self.ip_id).cast_signed();
+        // files merged from several hosts' have times that go back
+        let since = segment.when.wrapping_sub(self.when).cast_signed().unsigned_abs();
+        // What is sent again may have the identification that it had (RFC 1122 section 3.2.1.5), but not so soon. With another TTL
+        // it is from another place, perhaps with another clock.
+        let is_late = since >= SOON && segment.ttl == self.ttl;
         if self.has(ID_STEPS) && !self.has(ID_BROKEN) && segment.ip_id != 0 {
             // The sender numbers its packets: what it sends again has a number of its own, what is late or captured
             // twice has an older one. This also tells the parts of a super-packet seen beside it.
             return if step > 0 {
                 self.ip_id = segment.ip_id;
+                Verdict::Retransmission
+            } else if is_late {
                 Verdict::Retransmission
             } else if self.has(HOLE) && step < 0 {
                 Verdict::OutOfOrder
@@ -216,7 +227,9 @@ impl Direction {
             };
         }
         let same_id = self.has(ID_KNOWN) && segment.ip_id != 0 && step == 0;
-        if segment.ttl != self.ttl || same_id {
+        // a SYN waits a second (RFC 6298 section 2); those of Linux that answer have identification 0
+        let is_syn = segment.flags.has(TcpFlags::SYN);
+        if segment.ttl != self.ttl || !is_late && (same_id || is_syn) {
             return Verdict::Copy;
         }
         // As Wireshark judges (packet-tcp.c, tcp_analyze_sequence_number): acknowledged already, or asked for by
@@ -333,6 +346,55 @@ mod tests {
         );
         let routed = Segment { ttl: 63, ..data(100, 0, 2) };
         assert_eq!(take_all(&[data(0, 0, 0), data(100, 0, 1), routed]), [Fresh, Fresh, Copy]);
+    }
+
+    #[test]
+    fn copies_come_soon() {
+        use Verdict::{Copy, Fresh, OutOfOrder, Retransmission};
+        let late = SOON + 1;
+        // sent again with its identification unchanged (RFC 1122 section 3.2.1.5), where others count up and where none do
+        assert_eq!(
+            take_all(&[data(0, 10, 0), data(100, 11, 1), data(100, 11, SOON), data(0, 10, late)]),
+            [Fresh, Fresh, Copy, Retransmission]
+        );
+        assert_eq!(
+            take_all(&[data(0, 10, 0), data(0, 10, 50), data(0, 10, late)]),
+            [Fresh, Copy, Retransmission]
+        );
+        // the one before was lost ahead of the capture point
+        let hole = [data(0, 10, 0), data(100, 11, 1), data(300, 13, 2)];
+        assert_eq!(
+            take_all(&[hole[0], hole[1], hole[2], data(200, 12, SOON)]),
+            [Fresh, Fresh, Fresh, OutOfOrder]
+        );
+        assert_eq!(
+            take_all(&[hole[0], hole[1], hole[2], data(200, 12, SOON + 2)]),
+            [Fresh, Fresh, Fresh, Retransmission]
+        );
+        // another host's, whose clock may be another
+        let routed = Segment { ttl: 63, ..data(100, 11, 9 * SOON) };
+        assert_eq!(take_all(&[data(0, 10, 0), data(100, 11, 1), routed]), [Fresh, Fresh, Copy]);
+        // times that go back
+        assert_eq!(take_all(&[data(0, 10, 50), data(0, 10, 10)]), [Fresh, Copy]);
+    }
+
+    #[test]
+    fn synchronised_again_is_not_seen_again() {
+        use Verdict::{Copy, Fresh, Retransmission};
+        let syn =
+            |flags, ip_id, when| Segment { len: 0, flags: TcpFlags(flags), ..data(0, ip_id, when) };
+        for flags in [TcpFlags::SYN, TcpFlags::SYN | TcpFlags::ACK] {
+            for ip_id in [0, 7] {
+                assert_eq!(
+                    take_all(&[
+                        syn(flags, ip_id, 0),
+                        syn(flags, ip_id, 40),
+                        syn(flags, ip_id, 1_000_000)
+                    ]),
+                    [Fresh, Copy, Retransmission]
+                );
+            }
+        }
     }
 
     #[test]

@@ -11,13 +11,17 @@ use crate::key::{Address, Key, KeyHasher, Kind, NO_VNI, wide};
 /// DNS, multicast DNS and LLMNR (IANA Service Name and Transport Protocol Port Number Registry).
 const DNS_PORTS: [u16; 3] = [53, 5353, 5355];
 
+/// What tells the point where packets are in a tunnel from that of the same interface where they are in none.
+const IN_TUNNEL: u32 = 1 << 31;
+
 /// When and where a packet was captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// Nanoseconds since the Unix epoch.
     pub time: i64,
     /// Capture interface: frames of one packet at two interfaces are copies. A cooked header's interface index is taken
-    /// into account besides.
+    /// into account besides, and whether the packet is in a tunnel: so a packet is also seen at two points where a file does not
+    /// name its interfaces.
     pub interface: u32,
     /// Length of the frame on the wire, in bytes.
     pub wire_len: u32,
@@ -127,6 +131,7 @@ impl Summarizer {
             carriage: Carriage::None,
         };
         if let Some(tunnel) = packet.tunnel {
+            context.point ^= IN_TUNNEL;
             self.carried(packet, tunnel, &mut context);
             if is_first_fragment(&packet.outer) {
                 // the lengths in the inner headers are those of the whole packet

@@ -89,6 +89,10 @@ impl FlowTable {
     /// entries are then loaded side by side. What comes is what [`FlowTable::add`] of each, in order, gives; which of them
     /// go a short way may change at any time. The same seed is needed as there.
     pub fn add_all(&mut self, summaries: &[Summary]) {
+        if !self.families.config.count_copies {
+            // what a packet is a copy of, no short way tells
+            return summaries.iter().for_each(|summary| self.families.add(summary, NONE));
+        }
         let mut slots = [NONE; BATCH];
         for batch in summaries.chunks(BATCH) {
             // What is not in the cache is loaded side by side in each of these loops, as nothing in the loop waits for it;

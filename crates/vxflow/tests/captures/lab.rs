@@ -284,6 +284,64 @@ fn a_packet_in_a_tunnel_and_in_none_is_one() {
     }
 }
 
+/// Files that do not name their devices, as those merged into a pcap file: all packets seem to be of one interface.
+#[test]
+fn copies_at_devices_without_names() {
+    let Some(folder) = files::folder() else { return };
+    let lab = folder.join("lab");
+    let merged = |scenario: &str, points: &[&str]| {
+        let mut frames: Vec<_> = points
+            .iter()
+            .flat_map(|point| files::frames(&lab.join(scenario).join(format!("{point}.pcap"))))
+            .collect();
+        frames.sort_by_key(|frame| frame.seen.time);
+        frames
+    };
+    let sum = |frames: &[files::OwnedFrame], config| {
+        files::table(frames, config).finish().fold([0; 5], |sum: [u64; 5], flow| {
+            let (there, back) = (flow.forward, flow.reverse);
+            let lost = u64::from(there.retransmits + back.retransmits);
+            let late = u64::from(there.out_of_order + back.out_of_order);
+            [
+                sum[0] + 1,
+                sum[1] + there.packets,
+                sum[2] + back.packets,
+                sum[3] + lost,
+                sum[4] + late,
+            ]
+        })
+    };
+    let whole = vxflow::Config::without_timeouts();
+    let once = vxflow::Config { count_copies: false, ..whole.clone() };
+    // truth.json: 30 connections; tshark: 6 packets of each end in each file
+    for points in [&["n1-eth0", "n1-flannel.1"], &["n1-eth0", "n2-eth0"]] {
+        let frames = merged("http", points);
+        assert_eq!(sum(&frames, once.clone()), [30, 180, 180, 0, 0], "{points:?}");
+        let [_, there, back, lost, late] = sum(&frames, whole.clone());
+        assert_eq!([there, back, lost, late], [360, 360, 0, 0], "{points:?}");
+    }
+    // a packet at each of four devices; and what the kernel's senders count is lost, once
+    let all = ["n1-veth", "n1-cni0", "n1-flannel.1", "n1-eth0"];
+    for (scenario, expected) in [("dns", [3, 75, 75, 0, 0]), ("udp-small", [105, 450, 50, 0, 0])] {
+        assert_eq!(sum(&merged(scenario, &all), once.clone()), expected, "{scenario}");
+    }
+    let lossy = merged("wire-loss", &all);
+    let alone = merged("wire-loss", &all[..1]);
+    assert_eq!(sum(&lossy, once.clone()), sum(&alone, once.clone()));
+    assert_eq!(sum(&alone, once.clone())[1..], sum(&alone, whole)[1..]);
+}
+
+/// The kernel's device `any` in the older format, that has no interface: three requests and three answers at four devices.
+#[test]
+fn a_ping_at_any_device_counts_once() {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/captures/ping-n1-any-sll1.pcap");
+    let config = vxflow::Config { count_copies: false, ..vxflow::Config::without_timeouts() };
+    let flows: Vec<_> = files::table(&files::frames(&path), config).finish().collect();
+    let counted = flows.iter().map(|flow| (flow.forward.packets, flow.reverse.packets));
+    assert_eq!(counted.collect::<Vec<_>>(), [(3, 3)]);
+}
+
 /// Equal addresses in two networks stay two flows, and packets in none belong to the first of them.
 #[test]
 fn networks_stay_apart() {
