@@ -1,5 +1,7 @@
 //! Which packets are wanted.
 
+use std::collections::BTreeSet;
+
 use podmap::{Kind, NodeId, Owner, PodId, PodMap};
 use vxcap::Frame;
 use vxcap::filter::pushdown::{self, Overlay, Prefix, Pushed};
@@ -275,19 +277,19 @@ fn pods(map: &PodMap, names: &[String]) -> Result<Vec<PodId>, Failure> {
     for name in names {
         let found = map.pods_named(name);
         if found.is_empty() {
-            let mut known: Vec<String> = map
+            // a pod has a row for each of its addresses
+            let known: BTreeSet<String> = map
                 .rows()
                 .filter(|row| row.kind == Kind::Pod)
                 .filter_map(|row| Some(format!("{}/{}", row.namespace?, row.name?)))
                 .collect();
-            known.dedup();
             return Err(Failure::usage(if known.is_empty() {
                 format!(
                     "--pod {name}: no pod is known: give a map with --map (kubectl get pods -A -o json)"
                 )
             } else {
                 let more = if known.len() > MOST_LISTED { " …" } else { "" };
-                known.truncate(MOST_LISTED);
+                let known: Vec<String> = known.into_iter().take(MOST_LISTED).collect();
                 format!(
                     "--pod {name}: no pod of that name has an address of its own in the map (one in its host's network is found by --node); it has {}{more}",
                     known.join(", ")

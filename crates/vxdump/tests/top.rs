@@ -201,7 +201,7 @@ fn pings_are_seen_at_both_sizes_while_it_is_resized() {
             ("r", "by retransmissions "),
             ("t", "by round-trip time "),
             ("a", "by name "),
-            ("a", "by name, least first "),
+            ("a", "by name, Z to A "),
             ("b", "by bytes/s "),
             ("Space", " PAUSED"),
             ("Space", "every 0.2 s"),

@@ -206,12 +206,22 @@ mod tests {
 
         /// A SYN of 74 bytes, of 10.244.1.5 to 10.244.2.7, from this port.
         fn syn(&mut self, port: u16, time: i64) {
+            self.syn_of(port, time, false);
+        }
+
+        /// The same, or the other way round.
+        fn syn_of(&mut self, port: u16, time: i64, is_turned: bool) {
             let mut frame = vxlan::example::SYN.to_vec();
             let plain = vxlan::decode(vxlan::example::SYN, LinkType::ETHERNET);
             let ip = frame.len() - plain.inner.bytes().len() + plain.inner.network_offset();
             self.id += 1;
             frame[ip + 4..ip + 6].copy_from_slice(&self.id.to_be_bytes());
             frame[ip + 20..ip + 22].copy_from_slice(&port.to_be_bytes());
+            if is_turned {
+                let addresses: [u8; 8] = frame[ip + 12..ip + 20].try_into().unwrap();
+                frame[ip + 12..ip + 16].copy_from_slice(&addresses[4..]);
+                frame[ip + 16..ip + 20].copy_from_slice(&addresses[..4]);
+            }
             let seen = Seen { time, interface: 0, wire_len: frame.len() as u32 };
             let mut batch = Vec::new();
             let packet = vxlan::decode(&frame, LinkType::ETHERNET);
@@ -244,6 +254,34 @@ mod tests {
         assert_eq!(rows[0].retransmits, 1);
         let rows = fed.pods(1);
         assert_eq!((rows[0].bytes, rows[0].packets, rows[0].total_packets), ([0, 0], 0, 5));
+    }
+
+    /// Whatever the order of the addresses, and whoever opens more later.
+    #[test]
+    fn a_pair_begins_with_who_opened_first_and_stays_so() {
+        for is_turned in [false, true] {
+            let mut fed = Fed::new();
+            let time = now();
+            let mut ends = ["10.244.1.5", "10.244.2.7"];
+            if is_turned {
+                ends.reverse();
+            }
+            fed.syn_of(1000, time, is_turned);
+            fed.syn_of(2000, time + 1, !is_turned);
+            fed.syn_of(2001, time + 2, !is_turned);
+            fed.syn_of(2002, time + 3, !is_turned);
+            let rows = fed.pods(1);
+            assert_eq!((rows.len(), &rows[0].ends), (1, &ends.map(str::to_owned)));
+            assert_eq!(rows[0].bytes, [74, 3 * 74]);
+            // a packet that comes late changes nothing any more
+            fed.syn_of(3000, time - SECOND, !is_turned);
+            assert_eq!(fed.pods(1)[0].ends, ends);
+            // nor does the end of the first flow
+            for n in 0..9 {
+                fed.syn_of(4000 + n, time + SECOND, !is_turned);
+            }
+            assert_eq!(fed.pods(1)[0].ends, ends);
+        }
     }
 
     #[test]

@@ -38,6 +38,10 @@ impl Totals {
 /// A pair, from one look to the next.
 #[derive(Clone, Copy, Debug, Default)]
 struct Pair {
+    /// When the first flow that its first end opened began, and of its second end.
+    opened: [Option<i64>; 2],
+    /// Its second end stands first on the screen, as it opened the first flow. Once shown, this stays.
+    is_turned: Option<bool>,
     /// Flows that it has now.
     flows: u64,
     /// What its flows that are over came to.
@@ -54,10 +58,29 @@ struct Pair {
     quiet: Duration,
 }
 
+impl Pair {
+    /// The sum is of its flows too: who opened the first?
+    fn opened_by(&mut self, sum: &Sum) {
+        for (first, (count, time)) in self.opened.iter_mut().zip(sum.opened) {
+            if count > 0 {
+                *first = Some(first.map_or(time, |first| first.min(time)));
+            }
+        }
+    }
+
+    /// Did its second end open the first flow, as far as was known when it was first asked? So rows do not turn round while
+    /// somebody looks at them.
+    fn is_turned(&mut self) -> bool {
+        let [first, second] = self.opened;
+        let by_second = second.is_some_and(|second| first.is_none_or(|first| second < first));
+        *self.is_turned.get_or_insert(by_second)
+    }
+}
+
 /// A pair as it is shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Row {
-    /// The two ends' names.
+    /// The two ends' names, of the one first that opened the first flow.
     pub(super) ends: [String; 2],
     /// Bytes a second that each end sent.
     pub(super) bytes: [u64; 2],
@@ -97,6 +120,7 @@ impl Rates {
             let pair = self.pairs.entry(ends.clone()).or_default();
             pair.over = pair.over.zip(Totals::of(sum), u64::saturating_add);
             pair.over_rtt = together(pair.over_rtt, sum.rtt);
+            pair.opened_by(sum);
         }
         for pair in self.pairs.values_mut() {
             pair.before = pair.total;
@@ -120,6 +144,7 @@ impl Rates {
         for (ends, sum) in live.rows() {
             let pair = self.pairs.entry(ends.clone()).or_default();
             pair.flows = sum.flows;
+            pair.opened_by(sum);
             pair.total = pair.over.zip(Totals::of(sum), u64::saturating_add);
             pair.rtt = together(pair.over_rtt, sum.rtt);
         }
@@ -140,9 +165,14 @@ impl Rates {
             |n: u64| u64::try_from(u128::from(n) * 1_000_000_000 / nanos).unwrap_or(u64::MAX);
         let row = |(ends, pair): (&[End; 2], &mut Pair)| {
             let fresh = std::mem::take(&mut pair.fresh);
+            let (mut ends, mut bytes) = (ends.each_ref(), fresh.bytes.map(per_second));
+            if pair.is_turned() {
+                ends.swap(0, 1);
+                bytes.swap(0, 1);
+            }
             Row {
-                ends: [ends[0].label().into_owned(), ends[1].label().into_owned()],
-                bytes: fresh.bytes.map(per_second),
+                ends: ends.map(|end| end.label().into_owned()),
+                bytes,
                 packets: per_second(fresh.packets[0].saturating_add(fresh.packets[1])),
                 retransmits: pair.total.retransmits,
                 rtt: pair.rtt.mean(),

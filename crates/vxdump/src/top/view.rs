@@ -231,7 +231,11 @@ fn draw_title(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         Order::Rtt => "round-trip time",
         Order::Name => "name",
     };
-    let turned = if state.reversed { ", least first" } else { "" };
+    let turned = match (state.reversed, state.order) {
+        (false, _) => "",
+        (true, Order::Name) => ", Z to A",
+        (true, _) => ", least first",
+    };
     let mut text = Text::new(area, buffer);
     text.put("vxdump top ", BOLD).put(&state.devices, theme.name);
     text.put(&format!("  {} by {by}{turned}", state.group.name()), PLAIN);
@@ -328,7 +332,9 @@ fn draw_head(state: &State, columns: &[Column], line: Rect, buffer: &mut Buffer)
         Group::Vnis => ["VNI", ""],
         Group::Services => ["CLIENT", "SERVICE"],
     };
-    let sorted = if state.reversed { "▲" } else { "▼" };
+    // upwards: what is least stands first, and of names A
+    let is_rising = state.reversed != (state.order == Order::Name);
+    let sorted = if is_rising { "▲" } else { "▼" };
     for (area, head) in name_areas(state.group, columns, line).into_iter().zip(heads) {
         let mark = if state.order == Order::Name { sorted } else { "" };
         Text::new(area, buffer).put(head, HEAD).put(mark, HEAD);
@@ -543,6 +549,24 @@ mod tests {
         assert_screen(&state, 80, 24, "networks-80x24.txt");
         state.apply(Action::Group(Group::Nodes));
         assert_screen(&state, 40, 12, "no-nodes-40x12.txt");
+    }
+
+    #[test]
+    fn marks_and_words_tell_which_way_rows_are_sorted() {
+        let mut state = state();
+        let mut seen = |order| {
+            state.apply(Action::Sort(order));
+            let screen = lines(&state, 80, 8);
+            let (title, head) = (&screen[0], &screen[1]);
+            let title = title.split(" by ").nth(1).unwrap_or_default();
+            let title = title.split("  ").next().unwrap_or_default();
+            let mark = head.chars().find(|character| "▲▼".contains(*character));
+            (title.to_owned(), mark)
+        };
+        assert_eq!(seen(Order::Name), ("name".to_owned(), Some('▲')));
+        assert_eq!(seen(Order::Name), ("name, Z to A".to_owned(), Some('▼')));
+        assert_eq!(seen(Order::Rtt), ("round-trip time".to_owned(), Some('▼')));
+        assert_eq!(seen(Order::Rtt), ("round-trip time, least first".to_owned(), Some('▲')));
     }
 
     #[test]
