@@ -29,6 +29,7 @@ const PART_BYTES: usize = 256 << 10;
 pub struct Flows {
     tables: Vec<FlowTable>,
     not_ip: u64,
+    cut: u64,
     tunnel_fragments: u64,
 }
 
@@ -40,11 +41,12 @@ impl Flows {
 
     /// What was counted.
     pub fn counts(&self) -> TableCounts {
-        let Self { not_ip, tunnel_fragments, .. } = *self;
-        let empty = TableCounts { not_ip, tunnel_fragments, ..TableCounts::default() };
+        let Self { not_ip, cut, tunnel_fragments, .. } = *self;
+        let empty = TableCounts { not_ip, cut, tunnel_fragments, ..TableCounts::default() };
         self.tables.iter().map(FlowTable::counts).fold(empty, |sum, counts| TableCounts {
             packets: sum.packets + counts.packets,
             not_ip: sum.not_ip + counts.not_ip,
+            cut: sum.cut + counts.cut,
             tunnel_fragments: sum.tunnel_fragments,
             flows: sum.flows + counts.flows,
             evicted: sum.evicted + counts.evicted,
@@ -113,7 +115,7 @@ where
         sorter.settle(&mut tables);
         sorter.tunnel_fragments
     });
-    let flows = Flows { tables, not_ip: state.not_ip, tunnel_fragments };
+    let flows = Flows { tables, not_ip: state.not_ip, cut: state.cut, tunnel_fragments };
     (flows, state.error.map_or(Ok(()), |(_, error)| Err(error)))
 }
 
@@ -152,6 +154,7 @@ struct State<E> {
     /// bytes of the largest part
     largest: Option<usize>,
     not_ip: u64,
+    cut: u64,
     /// the part in which it came up
     error: Option<(u64, E)>,
     /// a thread has panicked
@@ -190,6 +193,7 @@ impl<E> State<E> {
             spare: Vec::new(),
             largest: None,
             not_ip: 0,
+            cut: 0,
             error: None,
             aborted: false,
         }
@@ -330,6 +334,7 @@ impl<R, D, N, E> Work<R, D, N, E> {
                 }
                 Task::Stop => {
                     state.not_ip += feeder.summarizer.not_ip();
+                    state.cut += feeder.summarizer.cut();
                     // that all is counted is also found out without a task
                     self.news.notify_all();
                     return;

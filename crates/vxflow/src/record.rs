@@ -151,6 +151,9 @@ pub struct TableCounts {
     pub packets: u64,
     /// Frames without an IP packet that could be decoded, as ARP.
     pub not_ip: u64,
+    /// Frames of which too little was captured to tell their flow and its health: their headers are cut. They are in no flow if
+    /// the IP header is, or else in one without ports, or in that of the tunnel.
+    pub cut: u64,
     /// Later fragments of outer packets: their first fragment has the inner headers and stands for the whole packet.
     pub tunnel_fragments: u64,
     /// Flows that were begun.

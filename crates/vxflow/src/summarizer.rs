@@ -1,7 +1,8 @@
 //! From a decoded packet to its digest.
 
 use vxlan::{
-    Decoder, Fragment, Headers, IcmpHeader, Icmpv6Header, IpProtocol, LinkType, Packet, Tunnel, Vni,
+    Cause, Decoder, Fragment, Headers, IcmpHeader, Icmpv6Header, IpProtocol, Layer, Limit,
+    LinkType, Packet, Stop, TcpHeader, Tunnel, Vni,
 };
 
 use crate::config::Config;
@@ -36,6 +37,7 @@ pub struct Summarizer {
     decoder: Decoder,
     hasher: KeyHasher,
     not_ip: u64,
+    cut: u64,
 }
 
 /// What all of one packet's digests share.
@@ -62,18 +64,24 @@ impl Summarizer {
     /// A summarizer with a random seed.
     pub fn new(config: &Config) -> Self {
         let hasher = KeyHasher::new(!config.count_copies);
-        Self { decoder: config.decoder.clone(), hasher, not_ip: 0 }
+        Self { decoder: config.decoder.clone(), hasher, not_ip: 0, cut: 0 }
     }
 
-    /// Frames so far without an IP packet that could be decoded.
+    /// Frames so far without an IP packet that could be decoded, but for those that were [cut](Self::cut).
     pub const fn not_ip(&self) -> u64 {
         self.not_ip
+    }
+
+    /// Frames so far of which the capture did not keep all headers up to the innermost ports: see
+    /// [`TableCounts::cut`](crate::TableCounts::cut).
+    pub const fn cut(&self) -> u64 {
+        self.cut
     }
 
     /// One with the same seed that has counted nothing.
     #[must_use]
     pub fn fresh(&self) -> Self {
-        Self { not_ip: 0, ..self.clone() }
+        Self { not_ip: 0, cut: 0, ..self.clone() }
     }
 
     pub(crate) const fn hasher(&self) -> &KeyHasher {
@@ -113,6 +121,12 @@ impl Summarizer {
     /// outer packet whose later fragments are to be known.
     #[inline]
     pub fn summarize(&mut self, packet: &Packet<'_>, seen: Seen, out: impl FnMut(Summary)) {
+        if packet.stop().is_some_and(is_cut) {
+            self.cut += 1;
+            if packet.inner.protocol().is_none() {
+                return;
+            }
+        }
         self.summarize_inline(packet, seen, out);
     }
 
@@ -265,7 +279,7 @@ impl Summarizer {
             let transport = Transport::Tcp(Tcp {
                 seq: tcp.sequence(),
                 ack: tcp.acknowledgement(),
-                len: headers.payload_wire_len(),
+                len: segment_len(headers, tcp),
                 window: tcp.window(),
                 flags: tcp.flags().0,
             });
@@ -275,6 +289,22 @@ impl Summarizer {
             out(digest(transport(headers, network.protocol)));
         }
     }
+}
+
+/// Bytes of payload on the wire.
+#[inline(always)]
+#[allow(clippy::inline_always)] // as `summarize_inline`
+fn segment_len(headers: &Headers<'_>, tcp: TcpHeader<'_>) -> u32 {
+    match headers.stop() {
+        None => headers.payload_wire_len(),
+        // options that were not captured are no payload
+        Some(_) => headers.transport_wire_len().saturating_sub(tcp.header_len() as u32),
+    }
+}
+
+/// Did the capture keep too little of a frame? (Not where what is missing has no ports.)
+fn is_cut(stop: Stop) -> bool {
+    stop.cause == Cause::Truncated && stop.limit == Limit::Snaplen && stop.layer != Layer::Arp
 }
 
 /// Do fragments follow? (The fields that tell are looked at one by one only where one is set.)

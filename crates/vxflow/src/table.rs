@@ -162,7 +162,8 @@ impl FlowTable {
 
     /// What was counted so far: not yet the fragments that wait for their first one (see [`FlowTable::settle`]).
     pub const fn counts(&self) -> TableCounts {
-        TableCounts { not_ip: self.summarizer.not_ip(), ..self.families.counts }
+        let (not_ip, cut) = (self.summarizer.not_ip(), self.summarizer.cut());
+        TableCounts { not_ip, cut, ..self.families.counts }
     }
 
     /// Bytes on the heap: room for flows and their index, fragments, records not yet taken.

@@ -105,7 +105,7 @@ impl Job<'_> {
         let Batch { mut table, summarizer, .. } = batch;
         table.settle();
         counted.counts = table.counts();
-        counted.counts.not_ip = summarizer.not_ip();
+        (counted.counts.not_ip, counted.counts.cut) = (summarizer.not_ip(), summarizer.cut());
         table.finish().try_for_each(&mut *ended)?;
         Ok(counted)
     }

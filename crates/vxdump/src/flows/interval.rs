@@ -66,6 +66,7 @@ impl Interval {
         let mut since = *counts;
         since.packets = counts.packets.saturating_sub(before.packets);
         since.not_ip = counts.not_ip.saturating_sub(before.not_ip);
+        since.cut = counts.cut.saturating_sub(before.cut);
         since.tunnel_fragments = counts.tunnel_fragments.saturating_sub(before.tunnel_fragments);
         since.flows = counts.flows.saturating_sub(before.flows);
         since.evicted = counts.evicted.saturating_sub(before.evicted);

@@ -14,7 +14,7 @@ use super::print::{Form, Printer};
 use super::prometheus::{Drops, Metrics};
 use super::row::columns;
 use super::sums::By;
-use super::{Collected, SECOND, config, tell_evicted, tell_exported};
+use super::{Collected, SECOND, config, tell_cut, tell_evicted, tell_exported};
 use crate::following::Following;
 use crate::live::open::{Opened, Plan, give_up_rights};
 use crate::live::{BATCH, Told, WAIT, now};
@@ -88,6 +88,7 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     told.statistics(&taps.statistics(), selected);
     let lost = told.result(&taps);
     tell_evicted(&counts, terminal);
+    tell_cut(&counts, args.input.snaplen, terminal);
     tell_exported(ipfix, terminal);
     rest?;
     lost

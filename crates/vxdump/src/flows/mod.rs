@@ -86,6 +86,7 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     if !is_table {
         tell_evicted(&counts, terminal);
     }
+    tell_cut(&counts, args.input.snaplen, terminal);
     tell_exported(ipfix, terminal);
     match damage.as_slice() {
         [] => Ok(()),
@@ -218,6 +219,9 @@ fn tail(flows: u64, counts: &TableCounts) -> String {
     if counts.not_ip > 0 {
         let _ = write!(text, "; {} frame{} without IP", counts.not_ip, plural(counts.not_ip));
     }
+    if counts.cut > 0 {
+        let _ = write!(text, "; {} frame{} cut in the headers", counts.cut, plural(counts.cut));
+    }
     if counts.tunnel_fragments > 0 {
         let number = counts.tunnel_fragments;
         let _ = write!(text, "; {number} later fragment{} of tunnel packets", plural(number));
@@ -234,6 +238,20 @@ fn evicted(counts: &TableCounts) -> String {
         "{} flows were pushed out and may be told in pieces: --max-flows was reached",
         counts.evicted
     )
+}
+
+/// Says that frames were captured too short, and what helps.
+fn tell_cut(counts: &TableCounts, snaplen: Option<u32>, terminal: &mut Terminal) {
+    let (number, s) = match counts.cut {
+        0 => return,
+        1 => (1, " was"),
+        more => (more, "s were"),
+    };
+    let more = if snaplen.is_some() { "give a larger -s, or none, or c" } else { "c" };
+    terminal.tell(format_args!(
+        "warning: {number} frame{s} cut in the headers, and may be in no flow, or in one without ports: {more}apture with a larger \
+         snapshot length (-s)"
+    ));
 }
 
 /// What a table's last line says, for formats without one.

@@ -143,6 +143,7 @@ fn write_capture(text: &mut String, table: &FlowTable, drops: Drops, selected: u
         ("flows_active", "gauge", "Flows in the table.", table.len() as u64),
         ("flows_evicted_total", "counter", "Flows pushed out of a full table.", counts.evicted),
         ("frames_without_ip_total", "counter", "Frames without an IP packet.", counts.not_ip),
+        ("frames_cut_total", "counter", "Frames cut in their headers (-s).", counts.cut),
         ("capture_selected_packets_total", "counter", "Packets that were selected.", selected),
         (
             "capture_packets_total",

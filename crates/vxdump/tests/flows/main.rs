@@ -48,3 +48,23 @@ fn pipes_and_several_threads() {
         }
     }
 }
+
+/// Frames that were cut too short are pointed out, in every format.
+#[test]
+fn cut_frames_are_pointed_out() {
+    let path = program::bundled("http-n1-eth0.pcap");
+    let name = path.to_str().expect("a name in UTF-8");
+    for format in ["text", "json", "csv"] {
+        for threads in ["1", "2"] {
+            let arguments = ["-r", name, "--format", format, "--threads", threads];
+            let whole = program::run(&arguments);
+            assert_eq!(String::from_utf8_lossy(&whole.stderr), "", "{format}");
+            let cut = program::run(&[&arguments[..], &["-s", "80"]].concat());
+            let said = String::from_utf8_lossy(&cut.stderr);
+            let frames = said.contains("360 frames were cut in the headers");
+            assert!(frames && said.contains("larger -s"), "{format}: {said}");
+            let table = String::from_utf8_lossy(&cut.stdout);
+            assert!(format != "text" || !table.contains("without IP"), "{table}");
+        }
+    }
+}

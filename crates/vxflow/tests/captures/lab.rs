@@ -331,6 +331,35 @@ fn copies_at_devices_without_names() {
     assert_eq!(sum(&alone, once.clone())[1..], sum(&alone, whole)[1..]);
 }
 
+/// Frames of which the capture kept too little are told apart from those without IP, and make no health worse.
+#[test]
+fn cut_frames_are_told() {
+    let Some(folder) = files::folder() else { return };
+    let frames = files::frames(&folder.join("lab/http/n1-eth0.pcap"));
+    let cut = |len: usize| {
+        let shorter: Vec<_> = frames
+            .iter()
+            .map(|frame| files::OwnedFrame {
+                data: frame.data[..len.min(frame.data.len())].to_vec(),
+                ..*frame
+            })
+            .collect();
+        let table = files::table(&shorter, vxflow::Config::without_timeouts());
+        let counts = table.counts();
+        let lost = table.finish().map(|flow| flow.forward.retransmits + flow.reverse.retransmits);
+        (counts.cut, counts.not_ip, counts.packets, lost.sum::<u32>())
+    };
+    // each frame: 50 bytes to the inner Ethernet header, 14 and 20 to TCP's, which has 32 or, with the SYN, 40
+    assert_eq!(cut(65535), (0, 0, 360, 0));
+    assert_eq!(cut(124), (0, 0, 360, 0));
+    assert_eq!(cut(123), (60, 0, 360, 0));
+    assert_eq!(cut(105), (360, 0, 360, 0));
+    assert_eq!(cut(90), (360, 0, 360, 0));
+    for len in [80, 60, 30, 20, 0] {
+        assert_eq!(cut(len), (360, 0, 0, 0), "{len}");
+    }
+}
+
 /// The kernel's device `any` in the older format, that has no interface: three requests and three answers at four devices.
 #[test]
 fn a_ping_at_any_device_counts_once() {
