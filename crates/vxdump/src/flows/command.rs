@@ -48,7 +48,8 @@ pub(crate) struct ShowArgs {
     #[arg(long, value_enum)]
     pub(crate) sort: Option<Sort>,
 
-    /// Only flows in these states, also in sums; exports have all. The states are Zeek's.
+    /// Only flows in these states, also in sums; exports have all. The states are Zeek's, of TCP and UDP: all others, pings
+    /// too, are OTH, answered or not. What was not answered comes first with --sort failed, pings too.
     #[arg(long, value_enum, value_delimiter = ',', ignore_case = true, value_name = "STATE,…")]
     pub(crate) state: Vec<State>,
 
@@ -100,7 +101,10 @@ pub(crate) struct LimitArgs {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) active_timeout: Option<u32>,
 
-    /// Count each packet once, though it was captured at several devices, in a tunnel and in none.
+    /// Count each packet once, though it was captured at several devices, in a tunnel and in none; also where the file does
+    /// not name them (there not fragments, nor IPv6 and UDP that nothing tells apart). Where kube-proxy puts a pod's address in the
+    /// place of a service's, the packets on both sides are two flows: of a connection to a service name a device of one side, the
+    /// pod's, or eth0 or flannel.1.
     #[arg(long)]
     pub(crate) once: bool,
 

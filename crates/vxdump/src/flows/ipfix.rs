@@ -3,6 +3,7 @@
 //! Each direction of a flow is a record of its own, which every collector understands (RFC 5103 section 1). The information
 //! elements are those of IANA's registry "IP Flow Information Export (IPFIX) Entities".
 
+use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -32,6 +33,8 @@ const ETHERNET: u64 = 14;
 /// From the end of one message to that of the next, at least, where nothing is lost by waiting: a collector's buffer holds some
 /// hundred messages (`net.core.rmem_default`), which a burst of more would overrun.
 const STEP: Duration = Duration::from_micros(500);
+/// For so long word is waited for that the last message found nobody.
+const WORD: Duration = Duration::from_millis(100);
 /// So many messages may make up for a pause.
 const BURST: u32 = 16;
 
@@ -96,8 +99,10 @@ pub(super) struct Exporter {
     pub(super) patience: Duration,
     /// when the last message was to be sent
     due: Option<Instant>,
-    /// Messages that could not be sent.
+    /// Messages that could not be sent, or found nobody.
     lost: u64,
+    /// why the last of them was lost
+    why: Option<io::Error>,
 }
 
 impl Exporter {
@@ -127,6 +132,7 @@ impl Exporter {
             patience: Duration::ZERO,
             due: None,
             lost: 0,
+            why: None,
         })
     }
 
@@ -162,8 +168,9 @@ impl Exporter {
         self.wait();
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         // a collector that is not there, or is slow, stops nothing
-        if self.socket.send(self.message.finish(now.as_secs() as u32)).is_err() {
+        if let Err(error) = self.socket.send(self.message.finish(now.as_secs() as u32)) {
             self.lost += 1;
+            self.why = Some(error);
         }
         self.since_templates += 1;
         self.message.clear();
@@ -183,10 +190,30 @@ impl Exporter {
         self.patience = self.patience.saturating_sub(wait);
     }
 
+    /// Sends what is waiting, as the last message, and waits a moment for word that nobody takes it: an ICMP error, which the
+    /// socket has as the error of its next call (RFC 1122 section 4.1.3.3). Collectors answer nothing.
+    pub(super) fn end(&mut self) {
+        self.send();
+        // without a message there is no error; and where the last could not be sent, enough is known
+        if self.templates.is_none() || self.why.is_some() {
+            return;
+        }
+        let told =
+            self.socket.set_read_timeout(Some(WORD)).and_then(|()| self.socket.recv(&mut [0]));
+        if let Err(error) = told
+            && error.kind() == io::ErrorKind::ConnectionRefused
+        {
+            self.lost += 1;
+            self.why = Some(error);
+        }
+    }
+
     /// What to tell of messages that could not be sent.
     pub(super) fn complaint(&self) -> Option<String> {
-        let Self { lost, to, .. } = self;
-        (*lost > 0).then(|| format!("{lost} IPFIX messages could not be sent to {to}"))
+        let Self { lost, to, why, .. } = self;
+        let s = if *lost == 1 { "" } else { "s" };
+        let why = why.as_ref()?;
+        Some(format!("{lost} IPFIX message{s} could not be sent to {to}: {why}"))
     }
 }
 

@@ -102,7 +102,7 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
 /// Sends the last of the flows, and says what a collector did not get.
 fn tell_exported(ipfix: Option<Exporter>, terminal: &mut Terminal) {
     if let Some(mut ipfix) = ipfix {
-        ipfix.send();
+        ipfix.end();
         if let Some(complaint) = ipfix.complaint() {
             terminal.tell(format_args!("warning: {complaint}"));
         }

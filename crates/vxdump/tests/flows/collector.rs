@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::program::{bundled, flows, tool};
+use crate::program::{bundled, flows, run, tool};
 
 /// A folder of this test.
 fn folder(name: &str) -> PathBuf {
@@ -96,6 +96,22 @@ fn exported(capture: &Path, arguments: &[&str], file: &Path) -> Vec<Value> {
     }
     fs::write(file, capture_of(&datagrams)).expect("written");
     flows
+}
+
+/// A port where nobody listens is told of, also where one message holds all flows; what was read is printed.
+#[test]
+fn nobody_there_is_told() {
+    let free = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    let to = free.expect("a port").to_string();
+    for capture in ["ping-n1-eth0.pcap", "http-n1-eth0.pcap"] {
+        let path = bundled(capture);
+        let name = path.to_str().expect("a name in UTF-8");
+        let output = run(&["-r", name, "--format", "json", "--ipfix", &to]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let expected = format!("could not be sent to {to}: Connection refused");
+        assert!(said.contains(&expected), "{capture}: {said}");
+        assert!(output.status.success() && !output.stdout.is_empty(), "{capture}");
+    }
 }
 
 #[test]
