@@ -35,7 +35,7 @@ pub(crate) struct FlowsCommand {
 #[command(next_help_heading = "Output")]
 pub(crate) struct ShowArgs {
     /// How to print: a table (on a terminal fitted to it, with numbers in few digits), a JSON object or a CSV row a flow, or a Parquet file. Live, all but the table have each
-    /// flow as it ends.
+    /// flow as it ends: TCP 10 seconds after it was closed or reset, the rest after --idle-timeout.
     #[arg(long, value_enum, default_value_t = FlowFormat::Text)]
     pub(crate) format: FlowFormat,
 
