@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use libc::{SOL_PACKET, SOL_SOCKET, c_int};
 use vxlan::LinkType;
@@ -163,18 +163,14 @@ impl Ring {
 
     /// Goes on to the next block; `false` where there is none, having waited once, if that may be.
     fn next_block(&mut self, wait: Duration, may_wait: &mut bool) -> Result<bool, Error> {
+        self.blocks.give_back();
         loop {
-            self.blocks.give_back();
-            if self.blocks.hold() {
+            if self.blocks.hold() || self.loss.is_some() && self.hold_last() {
                 let first = packets_of_block(self.blocks.bytes());
                 (self.left, self.next) = first.ok_or_else(|| self.damaged())?;
                 return Ok(true);
             } else if let Some(loss) = self.loss {
-                // the last block comes within its time; POLLERR is over
-                self.wait(self.last_block())?;
-                if !self.blocks.hold() {
-                    return Err(self.lost(loss));
-                }
+                return Err(self.lost(loss));
             } else if *may_wait {
                 *may_wait = false;
                 self.wait(wait)?;
@@ -183,6 +179,20 @@ impl Ring {
                 return Ok(false);
             }
         }
+    }
+
+    /// Waits for the block that was not full when the device went away, if there is one: the kernel hands it over within its time.
+    /// (Not by poll(2), which may tell of the device's end again.)
+    #[cold]
+    fn hold_last(&mut self) -> bool {
+        let deadline = Instant::now() + self.last_block();
+        while self.blocks.is_begun() && Instant::now() < deadline {
+            if self.blocks.hold() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.blocks.hold()
     }
 
     /// Goes over one packet; `None` where it is not wanted.
