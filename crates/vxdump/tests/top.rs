@@ -232,7 +232,7 @@ fn signals_leave_the_terminal_as_it_was() {
         return;
     }
     let (lab, tmux) = (Lab::up(), Tmux::new(80, 24));
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT", "QUIT"] {
         let (status, screen) = tmux.run(&top(&lab), || {
             tmux.wait("the view", |screen| screen.contains("q quit"));
             output("kill", &["-s", signal, &child(&tmux.shows("#{pane_pid}"))]);

@@ -28,6 +28,9 @@ const CORE: &[&[&str]] = &[
     &["rejected"],
     &["resets"],
 ];
+/// Names and addresses of the two ends are what tells rows apart: they are cut, down to [`LEAST`], only where beside them there
+/// would be no room for these and what the rows are sorted by.
+const BESIDE_ENDS: &[&str] = &["bytes", "state", "flows", "unanswered", "rejected", "resets"];
 /// Of flows these are none of those: what they tell is in the addresses too.
 const NOT_OF_FLOWS: &[&str] = &["src_name", "src_node", "vtep_src", "vni"];
 /// The other columns, in the order in which they are given room.
@@ -92,6 +95,9 @@ pub(super) enum Form {
     Whole,
     /// An address, with the second value as its port.
     End,
+    /// The name that the map has for an address, or else the address, with the second value as its port; of pods with their
+    /// node, or without.
+    NamedEnd { with_node: bool },
     /// A number, in few digits.
     Count,
     /// Numbers of both ends.
@@ -114,8 +120,10 @@ pub(super) struct Shown {
     pub(super) width: usize,
     /// Numbers stand at the right.
     pub(super) is_right: bool,
-    /// Some row has something else than nothing or zero here.
+    /// Some row has something else than nothing or zero here; of ends with names, a name.
     pub(super) says: bool,
+    /// What all its values begin with, where they are texts.
+    pub(super) common: Option<String>,
 }
 
 impl Shown {
@@ -126,12 +134,12 @@ impl Shown {
         at: (usize, Option<usize>),
     ) -> Self {
         let width = title.chars().count();
-        Self { name, title, form, at, width, is_right: false, says: false }
+        Self { name, title, form, at, width, is_right: false, says: false, common: None }
     }
 
     /// Can its values be cut?
-    fn is_text(&self) -> bool {
-        self.form == Form::End
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self.form, Form::End | Form::NamedEnd { .. })
             || self.name.ends_with("_name")
             || self.name.ends_with("_node")
             || self.name.starts_with("vtep_")
@@ -176,6 +184,41 @@ pub(super) fn on_terminal(columns: &[&'static str]) -> Vec<Shown> {
     columns.iter().enumerate().filter_map(of).collect()
 }
 
+/// The columns with the names of the ends in place of their addresses.
+pub(super) fn with_named_ends(columns: &[&'static str], with_node: bool) -> Vec<Shown> {
+    let mut shown = on_terminal(columns);
+    shown.retain(|column| match column.name {
+        "src_name" | "dst_name" => false,
+        "src_node" | "dst_node" => !with_node,
+        _ => true,
+    });
+    for column in shown.iter_mut().filter(|column| column.form == Form::End) {
+        column.form = Form::NamedEnd { with_node };
+    }
+    shown
+}
+
+/// Are the ends whole, and is what [`CORE`] tells of flows beside them?
+pub(super) fn has_core(wanted: &[Shown], fitted: &[Shown]) -> bool {
+    let is_core = |column: &Shown| {
+        CORE.iter().any(|group| group.contains(&column.name) && !NOT_OF_FLOWS.contains(&group[0]))
+    };
+    wanted
+        .iter()
+        .zip(fitted)
+        .all(|(wanted, fitted)| !is_core(wanted) || fitted.width == wanted.width)
+}
+
+/// Was there room for addresses, but not for the whole names beside them? `wanted`: the columns before they were fitted.
+pub(super) fn lacks_names(wanted: &[Shown], fitted: &[Shown]) -> bool {
+    let is_name = |column: &Shown| matches!(column.name, "src_name" | "dst_name") && column.says;
+    wanted.iter().any(|column| column.form == Form::End)
+        && wanted
+            .iter()
+            .zip(fitted)
+            .any(|(wanted, fitted)| is_name(wanted) && fitted.width < wanted.width)
+}
+
 /// Takes columns in the order of their importance while there is room; at least one.
 pub(super) fn fit(shown: &mut [Shown], frame: Frame) {
     let wanted: Vec<usize> = shown.iter().map(|column| column.width).collect();
@@ -185,6 +228,7 @@ pub(super) fn fit(shown: &mut [Shown], frame: Frame) {
     // what rows are sorted by comes right behind the ends
     let key = places(sorted_by(frame.sort), shown);
     core.insert(core.len().min(1), key);
+    let ends_most = most_of_ends(shown, &core, frame.width + GAP);
 
     let mut widths = vec![0; shown.len()];
     let mut room = frame.width + GAP;
@@ -204,8 +248,8 @@ pub(super) fn fit(shown: &mut [Shown], frame: Frame) {
             taken.extend(new.into_iter().filter(|&at| widths[at] > 0));
         }
     };
-    for group in &core {
-        take(group, LEAST, &mut widths, &mut room);
+    for (at, group) in core.iter().enumerate() {
+        take(group, if at == 0 { ends_most } else { LEAST }, &mut widths, &mut room);
     }
     grow(&mut widths, &mut room, |at| most(at, ENOUGH));
     for group in &further {
@@ -215,6 +259,19 @@ pub(super) fn fit(shown: &mut [Shown], frame: Frame) {
     for (column, width) in shown.iter_mut().zip(widths) {
         column.width = width;
     }
+}
+
+/// How many characters each of the two ends may have at first, so that there is room for [`BESIDE_ENDS`] and what rows are sorted
+/// by; as many as it needs, if it can be.
+fn most_of_ends(shown: &[Shown], core: &[Vec<usize>], room: usize) -> usize {
+    let [ends, key, others @ ..] = core else { return LEAST };
+    let is_beside = |at: &&usize| BESIDE_ENDS.contains(&shown[**at].name) && !key.contains(*at);
+    let beside = key.iter().chain(others.iter().flatten().filter(is_beside));
+    let beside: usize = beside.map(|&at| shown[at].width + GAP).sum();
+    let needed = |most: usize| -> usize {
+        ends.iter().map(|&at| shown[at].width.min(most) + GAP).sum::<usize>() + beside
+    };
+    (LEAST..=room).rev().find(|&most| needed(most) <= room).unwrap_or(LEAST)
 }
 
 /// Gives what room is left to the columns that were cut, evenly, each up to what it is to have.
@@ -251,6 +308,14 @@ fn by_importance(shown: &[Shown]) -> (Vec<Vec<usize>>, Vec<Vec<usize>>) {
     let stays = |group: &Vec<usize>| Some(group) == ends.as_ref() || !says_nothing(group, LEFT_OUT);
     core.retain(stays);
     further.retain(stays);
+    // names in place of addresses may be without their nodes
+    if shown.iter().any(|column| column.form == (Form::NamedEnd { with_node: false })) {
+        let nodes = places(&["src_node", "dst_node"], shown);
+        if let Some(at) = further.iter().position(|group| *group == nodes) {
+            let nodes = further.remove(at);
+            further.insert(further.len().min(1), nodes);
+        }
+    }
     further.extend(core.extract_if(.., |group| says_nothing(group, LAST)));
     (core, further)
 }
@@ -294,7 +359,7 @@ mod tests {
         let mut shown = on_terminal(columns(by));
         for column in &mut shown {
             let usual = match column.form {
-                Form::End => 21,
+                Form::End | Form::NamedEnd { .. } => 21,
                 Form::Clock => 12,
                 Form::Count => 5,
                 Form::Both => 3,
@@ -384,8 +449,14 @@ mod tests {
             let named = |name: &&str| shown.iter().any(|column| column.name == *name);
             let matters = ["src", "dst", "bytes", "state", "rtt_ms", "retransmits", "flows"];
             for name in matters.iter().filter(|name| named(name)) {
-                if *name == "retransmits" && sort == Sort::Failed {
-                    continue; // three other columns come first
+                // what is sorted by comes first
+                let sorted_by_others = match sort {
+                    Sort::Failed => true,
+                    Sort::Packets | Sort::Duration | Sort::First => by == By::Flow,
+                    _ => false,
+                };
+                if *name == "retransmits" && sorted_by_others {
+                    continue;
                 }
                 let column = shown.iter().find(|column| column.name == *name);
                 assert!(

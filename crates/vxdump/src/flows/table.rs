@@ -1,9 +1,13 @@
 //! Rows as a table for people: all of them whole in a pipe, short and fitted on a terminal.
 
-use podmap::PodMap;
+use std::net::IpAddr;
+
+use podmap::{Kind, PodMap};
 use vxcli::Failure;
 
-use super::layout::{Form, Frame, GAP, Shown, fit, on_terminal, whole};
+use super::layout::{
+    Form, Frame, GAP, Shown, fit, has_core, lacks_names, on_terminal, whole, with_named_ends,
+};
 use super::print::reuse;
 use super::row::{Row, Value};
 use crate::numbers;
@@ -19,24 +23,15 @@ pub(crate) fn write<R: Row>(
     rows: &[R],
     map: &PodMap,
 ) -> Result<(), Failure> {
-    let mut shown = match frame {
-        Some(_) => on_terminal(columns),
-        None => whole(columns),
-    };
     let mut cells = Cells::default();
-    for row in rows {
-        let mut values = cells.of(row, map);
-        for column in &mut shown {
-            let (cell, is_number) = cells.cell(column, &values);
-            column.width = column.width.max(characters(cell));
-            column.is_right |= is_number;
-            column.says |= !matches!(cell, b"-" | b"?" | b"0");
+    let shown = match frame {
+        Some(frame) => fitted(columns, frame, &mut cells, rows, map),
+        None => {
+            let mut shown = whole(columns);
+            measure(&mut shown, &mut cells, rows, map);
+            shown
         }
-        cells.give_back(&mut values);
-    }
-    if let Some(frame) = frame {
-        fit(&mut shown, frame);
-    }
+    };
 
     for column in &shown {
         put_cell(output.buffer(), column, column.title.as_bytes());
@@ -45,13 +40,103 @@ pub(crate) fn write<R: Row>(
     for row in rows {
         let mut values = cells.of(row, map);
         for column in &shown {
-            put_cell(output.buffer(), column, cells.cell(column, &values).0);
+            put_cell(output.buffer(), column, cells.cell(column, &values, map).0);
         }
         cells.give_back(&mut values);
         end_line(output.buffer());
         output.end_of_line()?;
     }
     Ok(())
+}
+
+/// The columns that a terminal has room for. Where that is not enough for addresses and names, names take the addresses' place.
+fn fitted<R: Row>(
+    columns: &[&'static str],
+    frame: Frame,
+    cells: &mut Cells,
+    rows: &[R],
+    map: &PodMap,
+) -> Vec<Shown> {
+    let mut wanted = on_terminal(columns);
+    measure(&mut wanted, cells, rows, map);
+    let mut shown = wanted.clone();
+    fit(&mut shown, frame);
+    if !lacks_names(&wanted, &shown) {
+        return shown;
+    }
+    for with_node in [true, false] {
+        let mut wanted = with_named_ends(columns, with_node);
+        measure(&mut wanted, cells, rows, map);
+        let is_named = |column: &Shown| matches!(column.form, Form::NamedEnd { .. }) && column.says;
+        if !wanted.iter().any(is_named) {
+            // a map of ranges has no name that would tell one address from another
+            return shown;
+        }
+        let mut named = wanted.clone();
+        fit(&mut named, frame);
+        if !with_node || has_core(&wanted, &named) {
+            return named;
+        }
+    }
+    shown
+}
+
+/// Learns from all rows how wide columns are, and of what.
+fn measure<R: Row>(shown: &mut [Shown], cells: &mut Cells, rows: &[R], map: &PodMap) {
+    for row in rows {
+        let mut values = cells.of(row, map);
+        for column in &mut *shown {
+            let value = values.get(column.at.0);
+            let is_named = value.is_some_and(|value| name_at(column, value, map).is_some());
+            let (cell, is_number) = cells.cell(column, &values, map);
+            column.width = column.width.max(characters(cell));
+            column.is_right |= is_number;
+            column.says |= match column.form {
+                Form::NamedEnd { .. } => is_named,
+                _ => !matches!(cell, b"-" | b"?" | b"0"),
+            };
+            if column.is_text() {
+                keep_common(&mut column.common, cell);
+            }
+        }
+        cells.give_back(&mut values);
+    }
+}
+
+/// What `common` and this text begin with.
+fn keep_common(common: &mut Option<String>, cell: &[u8]) {
+    let text = String::from_utf8_lossy(cell);
+    match common {
+        None => *common = Some(text.into_owned()),
+        Some(common) => {
+            let same = common.chars().zip(text.chars()).take_while(|(a, b)| a == b);
+            common.truncate(same.map(|(character, _)| character.len_utf8()).sum());
+        }
+    }
+}
+
+/// What stands in place of an address.
+fn name_at<'m>(column: &Shown, value: &Value<'_>, map: &'m PodMap) -> Option<&'m str> {
+    match (column.form, value) {
+        (Form::NamedEnd { with_node }, Value::Address(address)) => {
+            own_name(map, *address, with_node)
+        }
+        _ => None,
+    }
+}
+
+/// The name that the map has for just this address, not for a range around it.
+fn own_name(map: &PodMap, address: IpAddr, with_node: bool) -> Option<&str> {
+    let owner = map.owner(address);
+    let is_own = match owner.kind() {
+        Kind::Pod => owner.pod().is_some(),
+        Kind::Service => owner.service().is_some(),
+        Kind::Node | Kind::Vtep => owner.node().is_some(),
+        _ => false,
+    };
+    // neither namespaces nor names have an @ (RFC 1123)
+    let without_node = || owner.label().split('@').next().unwrap_or_default();
+    is_own.then(|| if with_node { owner.label() } else { without_node() })
 }
 
 /// The last column needs no blanks behind it.
@@ -84,25 +169,29 @@ impl Cells {
     }
 
     /// What a column shows of a row, and whether it is a number.
-    fn cell(&mut self, column: &Shown, values: &[Value<'_>]) -> (&[u8], bool) {
+    fn cell(&mut self, column: &Shown, values: &[Value<'_>], map: &PodMap) -> (&[u8], bool) {
         let Self { utc, text, .. } = self;
         text.clear();
         let value = values.get(column.at.0).unwrap_or(&Value::Absent);
         let with = column.at.1.and_then(|at| values.get(at)).unwrap_or(&Value::Absent);
+        if let Some(name) = name_at(column, value, map) {
+            put::text(text, name);
+            put_port(text, with, utc);
+            return (text, false);
+        }
         match (column.form, value) {
             (_, Value::Absent) => put::text(text, "-"),
-            (Form::End, Value::Address(address)) if address.is_ipv6() && *with != Value::Absent => {
+            (Form::End | Form::NamedEnd { .. }, Value::Address(address))
+                if address.is_ipv6() && *with != Value::Absent =>
+            {
                 text.push(b'[');
                 put::address(text, *address);
-                put::text(text, "]:");
-                with.write(text, utc);
+                text.push(b']');
+                put_port(text, with, utc);
             }
-            (Form::End, _) => {
+            (Form::End | Form::NamedEnd { .. }, _) => {
                 value.write(text, utc);
-                if *with != Value::Absent {
-                    text.push(b':');
-                    with.write(text, utc);
-                }
+                put_port(text, with, utc);
             }
             (Form::Count, Value::Number(number)) => put::text(text, &numbers::count(*number)),
             (Form::Both, Value::Number(there)) => {
@@ -132,8 +221,16 @@ impl Cells {
     }
 }
 
-/// Appends a cell, in its column's width: what is too long loses its middle, as the ends of names and addresses are what
-/// tells them apart.
+/// `:8080`, where there is one.
+fn put_port(text: &mut Vec<u8>, port: &Value<'_>, utc: &mut Utc) {
+    if *port != Value::Absent {
+        text.push(b':');
+        port.write(text, utc);
+    }
+}
+
+/// Appends a cell, in its column's width: what is too long loses of what all begin with, or else its middle, as the ends of
+/// names and addresses are what tells them apart.
 fn put_cell(out: &mut Vec<u8>, column: &Shown, cell: &[u8]) {
     let (width, len) = (column.width, characters(cell));
     if width == 0 {
@@ -146,7 +243,14 @@ fn put_cell(out: &mut Vec<u8>, column: &Shown, cell: &[u8]) {
     }
     if len > width {
         let text = String::from_utf8_lossy(cell);
-        let begin = (width - 1) / 2;
+        // this character and the cut ones before it are all the same in every row
+        let lost = len - width + 1;
+        let common = column.common.as_deref().map_or(0, |common| common.chars().count());
+        let begin = match common.checked_sub(lost) {
+            // the middle is as good where all of it is the same
+            Some(begin) => begin.min((width - 1) / 2),
+            None => (width - 1) / 2,
+        };
         out.extend(text.chars().take(begin).collect::<String>().bytes());
         put::text(out, "…");
         let end = text.chars().skip(len - (width - 1 - begin));
@@ -179,6 +283,11 @@ mod tests {
         assert_eq!(cut(&column, "default/web-0@worker"), "defa…rker  ");
         assert_eq!(cut(&column, "[fd00::1:2:3]:8080"), "[fd0…8080  ");
         assert_eq!(cut(&column, "ünïcødé12"), "ünïcødé12  ");
+        // of what all begin with, that goes first which is nearest to what they differ in
+        column.common = Some("default/web-".into());
+        assert_eq!(cut(&column, "default/web-0@w"), "defa…-0@w  ");
+        assert_eq!(cut(&column, "default/web-1@worker"), "…1@worker  ");
+        column.common = None;
         column.width = 2;
         assert_eq!(cut(&column, "web"), "…b  ");
         column.width = 1;

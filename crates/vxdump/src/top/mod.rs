@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use ratatui::crossterm::event::{self, Event};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
-use signal_hook::consts::SIGHUP;
+use signal_hook::consts::{SIGHUP, SIGQUIT};
 use signal_hook::flag;
 use vxcli::{Failure, Terminal};
 use vxflow::{Config, Summarizer};
@@ -80,9 +80,11 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
     let (sender, messages) = sync_channel(WAITING);
     let slot = Slot::default();
     let over = Arc::new(AtomicBool::new(false));
-    // without its terminal there is nothing left to do, also where nohup said otherwise
-    flag::register(SIGHUP, Arc::clone(&over))
-        .map_err(|e| Failure::error(format_args!("cannot wait for signals: {e}")))?;
+    // without its terminal there is nothing left to do, also where nohup said otherwise; and no end leaves it as a screen
+    for signal in [SIGHUP, SIGQUIT] {
+        flag::register(signal, Arc::clone(&over))
+            .map_err(|e| Failure::error(format_args!("cannot wait for signals: {e}")))?;
+    }
     let mut capturing = Capturing {
         decoder,
         selection,
