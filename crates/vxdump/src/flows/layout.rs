@@ -265,7 +265,13 @@ pub(super) fn fit(shown: &mut [Shown], frame: Frame) {
 /// by; as many as it needs, if it can be.
 fn most_of_ends(shown: &[Shown], core: &[Vec<usize>], room: usize) -> usize {
     let [ends, key, others @ ..] = core else { return LEAST };
-    let is_beside = |at: &&usize| BESIDE_ENDS.contains(&shown[**at].name) && !key.contains(*at);
+    // sums have no state of one flow: how well their flows went is in these
+    let of_sums = shown.iter().all(|column| column.name != "src");
+    let is_beside = |at: &&usize| {
+        let name = shown[**at].name;
+        !key.contains(*at)
+            && (BESIDE_ENDS.contains(&name) || of_sums && matches!(name, "rtt_ms" | "retransmits"))
+    };
     let beside = key.iter().chain(others.iter().flatten().filter(is_beside));
     let beside: usize = beside.map(|&at| shown[at].width + GAP).sum();
     let needed = |most: usize| -> usize {
@@ -455,7 +461,8 @@ mod tests {
                     Sort::Packets | Sort::Duration | Sort::First => by == By::Flow,
                     _ => false,
                 };
-                if *name == "retransmits" && sorted_by_others {
+                let is_wide = by == By::Flow && sort == Sort::First && *name == "rtt_ms";
+                if *name == "retransmits" && sorted_by_others || is_wide {
                     continue;
                 }
                 let column = shown.iter().find(|column| column.name == *name);

@@ -24,13 +24,12 @@ pub(crate) fn write<R: Row>(
     map: &PodMap,
 ) -> Result<(), Failure> {
     let mut cells = Cells::default();
-    let shown = match frame {
-        Some(frame) => fitted(columns, frame, &mut cells, rows, map),
-        None => {
-            let mut shown = whole(columns);
-            measure(&mut shown, &mut cells, rows, map);
-            shown
-        }
+    let shown = if let Some(frame) = frame {
+        fitted(columns, frame, &mut cells, rows, map)
+    } else {
+        let mut shown = whole(columns);
+        measure(&mut shown, &mut cells, rows, map);
+        shown
     };
 
     for column in &shown {
@@ -269,7 +268,46 @@ fn characters(text: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use podmap::{Builder, PodClaim};
+    use vxflow::{FlowTable, Seen};
+
+    use super::super::command::Sort;
+    use super::super::row::columns;
+    use super::super::sums::By;
     use super::*;
+
+    /// With their nodes where there is room, without where there is less; a range's name is none of an address.
+    #[test]
+    fn names_take_the_place_of_addresses_on_a_narrow_terminal() {
+        let frame = vxlan::example::SYN;
+        let mut table = FlowTable::default();
+        let seen = Seen { time: 0, interface: 0, wire_len: frame.len() as u32 };
+        table.push(&vxlan::decode(frame, vxlan::LinkType::ETHERNET), seen);
+        let flows: Vec<_> = table.finish().collect();
+        let source_of = |map: &PodMap, width: usize| {
+            let mut cells = Cells::default();
+            let frame = Frame { width, sort: Sort::Bytes };
+            let shown = fitted(columns(By::Flow), frame, &mut cells, &flows, map);
+            let column = shown.iter().find(|column| column.name == "src").unwrap();
+            let values = cells.of(&flows[0], map);
+            let cell = cells.cell(column, &values, map).0;
+            assert_eq!(column.width, characters(cell), "it is whole");
+            String::from_utf8(cell.to_vec()).unwrap()
+        };
+        let mut builder = Builder::new();
+        builder.pod_cidr_flag("n1=10.244.1.0/24").unwrap();
+        let ranges = builder.clone().build();
+        let source = builder.source("test");
+        let node = Some("n1".into());
+        let address = flows[0].key.source;
+        builder.add_pod(source, ("shop", "web-0"), address, node, PodClaim::Status);
+        let map = builder.build();
+        let port = flows[0].key.source_port().unwrap();
+        assert_eq!(source_of(&map, 200), format!("{address}:{port}"));
+        assert_eq!(source_of(&map, 80), format!("shop/web-0@n1:{port}"));
+        assert_eq!(source_of(&map, 50), format!("shop/web-0:{port}"));
+        assert_eq!(source_of(&ranges, 50), format!("{address}:{port}"));
+    }
 
     #[test]
     fn what_is_cut_keeps_both_ends() {
