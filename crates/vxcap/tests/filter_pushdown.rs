@@ -148,6 +148,13 @@ impl Parts {
     fn of(link_type: LinkType) -> Self {
         let vnis = |numbers: &[u32]| numbers.iter().filter_map(|&n| Vni::new(n)).collect();
         let pods = prefixes(&[("10.244.0.0", 16), ("fd00:10:244::", 48)]);
+        // libpcap knows no VLAN behind a cooked header
+        let has_tags = |text: &str| text == "vlan";
+        let outer: Vec<&str> = OUTER
+            .iter()
+            .copied()
+            .filter(|text| link_type == LinkType::ETHERNET || !has_tags(text))
+            .collect();
         let source_too = Ports::none()
             .with(4789, TunnelKind::Vxlan)
             .and_then(|ports| ports.with_either_direction(8472, TunnelKind::Vxlan))
@@ -160,7 +167,7 @@ impl Parts {
             } else {
                 INNER.iter().map(|text| Program::compile(text, link_type, 0).ok()).collect()
             },
-            outer: compile(OUTER, link_type),
+            outer: compile(&outer, link_type),
             vnis: vec![vnis(&[1]), vnis(&[4096, 2, 11]), vnis(&[77])],
             ends: vec![
                 prefixes(&[("10.244.1.2", 32)]),
