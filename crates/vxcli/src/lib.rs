@@ -10,6 +10,7 @@ mod progress;
 mod same_file;
 mod select;
 pub mod setup;
+mod signals;
 mod terminal;
 
 pub use failure::Failure;
@@ -17,6 +18,7 @@ pub use outer_fragments::OuterFragments;
 pub use progress::Progress;
 pub use same_file::{is_same_file, refuse_same_file};
 pub use select::{Selection, ends};
+pub use signals::is_ignored;
 pub use terminal::Terminal;
 
 use std::io::Write;

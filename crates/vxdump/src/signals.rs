@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
-use vxcli::Failure;
+use vxcli::{Failure, is_ignored};
 
 /// What signals have said.
 pub(crate) struct Signals {
@@ -14,12 +14,13 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// From now on SIGINT and SIGTERM only say so here, and so does SIGUSR1.
+    /// From now on SIGINT, SIGTERM and SIGHUP only say so here, and so does SIGUSR1. A SIGHUP that is ignored, as nohup(1) has it,
+    /// stays so.
     pub(crate) fn listen() -> Result<Self, Failure> {
         let signals = Self { stop: Arc::default(), report: Arc::default() };
-        for (signal, said) in
-            [(SIGINT, &signals.stop), (SIGTERM, &signals.stop), (SIGUSR1, &signals.report)]
-        {
+        let stopping = [SIGINT, SIGTERM, SIGHUP].map(|signal| (signal, &signals.stop));
+        let all = stopping.into_iter().chain([(SIGUSR1, &signals.report)]);
+        for (signal, said) in all.filter(|&(signal, _)| signal != SIGHUP || !is_ignored(SIGHUP)) {
             flag::register(signal, Arc::clone(said))
                 .map_err(|e| Failure::error(format_args!("cannot wait for signals: {e}")))?;
         }

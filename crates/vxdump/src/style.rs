@@ -3,12 +3,13 @@
 use podmap::PodMap;
 use vxcap::{Frame, Timestamp};
 use vxcli::Terminal;
-use vxlan::{Decoder, Packet};
+use vxlan::{Decoder, LinkType, Packet};
 
 use crate::cli::{Color, Format, Precision, PrintArgs};
 use crate::csv;
 use crate::json::{self, Origin};
 use crate::names::{Colors, Names};
+use crate::text::device_and_direction;
 use crate::text::hex;
 use crate::text::put;
 use crate::text::time::{self, Clock, Mode};
@@ -122,6 +123,7 @@ impl Rest {
     pub(crate) fn tell_devices(&mut self) {
         if let Self::Text(text) = self {
             text.devices = true;
+            text.printer.devices_are_told();
         }
     }
 
@@ -193,9 +195,18 @@ impl Text {
 
     fn write(&mut self, out: &mut Vec<u8>, seen: &Seen<'_>, decoder: &Decoder, map: &PodMap) {
         let inner = &seen.packet.inner;
-        if let Some(device) = seen.origin.interface.filter(|_| self.devices) {
-            put::text(out, device);
-            out.push(b' ');
+        if self.devices {
+            let outer = &seen.packet.outer;
+            match (outer.sll(), seen.origin.interface) {
+                (Some(cooked), device) if outer.link_type() == LinkType::LINUX_SLL2 => {
+                    device_and_direction(out, device, cooked.packet_type());
+                }
+                (_, Some(device)) => {
+                    put::text(out, device);
+                    out.push(b' ');
+                }
+                (_, None) => {}
+            }
         }
         self.printer.packet(out, inner, decoder, seen.vni, seen.inner_len);
         self.names.write(out, seen.packet, decoder, map);

@@ -1,6 +1,5 @@
 //! The vxrewrite program: hands the process's arguments, streams and signals to the library.
 
-use std::fs;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ const ENDED_BY_SIGNAL: i32 = 128;
 fn main() -> ExitCode {
     let mut terminal = Terminal::of_process("vxrewrite");
     // a terminal that is closed is as good as SIGTERM, but not to who was told to stay (nohup)
-    let hangup = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+    let hangup = (!vxcli::is_ignored(SIGHUP)).then_some(SIGHUP);
     for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
         // The first one is seen between two packets; a second one ends a run that waits for its input. Where the handlers cannot be
         // set the signal ends the process as it always does.
@@ -24,13 +23,4 @@ fn main() -> ExitCode {
         let _ = flag::register(signal, Arc::clone(&terminal.interrupted));
     }
     ExitCode::from(program::run(std::env::args_os(), &mut terminal))
-}
-
-/// Whether the process was started with a signal ignored. Where the system does not tell, it was not.
-fn is_ignored(signal: i32) -> bool {
-    // proc(5): a mask in hexadecimal digits, whose lowest bit is signal 1
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok());
-    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }

@@ -65,6 +65,9 @@ impl Plan {
         let all = live::devices(self.netns.as_deref()).map_err(Failure::error)?;
         let names = devices::names(args, &all);
         let first = names.first().and_then(|name| all.iter().find(|device| device.name == *name));
+        if let (Some(name), None) = (names.first(), first) {
+            return Err(Failure::usage(live::Error::NoSuchDevice { device: name.clone() }));
+        }
         let chosen = devices::link_type(args)?.or(first.map(Device::link_type));
         let link_type = chosen.filter(|of| pushdown::decides_on(*of)).unwrap_or(LinkType::ETHERNET);
         let only_overlay = taps::only_overlay(args, first);

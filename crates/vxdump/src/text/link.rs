@@ -328,12 +328,11 @@ impl Line<'_> {
         let header: [u8; 20] = field::array(bytes, 0)?;
         let ether_type = u16::from_be_bytes([header[0], header[1]]);
         let interface = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
-        let name = self.interfaces.iter().find(|(index, _)| *index == interface);
-        let name = name.map_or("?", |(_, name)| name.as_str());
-        self.left_aligned(name, 5);
-        self.byte(b' ');
-        self.left_aligned(cooked_type(u16::from(header[10])), 3);
-        self.byte(b' ');
+        if !self.devices_told {
+            let name = self.interfaces.iter().find(|(index, _)| *index == interface);
+            let name = name.map(|(_, name)| name.as_str());
+            device_and_direction(self.out, name, u16::from(header[10]));
+        }
         if self.options.link_header {
             self.labelled("ifindex ", interface);
             self.byte(b' ');
@@ -341,13 +340,6 @@ impl Line<'_> {
             self.cooked_protocol(ether_type, length);
         }
         self.cooked_rest(ether_type, bytes, 20, length)
-    }
-
-    fn left_aligned(&mut self, text: &str, width: usize) {
-        self.text(text);
-        for _ in text.len()..width {
-            self.byte(b' ');
-        }
     }
 
     fn cooked_address(&mut self, address: &[u8], len: usize) {
@@ -413,6 +405,14 @@ impl Line<'_> {
                 }
             }
         }
+    }
+}
+
+/// What stands before a packet with a Linux cooked header of version 2: its device, and which way it went.
+pub(crate) fn device_and_direction(out: &mut Vec<u8>, device: Option<&str>, packet_type: u16) {
+    for (text, width) in [(device.unwrap_or("?"), 5), (cooked_type(packet_type), 3)] {
+        put::text(out, text);
+        out.resize(out.len() + width - text.len().min(width) + 1, b' ');
     }
 }
 

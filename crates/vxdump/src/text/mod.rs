@@ -30,6 +30,8 @@ mod tcp;
 pub mod time;
 mod udp;
 
+pub(crate) use link::device_and_direction;
+
 use vxlan::{Cause, Decoder, Headers, Layer};
 
 use field::{Cut, Printed};
@@ -53,17 +55,24 @@ pub struct Printer {
     options: Options,
     sequences: Sequences,
     interfaces: Vec<(u32, String)>,
+    /// Devices stand before the packets already.
+    devices_told: bool,
 }
 
 impl Printer {
     /// Prints with `options`.
     pub fn new(options: Options) -> Self {
-        Self { options, sequences: Sequences::new(), interfaces: Vec::new() }
+        Self { options, sequences: Sequences::new(), interfaces: Vec::new(), devices_told: false }
     }
 
     /// Names for the interface indexes in Linux cooked headers of version 2; without a name `?` is printed.
     pub fn interface_names(&mut self, names: Vec<(u32, String)>) {
         self.interfaces = names;
+    }
+
+    /// Leaves out the device and the direction of Linux cooked headers of version 2: the caller tells them.
+    pub fn devices_are_told(&mut self) {
+        self.devices_told = true;
     }
 
     /// Prints one level of a packet: no time stamp before it, no line end behind it; with `verbose` it may be several
@@ -88,6 +97,7 @@ impl Printer {
             options: self.options,
             sequences: &mut self.sequences,
             interfaces: &self.interfaces,
+            devices_told: self.devices_told,
             vni,
             layer: "the link layer",
             is_cut: link_len as usize > bytes.len(),
@@ -108,6 +118,7 @@ struct Line<'p> {
     options: Options,
     sequences: &'p mut Sequences,
     interfaces: &'p [(u32, String)],
+    devices_told: bool,
     vni: Option<u32>,
     /// what is being printed, for the reason in brackets
     layer: &'static str,

@@ -164,7 +164,8 @@ fn of_all_devices_together_each_packet_has_its_own() {
         ip neigh add 192.0.2.2 lladdr 02:00:00:00:00:01 dev late0; ping -c 1 -W 1 192.0.2.2; true",
     ]);
     lab.command(&["exec", "n1p1", "ping", "-c", "1", "10.244.2.2"]);
-    let (_, text, _) = text.end("INT");
+    let (status, text, said) = text.end("HUP");
+    assert!(status.success() && said.contains("packets captured"), "{said}");
     let (_, json, _) = json.end("INT");
     let request = "10.244.1.2 > 10.244.2.2: ICMP echo request";
     let devices = |marker: &str| -> Vec<&str> {
@@ -172,6 +173,10 @@ fn of_all_devices_together_each_packet_has_its_own() {
         lines.map(|line| line.split(' ').nth(1).expect("a device")).collect()
     };
     assert_eq!(devices(request), ["veth011f1a4e1", "cni0", "flannel.1", "eth0"], "{text}");
+    // as tcpdump has it, in a tunnel too
+    for line in ["cni0  In  IP 10.244.1.2", "eth0  Out IP 10.244.1.2"] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
     assert!(devices("192.0.2.1 > 192.0.2.2").contains(&"late0"), "{text}");
     for device in ["veth011f1a4e1", "cni0", "flannel.1", "eth0", "late0"] {
         assert!(json.contains(&format!("\"interface\":\"{device}\"")), "{device}: {json}");
