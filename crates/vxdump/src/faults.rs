@@ -53,7 +53,7 @@ pub(crate) fn find<'m>(
         let ends = is_ip.then_some([source, destination])?;
         Some([
             mac(map, inner, ends, vni.number()),
-            unknown_vni(map, ends, vni.number()),
+            unknown_vni(map, outer, ends, vni.number()),
             elsewhere(map, outer, inner, destination),
         ])
     });
@@ -110,10 +110,25 @@ fn routed_to(map: &PodMap, owner: Owner<'_>, vni: u32) -> bool {
     })
 }
 
-/// Not what other overlays have between the same nodes: both ends must be the cluster's.
-fn unknown_vni<'m>(map: &'m PodMap, ends: [Owner<'_>; 2], vni: u32) -> Option<Fault<'m>> {
-    let known = ends.into_iter().all(|end| node_behind_vtep(end).is_some());
-    (known && map.has_vni(vni) == Some(false)).then_some(Fault::Vni(vni))
+/// Not what other overlays have between the same nodes: both ends must be the cluster's. Where only one is known to be, as
+/// when the kernel lost the row of the other, the outer addresses of two VTEPs stand for it.
+fn unknown_vni<'m>(
+    map: &'m PodMap,
+    outer: &Headers<'_>,
+    ends: [Owner<'_>; 2],
+    vni: u32,
+) -> Option<Fault<'m>> {
+    if map.has_vni(vni) != Some(false) {
+        return None;
+    }
+    let between_vteps = || {
+        let ends = [outer.source(), outer.destination()];
+        ends.into_iter().all(|end| {
+            end.is_some_and(|end| map.vteps().any(|vtep| vtep.record.underlay == Some(end)))
+        })
+    };
+    let known = ends.into_iter().filter(|end| node_behind_vtep(*end).is_some()).count();
+    (known == 2 || (known == 1 && between_vteps())).then_some(Fault::Vni(vni))
 }
 
 /// Flannel gives a node one range, whose first address is its VTEP's. Elsewhere a pod may have an address out of another

@@ -95,6 +95,18 @@ fn a_vni_that_no_vtep_has_is_pointed_out() {
 }
 
 #[test]
+fn a_vni_that_no_vtep_has_is_pointed_out_where_one_end_is_not_known() {
+    let map = changed("vni-half", "\\\"VNI\\\":1", "\\\"VNI\\\":7");
+    let text = fs::read_to_string(&map).expect("it was written");
+    fs::write(&map, text.replace("10.244.2.0/24", "10.77.2.0/24")).expect("a file");
+    let text = read("ping-n1-eth0.pcap", &map, &["--inner", "icmp"]);
+    let notes = pointed_out(&text);
+    assert!(text.contains("n1 > external"), "{text}");
+    assert!(!notes.is_empty() && notes.iter().all(|note| *note == "no VTEP has vni 1"), "{text}");
+    let _ = fs::remove_file(map);
+}
+
+#[test]
 fn a_node_that_is_not_the_pods_is_pointed_out() {
     let map = changed("node", "\"172.18.0.3\"", "\"172.18.0.9\"");
     let text = fs::read_to_string(&map).expect("it was written");

@@ -203,6 +203,34 @@ fn calicos_topology_is_known_too() {
 }
 
 #[test]
+fn both_families_are_known_behind_one_mac_address() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::up("g", &[]);
+    for arguments in [
+        "ip link add ovl6 type vxlan id 77 dstport 4790 local fd77::11 nolearning",
+        "ip link set ovl6 up",
+        "ip neighbour add 10.50.2.0 lladdr 02:77:00:00:00:02 dev ovl6 nud permanent",
+        "ip neighbour add fd50:0:0:2:: lladdr 02:77:00:00:00:02 dev ovl6 nud permanent",
+        "bridge fdb add 02:77:00:00:00:02 dev ovl6 dst fd77::12",
+        "ip route add 10.50.2.0/24 via 10.50.2.0 dev ovl6 onlink",
+        "ip route add fd50:0:0:2::/64 via fd50:0:0:2:: dev ovl6 onlink",
+    ] {
+        lab.command(&[&["exec", "n1"], &*arguments.split(' ').collect::<Vec<_>>()].concat());
+    }
+    let mut builder = Builder::new();
+    let _kernel = lab.kernel(&mut builder);
+    let map = KernelMap::build(&mut builder);
+    assert_eq!(map.warnings(), []);
+    for network in ["10.50.2", "fd50:0:0:2:"] {
+        let (first, pod) = if network.contains(':') { (":", ":5") } else { (".0", ".5") };
+        assert_eq!(label(&map, &format!("{network}{first}")), "vtep:fd77::12");
+        assert_eq!(label(&map, &format!("{network}{pod}")), "fd77::12");
+    }
+}
+
+#[test]
 fn changes_are_followed_and_only_those_that_matter() {
     if !is_root() {
         return;

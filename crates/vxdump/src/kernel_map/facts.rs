@@ -1,6 +1,6 @@
 //! What the kernel's tables say of a cluster: a pure function of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use podmap::{Builder, Cidr, NodeRef, Source, VtepRecord};
@@ -153,21 +153,22 @@ impl Facts {
 fn tunnel(device: &Device, tables: &Tables) -> Option<Tunnel> {
     let Kind::Vxlan(vxlan) = &device.kind else { return None };
     let neighbours = tables.neighbours.iter().filter(|row| row.device == device.index);
-    // a device that takes over from another may have two addresses: the one set by hand counts
-    let mut addresses: HashMap<[u8; 6], (bool, IpAddr)> = HashMap::new();
+    let mut addresses: HashMap<[u8; 6], BTreeSet<(bool, IpAddr)>> = HashMap::new();
     for row in neighbours.filter(|row| !is_link_local(row.address)) {
-        let found = (row.permanent, row.address);
-        let known = addresses.entry(row.mac).or_insert(found);
-        *known = (*known).max(found);
+        addresses.entry(row.mac).or_default().insert((row.permanent, row.address));
     }
     let rows = tables.forwarding.iter().filter(|row| row.device == device.index);
-    let mut endpoints: Vec<Endpoint> = rows
-        .filter(|row| is_unicast(row.mac))
-        .filter_map(|row| {
-            let address = addresses.get(&row.mac).map(|(_, address)| *address);
-            Some(Endpoint { mac: row.mac, underlay: row.remote?, address })
-        })
-        .collect();
+    let mut endpoints: Vec<Endpoint> = Vec::new();
+    for row in rows.filter(|row| is_unicast(row.mac)) {
+        let Some(underlay) = row.remote else { continue };
+        let end = |address| Endpoint { mac: row.mac, underlay, address };
+        match addresses.get(&row.mac) {
+            Some(known) => {
+                endpoints.extend(of_endpoint(known).map(|address| end(Some(address))));
+            }
+            None => endpoints.push(end(None)),
+        }
+    }
     endpoints.sort_unstable();
     endpoints.dedup();
     let own = tables.addresses.iter().filter(|row| row.device == device.index);
@@ -185,6 +186,19 @@ fn tunnel(device: &Device, tables: &Tables) -> Option<Tunnel> {
         mac: device.mac,
         addresses,
         endpoints,
+    })
+}
+
+/// Which of a MAC address's neighbours, permanent ones and learned ones, are an endpoint's own: in each family all that were
+/// set by hand, for a device may carry IPv4 and IPv6 whatever its underlay is; without such the last one that was learned,
+/// as a device that takes over from another may have two.
+fn of_endpoint(known: &BTreeSet<(bool, IpAddr)>) -> impl Iterator<Item = IpAddr> {
+    [true, false].into_iter().flat_map(move |v4| {
+        let of_family = move || known.iter().rev().filter(move |(_, a)| a.is_ipv4() == v4);
+        let has_permanent = of_family().any(|(permanent, _)| *permanent);
+        let count = if has_permanent { usize::MAX } else { 1 };
+        let counting = of_family().filter(move |(permanent, _)| *permanent == has_permanent);
+        counting.take(count).map(|(_, address)| *address)
     })
 }
 
