@@ -25,10 +25,9 @@ pub use subnet_env::FOLDER as SUBNET_ENV_FOLDER;
 /// What a map calls the kernel.
 const LABEL: &str = "kernel";
 
-/// The tables are read at most so often while they change.
+/// The tables are read at most so often while they change. The pause never grows, whatever changes: names lag behind the
+/// kernel by this much at most.
 const PAUSE: Duration = Duration::from_millis(250);
-/// And less often up to this while what changes is nothing to do with names.
-const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 /// The kernel's word on names, followed while it changes.
 #[derive(Debug)]
@@ -43,7 +42,6 @@ pub struct KernelMap {
     stale: bool,
     /// Not before this time are they read again.
     not_before: Instant,
-    pause: Duration,
     /// The devices' forwarding databases, for [`KernelMap::remote_of`].
     remotes: HashMap<(u32, [u8; 6]), IpAddr>,
 }
@@ -141,7 +139,6 @@ impl KernelMap {
             place,
             stale: false,
             not_before: Instant::now() + PAUSE,
-            pause: PAUSE,
             remotes,
         })
     }
@@ -164,8 +161,7 @@ impl KernelMap {
     }
 
     /// Follows the kernel: if what hangs on its tables changed, `builder` says so, and `true` is returned: the map is to be built
-    /// anew. To be called now and then; reads the tables four times a second at most, however many changes there were,
-    /// and less often where the changes are of no interest.
+    /// anew. To be called now and then; reads the tables four times a second at most, however many changes there were.
     ///
     /// # Errors
     ///
@@ -179,13 +175,11 @@ impl KernelMap {
         }
         self.stale = false;
         let read = self.reader.read();
-        self.not_before = Instant::now() + self.pause;
+        self.not_before = Instant::now() + PAUSE;
         let facts = self.place.facts(&read?, &self.subnet_env);
         if facts == self.facts && !other_file {
-            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
             return Ok(false);
         }
-        self.pause = PAUSE;
         self.facts = facts;
         self.remotes = remotes(&self.facts);
         builder.forget(self.source);
