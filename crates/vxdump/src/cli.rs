@@ -319,7 +319,7 @@ pub(crate) struct WriteArgs {
     #[arg(short = 'G', value_name = "SECONDS", requires = "write", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) rotate_seconds: Option<u64>,
 
-    /// With -C: write this many files, then begin with the first again. With -G: end after this many.
+    /// With -C: write this many files (in each period of -G), then begin with the first again. With -G alone: end after this many.
     #[arg(short = 'W', value_name = "N", requires = "write", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rotate_files: Option<u32>,
 

@@ -15,7 +15,7 @@ use vxcap::live::Statistics;
 use vxcap::write::Counts;
 use vxcli::{Failure, Terminal};
 
-use crate::cli::PacketArgs;
+use crate::cli::{LiveArgs, PacketArgs};
 use crate::devices;
 use crate::following::Following;
 use crate::output::Output;
@@ -52,6 +52,7 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
             "--threads shares the work of printing packets; to write them (-w) is one thread's",
         ));
     }
+    let saved = packets::plan(args)?;
     let text = filter_text(args);
     let purpose = purpose(args, text.is_some());
     let others = (1..threads).map(|_| plan.another_selection(&args.select, &args.input));
@@ -66,9 +67,19 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
     let style = style(args, &opened.taps, terminal);
     let Opened { mut following, map, decoder, selection, mut taps, device_names, signals, .. } =
         opened;
-    let plan = packets::plan(args)?;
-    let save = plan.clone().map(Save::begin).transpose()?;
-    give_up_rights(live, sandbox(plan.as_ref()), terminal)?;
+    if saved.as_ref().is_some_and(save::Plan::is_pcap) {
+        let mut types = taps.all.iter().map(|tap| tap.interface.link_type);
+        let first = types.next();
+        if types.any(|link_type| Some(link_type) != first) {
+            return Err(Failure::usage(
+                "the devices have frames of several link types, and a pcap file has one: write pcapng",
+            ));
+        }
+    }
+    open::assume_user(live)?;
+    let save =
+        saved.clone().map(Save::begin).transpose().map_err(|failure| as_user(live, failure))?;
+    open::enter(live, sandbox(saved.as_ref()), terminal);
 
     let watched = terminal.out_is_terminal || args.print.line_buffered;
     let output = Output::new(&mut *terminal.out, watched);
@@ -95,6 +106,14 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
     told.statistics(&taps.statistics(), selected);
     result.and(saved)?;
     told.result(&taps)
+}
+
+/// Who was asked for with `-Z` may not do what the caller may.
+fn as_user(args: &LiveArgs, failure: Failure) -> Failure {
+    match (&args.user, failure) {
+        (Some(user), Failure::Usage(text)) => Failure::Usage(format!("{text} (as {user}, see -Z)")),
+        (_, failure) => failure,
+    }
 }
 
 /// How packets of these devices are printed.

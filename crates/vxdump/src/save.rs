@@ -83,23 +83,29 @@ impl Plan {
         self.size.is_some() || self.period.is_some()
     }
 
+    /// Is it a pcap file, by its ending?
+    pub(crate) fn is_pcap(&self) -> bool {
+        is_pcap(&self.path)
+    }
+
     /// Does it start other programs?
     pub(crate) fn runs_commands(&self) -> bool {
         self.command.is_some()
     }
 
-    /// The name of a file: with `-G` times are filled in as by strftime(3), with `-C` a number follows, as with tcpdump.
-    fn name(&self, number: u32) -> Result<PathBuf, Failure> {
+    /// The name of a file: with `-G` the time when its period began is filled in as by strftime(3), with `-C` its number in the
+    /// period follows, as with tcpdump.
+    fn name(&self, period: &Zoned, number: u32) -> Result<PathBuf, Failure> {
         let mut name = self.path.clone().into_os_string();
         if self.period.is_some() {
             let pattern = self.path.to_string_lossy();
-            let filled = jiff::fmt::strtime::format(pattern.as_bytes(), &Zoned::now())
+            let filled = jiff::fmt::strtime::format(pattern.as_bytes(), period)
                 .map_err(|e| Failure::usage(format_args!("-w {pattern}: {e}")))?;
             name = filled.into();
         }
         if self.size.is_some() {
             match self.files {
-                Some(files) if self.period.is_none() => {
+                Some(files) => {
                     let width = files.saturating_sub(1).max(1).ilog10() as usize + 1;
                     name.push(format!("{:0width$}", number % files.max(1)));
                 }
@@ -167,9 +173,12 @@ pub(crate) struct Save {
     plan: Plan,
     name: PathBuf,
     writer: Option<Writer>,
-    /// Files begun so far.
+    /// Files begun so far, …
     number: u32,
-    begun: Instant,
+    /// … and the number of this one in its period.
+    in_period: u32,
+    /// When the period began, of which there is but one without `-G`: by the clock, and to measure from.
+    period: (Zoned, Instant),
     children: Vec<Child>,
     /// It was said that times lose digits.
     told_coarse: bool,
@@ -178,14 +187,16 @@ pub(crate) struct Save {
 impl Save {
     /// Begins the first file, so that a folder that is not there is told at once.
     pub(crate) fn begin(plan: Plan) -> Result<Self, Failure> {
-        let name = plan.name(0)?;
+        let period = (Zoned::now(), Instant::now());
+        let name = plan.name(&period.0, 0)?;
         let writer = Some(open(&name).map_err(Failure::usage)?);
         Ok(Self {
             plan,
             name,
             writer,
             number: 1,
-            begun: Instant::now(),
+            in_period: 0,
+            period,
             children: Vec::new(),
             told_coarse: false,
         })
@@ -280,20 +291,27 @@ impl Save {
             Some(Writer::Pcapng(writer, _)) => writer.blocks().position(),
             Some(Writer::Waiting(_)) | None => 0,
         };
-        self.plan.size.is_some_and(|size| written > size)
-            || self.plan.period.is_some_and(|period| self.begun.elapsed() >= period)
+        self.plan.size.is_some_and(|size| written > size) || self.is_period_over()
     }
 
-    /// With `-G`, `-W` is how many files there are in all; with `-C` alone names come around again.
+    fn is_period_over(&self) -> bool {
+        self.plan.period.is_some_and(|period| self.period.1.elapsed() >= period)
+    }
+
+    /// With `-G` alone, `-W` is how many files there are in all; with `-C` names come around again.
     fn has_another(&self) -> bool {
-        self.plan.period.is_none() || self.plan.files.is_none_or(|files| self.number < files)
+        self.plan.size.is_some() || self.plan.files.is_none_or(|files| self.number < files)
     }
 
     fn rotate(&mut self) -> Result<(), Failure> {
         self.close(&[])?;
-        self.name = self.plan.name(self.number)?;
         self.number += 1;
-        self.begun = Instant::now();
+        self.in_period += 1;
+        if self.is_period_over() {
+            self.in_period = 0;
+            self.period = (Zoned::now(), Instant::now());
+        }
+        self.name = self.plan.name(&self.period.0, self.in_period)?;
         self.writer = Some(open(&self.name).map_err(Failure::error)?);
         Ok(())
     }
@@ -392,6 +410,13 @@ fn number(
     Ok(number)
 }
 
+/// Is it a pcap file, by its ending? `r.pcap0` of -C -W is one too.
+fn is_pcap(name: &Path) -> bool {
+    let ending = name.extension().map(|ending| ending.to_string_lossy());
+    let ending = ending.as_deref().map(|e| e.trim_end_matches(|c: char| c.is_ascii_digit()));
+    matches!(ending, Some("pcap" | "cap"))
+}
+
 /// Creates a file, pcap or pcapng by its ending.
 fn open(name: &Path) -> Result<Writer, Error> {
     let sink = if name.as_os_str() == "-" {
@@ -399,11 +424,7 @@ fn open(name: &Path) -> Result<Writer, Error> {
     } else {
         Sink::File(File::create(name).map_err(|e| Error::Open(e).in_file(name))?)
     };
-    // `r.pcap0` of -C -W is pcap too
-    let ending = name
-        .extension()
-        .map(|e| e.to_string_lossy().trim_end_matches(|c: char| c.is_ascii_digit()).to_owned());
-    if ending.is_some_and(|e| e == "pcap" || e == "cap") {
+    if is_pcap(name) {
         return Ok(Writer::Waiting(sink));
     }
     let mut writer = PcapngWriter::new(sink);

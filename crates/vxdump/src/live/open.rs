@@ -128,17 +128,26 @@ impl Plan {
 /// After everything is open: another user, and the sandbox. The map may be read anew in it.
 pub(crate) fn give_up_rights(
     args: &LiveArgs,
-    mut sandbox: Sandbox,
+    sandbox: Sandbox,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
-    if let Some(name) = &args.user {
-        User::named(name).and_then(|user| user.assume()).map_err(Failure::usage)?;
-    }
+    assume_user(args)?;
+    enter(args, sandbox, terminal);
+    Ok(())
+}
+
+/// `-Z`: another user, whose files are those that are made from here on.
+pub(crate) fn assume_user(args: &LiveArgs) -> Result<(), Failure> {
+    let Some(name) = &args.user else { return Ok(()) };
+    User::named(name).and_then(|user| user.assume()).map_err(Failure::usage)
+}
+
+/// Enters the sandbox.
+pub(crate) fn enter(args: &LiveArgs, mut sandbox: Sandbox, terminal: &mut Terminal) {
     if !args.no_sandbox {
         sandbox.readable.push(SUBNET_ENV_FOLDER.into());
         for warning in sandbox.enter() {
             terminal.tell(format_args!("warning: {warning}"));
         }
     }
-    Ok(())
 }

@@ -7,6 +7,7 @@ mod faults;
 mod foreign;
 mod lab;
 mod order;
+mod rotation;
 mod threads;
 
 use std::collections::BTreeMap;
