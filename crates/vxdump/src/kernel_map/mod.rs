@@ -12,6 +12,7 @@ use std::fmt::Display;
 use std::fs;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use podmap::{Builder, PodMap, Source};
@@ -42,9 +43,12 @@ pub struct KernelMap {
     stale: bool,
     /// Not before this time are they read again.
     not_before: Instant,
-    /// The devices' forwarding databases, for [`KernelMap::remote_of`].
-    remotes: HashMap<(u32, [u8; 6]), IpAddr>,
+    /// For [`KernelMap::remote_of`].
+    remotes: Arc<Remotes>,
 }
+
+/// Outer addresses by VXLAN device and MAC address there: the devices' forwarding databases, and this node's own ends.
+pub(crate) type Remotes = HashMap<(u32, [u8; 6]), IpAddr>;
 
 /// Where the capture is, seen from the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +133,7 @@ impl KernelMap {
         let subnet_env = SubnetEnv::open(subnet_env::PATH.as_ref(), builder, complain);
         let facts = place.facts(&tables, &subnet_env);
         facts.fill(builder, source);
-        let remotes = remotes(&facts);
+        let remotes = place.remotes(&facts);
         Ok(Self {
             source,
             reader,
@@ -181,7 +185,7 @@ impl KernelMap {
             return Ok(false);
         }
         self.facts = facts;
-        self.remotes = remotes(&self.facts);
+        self.remotes = self.place.remotes(&self.facts);
         builder.forget(self.source);
         self.facts.fill(builder, self.source);
         Ok(true)
@@ -195,7 +199,12 @@ impl KernelMap {
     /// Where a frame on a VXLAN device comes from or goes to in the underlay, by its MAC address there: another
     /// node's outer address, or this node's own. In a pod there is no such device.
     pub fn remote_of(&self, device: u32, mac: [u8; 6]) -> Option<IpAddr> {
-        self.remotes.get(&(device, mac)).copied().filter(|_| self.place == Place::Here)
+        self.remotes.get(&(device, mac)).copied()
+    }
+
+    /// All that [`Self::remote_of`] knows now.
+    pub(crate) fn remotes(&self) -> Arc<Remotes> {
+        Arc::clone(&self.remotes)
     }
 }
 
@@ -206,6 +215,20 @@ impl Place {
             Self::Lost => Facts::default(),
         }
     }
+
+    /// Of the devices of this place: a pod has none of its node's.
+    fn remotes(self, facts: &Facts) -> Arc<Remotes> {
+        let mut remotes = Remotes::new();
+        if self == Self::Here {
+            for tunnel in &facts.tunnels {
+                let ends = tunnel.endpoints.iter().map(|end| (end.mac, end.underlay));
+                for (mac, address) in ends.chain(tunnel.mac.zip(tunnel.local)) {
+                    remotes.insert((tunnel.device, mac), address);
+                }
+            }
+        }
+        Arc::new(remotes)
+    }
 }
 
 impl AsFd for KernelMap {
@@ -213,17 +236,4 @@ impl AsFd for KernelMap {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.watch.as_fd()
     }
-}
-
-fn remotes(facts: &Facts) -> HashMap<(u32, [u8; 6]), IpAddr> {
-    let mut remotes = HashMap::new();
-    for tunnel in &facts.tunnels {
-        for end in &tunnel.endpoints {
-            remotes.insert((tunnel.device, end.mac), end.underlay);
-        }
-        if let (Some(mac), Some(local)) = (tunnel.mac, tunnel.local) {
-            remotes.insert((tunnel.device, mac), local);
-        }
-    }
-    remotes
 }

@@ -1,32 +1,24 @@
 //! How frames on the node's VXLAN devices are carried, as the devices and their forwarding databases say.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::json::Carriage;
-use crate::kernel_map::KernelMap;
+use crate::kernel_map::{KernelMap, Remotes};
 
 /// What is known of the node's tunnels, at one time; a new one is made when that changes.
 #[derive(Debug, Default)]
 pub(crate) struct Carriages {
     /// VXLAN devices by their indices, with the network identifier.
     devices: Vec<(u32, Option<u32>)>,
-    /// Outer addresses by device and MAC address: those of other nodes, and this node's own.
-    remotes: HashMap<(u32, [u8; 6]), IpAddr>,
+    remotes: Arc<Remotes>,
 }
 
 impl Carriages {
     /// As the kernel has it; none where it is not asked.
     pub(crate) fn of(kernel: Option<&KernelMap>) -> Self {
-        let mut carriages = Self::default();
-        for tunnel in kernel.iter().flat_map(|kernel| kernel.tunnels()) {
-            carriages.devices.push((tunnel.device, tunnel.vni));
-            let ends = tunnel.endpoints.iter().map(|end| (end.mac, end.underlay));
-            for (mac, address) in ends.chain(tunnel.mac.zip(tunnel.local)) {
-                carriages.remotes.insert((tunnel.device, mac), address);
-            }
-        }
-        carriages
+        let Some(kernel) = kernel else { return Self::default() };
+        let devices = kernel.tunnels().iter().map(|tunnel| (tunnel.device, tunnel.vni));
+        Self { devices: devices.collect(), remotes: kernel.remotes() }
     }
 
     /// How this frame of a device is carried.
