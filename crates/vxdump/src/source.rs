@@ -20,8 +20,6 @@ pub(crate) struct Files {
     merge: Merge,
     /// As they were given.
     names: Vec<String>,
-    /// What is wrong with files that are no captures; told once the others are read.
-    refused: std::vec::IntoIter<Error>,
 }
 
 /// A frame, and where it was captured.
@@ -39,22 +37,9 @@ impl Source {
         if let [path] = paths {
             return Reader::open(path).map(|r| Self::File(Box::new(r))).map_err(Failure::opening);
         }
-        let (mut readers, mut names, mut refused) = (Vec::new(), Vec::new(), Vec::new());
-        for path in paths {
-            match Reader::open(path) {
-                Ok(reader) => {
-                    readers.push(reader);
-                    names.push(path.display().to_string());
-                }
-                // a file that is not there is a mistake of who types
-                Err(error) if matches!(error.cause(), Error::Open(_)) => {
-                    return Err(Failure::opening(error));
-                }
-                Err(error) => refused.push(error),
-            }
-        }
-        let (merge, refused) = (Merge::new(readers), refused.into_iter());
-        Ok(Self::Files(Box::new(Files { merge, names, refused })))
+        let merge = Merge::open(paths).map_err(Failure::opening)?;
+        let names = paths.iter().map(|path| path.display().to_string()).collect();
+        Ok(Self::Files(Box::new(Files { merge, names })))
     }
 
     /// The next frame; `None` at the end. After an error the frames of other files may follow.
@@ -65,15 +50,12 @@ impl Source {
                 .next_with_interface()?
                 .map(|(frame, interface)| Captured { frame, interface, file: None })),
             Self::Files(files) => {
-                let Files { merge, names, refused } = &mut **files;
-                match merge.next_frame()? {
-                    Some(merged) => Ok(Some(Captured {
-                        frame: merged.frame,
-                        interface: merged.interface,
-                        file: names.get(merged.file).map(String::as_str),
-                    })),
-                    None => refused.next().map_or(Ok(None), Err),
-                }
+                let Files { merge, names } = &mut **files;
+                Ok(merge.next_frame()?.map(|merged| Captured {
+                    frame: merged.frame,
+                    interface: merged.interface,
+                    file: names.get(merged.file).map(String::as_str),
+                }))
             }
         }
     }

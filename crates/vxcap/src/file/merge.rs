@@ -1,8 +1,8 @@
 //! Several capture files in time order.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
+use std::collections::{BinaryHeap, VecDeque};
 use std::io::Read;
 use std::path::Path;
 
@@ -20,7 +20,8 @@ const ALL_READ_BLOCKS: usize = 32 << 20;
 ///
 /// Interfaces are numbered apart by file: see [`Merge::interfaces`] and [`Merge::origin`].
 ///
-/// A damaged file gives its whole packets and the other files go on; its error is given at the end.
+/// A damaged file gives its whole packets and the other files go on; its error is given at the end, as is that of a file
+/// that is no capture.
 pub struct Merge<R = Input> {
     readers: Vec<Source<R>>,
     /// The time of the next packet of each reader that has one, and the reader.
@@ -29,11 +30,16 @@ pub struct Merge<R = Input> {
     given: bool,
     interfaces: Vec<Interface>,
     origins: Vec<(usize, u32)>,
-    errors: Vec<Error>,
+    /// What is wrong with files that were read, and behind it with those that could not be.
+    errors: VecDeque<Error>,
+    /// How many of the errors are of files that could not be read.
+    refused: usize,
 }
 
 struct Source<R> {
     reader: Reader<R>,
+    /// Which of the files it reads.
+    file: usize,
     head: Option<Located>,
     /// The number here of each of the reader's interfaces.
     interfaces: Vec<u32>,
@@ -44,27 +50,44 @@ struct Source<R> {
 pub struct Merged<'a> {
     /// The packet; its interface is an index into [`Merge::interfaces`].
     pub frame: Frame<'a>,
-    /// The file, as an index into the files in their order.
+    /// The file, as an index into the files in the order in which they were named.
     pub file: usize,
     /// The interface that it was captured on.
     pub interface: Option<&'a Interface>,
 }
 
 impl Merge<Input> {
-    /// Opens files; `-` is the standard input.
+    /// Opens files; `-` is the standard input. Files that are no captures do not keep the others from being read: what is
+    /// wrong with them is given at the end, after all other errors.
     ///
     /// # Errors
     ///
-    /// As [`Reader::open`], of the first file that cannot be opened or is no capture.
+    /// [`Error::Open`] of the first file that cannot be opened.
     pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self, Error> {
-        let readers = paths.into_iter().map(Reader::open).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self::new(readers))
+        let (mut readers, mut refused) = (Vec::new(), Vec::new());
+        for (file, path) in paths.into_iter().enumerate() {
+            match Reader::open(path) {
+                Ok(reader) => readers.push((file, reader)),
+                // a file that is not there is a mistake of who named it
+                Err(error) if matches!(error.cause(), Error::Open(_)) => return Err(error),
+                Err(error) => refused.push(error),
+            }
+        }
+        let mut merge = Self::of(readers);
+        merge.refused = refused.len();
+        merge.errors.extend(refused);
+        Ok(merge)
     }
 }
 
 impl<R: Read> Merge<R> {
     /// Merges readers. The first packet of each is read.
     pub fn new(readers: Vec<Reader<R>>) -> Self {
+        Self::of(readers.into_iter().enumerate().collect())
+    }
+
+    /// Merges readers, each of the file with that number.
+    fn of(readers: Vec<(usize, Reader<R>)>) -> Self {
         let share = ALL_READ_BLOCKS / readers.len().max(1);
         let mut merge = Self {
             readers: Vec::with_capacity(readers.len()),
@@ -72,13 +95,14 @@ impl<R: Read> Merge<R> {
             given: false,
             interfaces: Vec::new(),
             origins: Vec::new(),
-            errors: Vec::new(),
+            errors: VecDeque::new(),
+            refused: 0,
         };
-        for (index, mut reader) in readers.into_iter().enumerate() {
+        for (index, (file, mut reader)) in readers.into_iter().enumerate() {
             if share < super::buffer::BLOCK_LEN {
                 reader.blocks().limit_read_block(share);
             }
-            merge.readers.push(Source { reader, head: None, interfaces: Vec::new() });
+            merge.readers.push(Source { reader, file, head: None, interfaces: Vec::new() });
             if let Some(time) = merge.advance(index) {
                 merge.heads.push(Reverse((time, index)));
             }
@@ -90,7 +114,7 @@ impl<R: Read> Merge<R> {
     ///
     /// # Errors
     ///
-    /// At the end the error of each damaged file, one a call, and then `None`.
+    /// At the end the error of each damaged file, one a call, then of each that is no capture, and then `None`.
     pub fn next_frame(&mut self) -> Result<Option<Merged<'_>>, Error> {
         if std::mem::take(&mut self.given)
             && let Some(&Reverse((_, index))) = self.heads.peek()
@@ -103,17 +127,18 @@ impl<R: Read> Merge<R> {
                 }
             }
         }
-        let Some(&Reverse((_, file))) = self.heads.peek() else {
-            return if self.errors.is_empty() { Ok(None) } else { Err(self.errors.remove(0)) };
+        let Some(&Reverse((_, index))) = self.heads.peek() else {
+            return self.errors.pop_front().map_or(Ok(None), Err);
         };
         self.given = true;
-        let Some(Source { reader, head: Some(packet), interfaces }) = self.readers.get(file) else {
+        let Some(source) = self.readers.get(index) else { return Ok(None) };
+        let Source { reader, file, head: Some(packet), interfaces } = source else {
             return Ok(None);
         };
         let mut frame = reader.frame(packet);
         frame.interface = interfaces.get(frame.interface as usize).copied().unwrap_or(u32::MAX);
         let interface = self.interfaces.get(frame.interface as usize);
-        Ok(Some(Merged { frame, file, interface }))
+        Ok(Some(Merged { frame, file: *file, interface }))
     }
 
     /// The interfaces of all files that were described so far.
@@ -126,20 +151,10 @@ impl<R: Read> Merge<R> {
         self.origins.get(interface as usize).copied()
     }
 
-    /// The errors of files that are not given yet.
-    pub fn pending_errors(&self) -> &[Error] {
-        &self.errors
-    }
-
-    /// The readers, in the order of their files.
-    pub fn readers(&self) -> impl ExactSizeIterator<Item = &Reader<R>> {
-        self.readers.iter().map(|source| &source.reader)
-    }
-
-    /// Bytes read of all files, and their length; `None` where one of them has no known length.
+    /// Bytes read of all captures, and their length; `None` where one of them has no known length.
     pub fn progress(&self) -> Option<(u64, u64)> {
-        self.readers().try_fold((0, 0), |(read, total), reader| {
-            let progress = reader.progress()?;
+        self.readers.iter().try_fold((0, 0), |(read, total), source| {
+            let progress = source.reader.progress()?;
             Some((read + progress.read(), total + progress.total()?))
         })
     }
@@ -148,14 +163,14 @@ impl<R: Read> Merge<R> {
     fn advance(&mut self, index: usize) -> Option<Timestamp> {
         let source = self.readers.get_mut(index)?;
         source.head = source.reader.next_located().unwrap_or_else(|error| {
-            self.errors.push(error);
+            self.errors.insert(self.errors.len().saturating_sub(self.refused), error);
             None
         });
         let described = source.reader.interfaces();
         for local in source.interfaces.len()..described.len() {
             source.interfaces.push(self.interfaces.len() as u32);
             self.interfaces.extend(described.get(local).cloned());
-            self.origins.push((index, local as u32));
+            self.origins.push((source.file, local as u32));
         }
         Some(source.head?.time)
     }

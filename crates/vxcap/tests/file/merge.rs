@@ -1,6 +1,10 @@
 //! Several files in time order.
 
+use std::fs;
+use std::io::Read;
+
 use proptest::prelude::*;
+use vxcap::Error;
 use vxcap::file::{ByteOrder, Merge, Reader};
 
 use crate::sample;
@@ -22,7 +26,10 @@ type Seen = (i64, usize, Vec<u8>);
 /// All packets of the merged files, and all errors.
 fn merged(files: &[Vec<u8>]) -> (Vec<Seen>, Vec<String>) {
     let readers = files.iter().map(|file| Reader::new(file.as_slice()).unwrap()).collect();
-    let mut merge = Merge::new(readers);
+    all(Merge::new(readers))
+}
+
+fn all<R: Read>(mut merge: Merge<R>) -> (Vec<Seen>, Vec<String>) {
     let mut packets = Vec::new();
     let mut errors = Vec::new();
     loop {
@@ -57,6 +64,35 @@ fn a_damaged_file_does_not_stop_the_others() {
     let (packets, errors) = merged(&[cut, long, file(2, &[5, 6])]);
     assert_eq!(packets.iter().map(|packet| packet.0).collect::<Vec<_>>(), [1, 1, 2, 5, 6]);
     assert_eq!(errors.len(), 2, "{errors:?}");
+}
+
+#[test]
+fn what_is_no_capture_does_not_stop_the_others() {
+    let folder = std::env::temp_dir().join(format!("vxcap-merge-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let mut cut = file(2, &[2, 3]);
+    cut.truncate(cut.len() - 1);
+    let files = [b"no capture".to_vec(), file(1, &[1, 4]), Vec::new(), cut];
+    let paths: Vec<_> = (0..).map(|number: u8| folder.join(number.to_string())).take(4).collect();
+    for (path, bytes) in paths.iter().zip(&files) {
+        fs::write(path, bytes).unwrap();
+    }
+    let merge = Merge::open(&paths).unwrap();
+    assert_eq!(merge.origin(1), Some((3, 0)));
+    let (packets, errors) = all(merge);
+    // each packet with the number of its own file
+    let seen: Vec<_> = packets.iter().map(|(time, file, data)| (*time, *file, data[0])).collect();
+    assert_eq!(seen, [(1, 1, 1), (2, 3, 2), (4, 1, 1)]);
+    let told: Vec<_> =
+        errors.iter().map(|error| error.contains("cut off inside a packet")).collect();
+    assert_eq!(told, [true, false, false], "{errors:?}");
+    assert!(errors[1].contains("not a pcap") && errors[2].contains("empty"), "{errors:?}");
+
+    let missing = folder.join("missing");
+    let refused = Merge::open([&paths[0], &missing, &paths[1]]).err().expect("it is not there");
+    assert!(matches!(refused.cause(), Error::Open(_)), "{refused}");
+    assert_eq!(refused.path(), Some(missing.as_path()));
+    fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]
