@@ -8,6 +8,7 @@ use podmap::PodMap;
 use vxflow::{Counts, FlowRecord};
 use vxlan::Vni;
 
+use super::outcome::Trouble;
 use super::sums::{End, Names, node_ends};
 
 /// The most series of labels; what comes beyond has the label `other` everywhere.
@@ -41,6 +42,10 @@ struct Total {
     retransmits: u64,
     /// flows that the first node opened
     flows: u64,
+    /// of these, those that are over
+    unanswered: u64,
+    rejected: u64,
+    reset: u64,
     /// of these, by bucket, and in the end those beyond the last
     rtt: [u64; BUCKETS.len() + 1],
     /// all together, in nanoseconds
@@ -55,6 +60,9 @@ impl Total {
             bytes: self.bytes.max(other.bytes),
             retransmits: self.retransmits.max(other.retransmits),
             flows: self.flows.max(other.flows),
+            unanswered: self.unanswered.max(other.unanswered),
+            rejected: self.rejected.max(other.rejected),
+            reset: self.reset.max(other.reset),
             rtt: std::array::from_fn(|at| self.rtt[at].max(other.rtt[at])),
             rtt_sum: self.rtt_sum.max(other.rtt_sum),
         }
@@ -66,6 +74,14 @@ impl Totals {
     pub(super) fn add(&mut self, flow: &FlowRecord, map: &PodMap) {
         let places = self.places_of(flow, map);
         count(&mut self.series, places, flow);
+        // what goes on may still be answered, and counters do not fall
+        let Some(total) = self.series.get_mut(places[0]) else { return };
+        match Trouble::of(flow) {
+            Some(Trouble::Unanswered) => total.unanswered += 1,
+            Some(Trouble::Rejected) => total.rejected += 1,
+            Some(Trouble::Reset) => total.reset += 1,
+            None => {}
+        }
     }
 
     /// The series of a flow's two directions. Each stays once it is there, so that counters never fall.
@@ -102,7 +118,8 @@ impl Totals {
     ) {
         let ended = self.series.clone();
         for flow in live {
-            self.add(&flow, map);
+            let places = self.places_of(&flow, map);
+            count(&mut self.series, places, &flow);
         }
         let all = std::mem::replace(&mut self.series, ended);
         // series that are new, of flows that go on
@@ -114,10 +131,25 @@ impl Totals {
         }
         let all = &self.written;
         let labels: Vec<String> = self.keys.iter().map(labels).collect();
-        let counters: [Counter; 4] = [
+        let counters: [Counter; 7] = [
             ("bytes_total", "Bytes of inner frames from one node to another.", |t| t.bytes),
             ("packets_total", "Inner packets from one node to another.", |t| t.packets),
             ("flows_total", "Flows that the source node opened.", |t| t.flows),
+            (
+                "flows_unanswered_total",
+                "Flows that the source node opened and nobody answered, once they are over.",
+                |t| t.unanswered,
+            ),
+            (
+                "flows_rejected_total",
+                "Flows that the source node opened and a reset or an ICMP error refused, once they are over.",
+                |t| t.rejected,
+            ),
+            (
+                "flows_reset_total",
+                "Flows that the source node opened and a reset ended, once they are over.",
+                |t| t.reset,
+            ),
             ("tcp_retransmissions_total", "TCP segments sent again.", |t| t.retransmits),
         ];
         for (name, help, value) in counters {
@@ -200,7 +232,7 @@ fn escaped(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use vxflow::{FlowTable, Seen};
+    use vxflow::{ConnState, FlowTable, Seen};
 
     use super::*;
 
@@ -212,8 +244,18 @@ mod tests {
         table.finish().next().unwrap()
     }
 
+    fn with(state: ConnState, icmp_errors: u32) -> FlowRecord {
+        let mut flow = flow();
+        (flow.state, flow.icmp_errors) = (state, icmp_errors);
+        flow
+    }
+
     fn series(text: &str) -> Vec<(&str, u64)> {
-        let lines = text.lines().filter(|line| line.starts_with("vxdump_bytes_total{"));
+        series_of("vxdump_bytes_total{", text)
+    }
+
+    fn series_of<'t>(name: &str, text: &'t str) -> Vec<(&'t str, u64)> {
+        let lines = text.lines().filter(|line| line.starts_with(name));
         lines
             .map(|line| line.rsplit_once(' ').unwrap())
             .map(|(l, n)| (l, n.parse().unwrap()))
@@ -241,11 +283,39 @@ mod tests {
     fn flows_that_go_on_count_and_stay_when_they_end() {
         let (mut totals, map) = (Totals::default(), podmap::Builder::new().build());
         let (mut live, mut ended) = (String::new(), String::new());
-        totals.write(&mut live, std::iter::once(flow()), &map);
-        totals.add(&flow(), &map);
+        totals.write(&mut live, std::iter::once(with(ConnState::SF, 0)), &map);
+        totals.add(&with(ConnState::SF, 0), &map);
         totals.write(&mut ended, std::iter::empty(), &map);
         assert_eq!(live, ended);
         assert_eq!(series(&live)[0].1, 74);
+    }
+
+    #[test]
+    fn what_failed_counts_once_it_is_over() {
+        let (mut totals, map) = (Totals::default(), podmap::Builder::new().build());
+        let failed = |totals: &mut Totals, live: Option<FlowRecord>| {
+            let mut text = String::new();
+            totals.write(&mut text, live.into_iter(), &map);
+            ["unanswered", "rejected", "reset"].map(|how| {
+                let name = format!("vxdump_flows_{how}_total{{");
+                let [(labels, count)] = series_of(&name, &text)[..] else { panic!("{text}") };
+                let ends = r#"{src_node="172.18.0.3",dst_node="172.18.0.4",vni="1"}"#;
+                assert!(labels.ends_with(ends), "{labels}");
+                count
+            })
+        };
+        // its answer may be on its way
+        assert_eq!(failed(&mut totals, Some(flow())), [0, 0, 0]);
+        for (ended, expected) in [
+            (flow(), [1, 0, 0]),
+            (with(ConnState::S0, 1), [1, 1, 0]),
+            (with(ConnState::Rej, 0), [1, 2, 0]),
+            (with(ConnState::Rstr, 0), [1, 2, 1]),
+            (with(ConnState::SF, 0), [1, 2, 1]),
+        ] {
+            totals.add(&ended, &map);
+            assert_eq!(failed(&mut totals, None), expected);
+        }
     }
 
     /// Where a flow that goes on gets other names, what was told of the old ones stays.

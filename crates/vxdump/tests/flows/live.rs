@@ -104,7 +104,13 @@ for family in text_string_to_metric_families(sys.argv[1]):
 ";
     let Some(families) = python("prometheus_client.parser", PARSER, &[text]) else { return };
     let kinds: Vec<&str> = families.lines().collect();
-    for kind in ["vxdump_bytes counter 1", "vxdump_flows_active gauge 1"] {
+    for kind in [
+        "vxdump_bytes counter 1",
+        "vxdump_flows_active gauge 1",
+        "vxdump_flows_unanswered counter 1",
+        "vxdump_flows_rejected counter 1",
+        "vxdump_flows_reset counter 1",
+    ] {
         assert!(kinds.contains(&kind), "{kinds:?}");
     }
     let histogram = kinds.iter().any(|kind| kind.starts_with("vxdump_rtt_seconds histogram "));
@@ -138,6 +144,11 @@ fn json_and_counters() {
     let bytes = metric(&answer, "vxdump_bytes_total{src_node=\"?\",dst_node=\"?\",vni=\"\"}");
     // each `echo` is a datagram of 4 bytes with 42 of headers, and an ICMP error comes back: 5 of each
     assert_eq!(bytes, 5 * (4 + 42) + 5 * (4 + 42 + 28), "{answer}");
+    // three of the five datagrams' flows are over, or two of them so far; an ICMP error refused each
+    let rejected =
+        metric(&answer, "vxdump_flows_rejected_total{src_node=\"?\",dst_node=\"?\",vni=\"\"}");
+    assert!((1..=3).contains(&rejected), "{answer}");
+    assert_eq!(metric(&answer, "vxdump_flows_unanswered_total{"), 0, "{answer}");
     assert_eq!(metric(&answer, "vxdump_capture_drops_total{at=\"kernel\"}"), 0);
     let again = get(&address, "GET /metrics HTTP/1.0\r\n\r\n");
     assert_eq!(bytes, metric(&again, "vxdump_bytes_total"), "counters never fall");
