@@ -1,4 +1,4 @@
-//! Writes a capture file of overlay traffic, for comparing programs: `make-capture small|tiny|flows PACKETS FILE`.
+//! Writes a capture file of overlay traffic, for comparing programs: `make-capture small|tiny|flows PACKETS FILE [FLOWS]`.
 //!
 //! About 1,000 pods; the time goes on by 10 microseconds a packet. 2,000,000 packets of `small` are 0.8 GB, 5,000,000 of
 //! `tiny` 0.65 GB. Of `flows` each packet begins a flow. FILE may be /dev/stdout.
@@ -38,8 +38,11 @@ fn write(mix: &Mix, packets: u32, out: &mut impl Write) -> io::Result<()> {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [mix, packets, path] = &arguments[..] else {
-        eprintln!("usage: make-capture small|tiny|flows PACKETS FILE");
+    let ([mix, packets, path], flows) = (match &arguments[..] {
+        [known @ .., flows] if known.len() == 3 => (known, Some(flows)),
+        known => (known, None),
+    }) else {
+        eprintln!("usage: make-capture small|tiny|flows PACKETS FILE [FLOWS]");
         return ExitCode::from(2);
     };
     let mix = match mix.as_str() {
@@ -48,6 +51,14 @@ fn main() -> ExitCode {
         "flows" => Mix::FLOWS,
         other => {
             eprintln!("make-capture: no mix {other:?}: small, tiny or flows");
+            return ExitCode::from(2);
+        }
+    };
+    let mix = match flows.map(|flows| flows.parse()) {
+        None => mix,
+        Some(Ok(flows)) => Mix { flows, ..mix },
+        Some(Err(_)) => {
+            eprintln!("make-capture: no number of flows");
             return ExitCode::from(2);
         }
     };

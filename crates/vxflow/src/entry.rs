@@ -2,6 +2,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use prefetch_index::prefetch_index;
 use vxlan::{IpProtocol, TcpFlags};
 
 use crate::conn_state::{ConnState, Endpoints, PackedEndpoints};
@@ -187,12 +188,12 @@ impl<A: Address> Hot<A> {
         self.bits = self.bits & !(CLOSED | TOUCHED) | list;
     }
 
-    /// Reads something of each of its cache lines.
+    /// Loads its cache lines.
     #[inline]
-    pub(crate) fn touch(&self) -> u32 {
-        let [low, high] = self.packets;
-        let [there, back] = self.direction;
-        self.key.vni ^ self.stamp ^ low ^ high ^ there.next ^ back.next ^ self.point[0]
+    pub(crate) fn prefetch(&self) {
+        prefetch_index(self.packets.as_slice(), 0);
+        prefetch_index(self.direction.as_slice(), 1);
+        prefetch_index(self.point.as_slice(), 0);
     }
 
     /// Has it been seen since it was put at its list's end?

@@ -112,10 +112,12 @@ impl<A: Address> Family<A> {
         &self.index
     }
 
-    /// Reads of the entry in this slot.
+    /// Loads the entry in this slot.
     #[inline]
-    pub(crate) fn touch(&self, slot: u32) -> u32 {
-        self.hot.get(slot).map_or(0, Hot::touch)
+    pub(crate) fn prefetch(&self, slot: u32) {
+        if let Some(hot) = self.hot.get(slot) {
+            hot.prefetch();
+        }
     }
 
     /// Takes in a fragment or a marker.

@@ -1,5 +1,7 @@
 //! Where a flow's entry is: an open-addressing table of 8-byte places.
 
+use prefetch_index::prefetch_index;
+
 /// Finds the slot of an entry by the lower half of its key's hash.
 ///
 /// Linear probing from the first place of a group of four, at most 5/8 full, so that nearly all are found in the group of
@@ -58,10 +60,10 @@ impl Index {
         self.find(hash, |_| true).unwrap_or(u32::MAX)
     }
 
-    /// Reads the place where the search begins.
+    /// Loads the place where the search begins.
     #[inline]
-    pub(crate) fn peek(&self, hash: u64) -> u64 {
-        self.places.get(first_place(hash as u32, self.mask)).copied().unwrap_or(0)
+    pub(crate) fn prefetch(&self, hash: u64) {
+        prefetch_index(&self.places, first_place(hash as u32, self.mask));
     }
 
     /// Adds a slot that is not there. Slots are below `u32::MAX`.

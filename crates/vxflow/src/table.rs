@@ -18,7 +18,9 @@ const SWEEP_EVERY: u32 = 64;
 const SWEEP_MOST: usize = 4 * SWEEP_EVERY as usize;
 /// How many flows that go on one look passes over.
 const SWEEP_MOVES: usize = 16;
-/// Summaries whose entries are loaded ahead of time in [`FlowTable::add_all`].
+/// How far ahead of time, in summaries, [`FlowTable::add_all`] loads entries; their places in the index twice as far ahead.
+const AHEAD: usize = 8;
+/// Summaries of [`FlowTable::add_all`] for which it is looked once how full the table is.
 const BATCH: usize = 32;
 
 /// Inner flows, at most [`Config::max_flows`] of them.
@@ -93,27 +95,26 @@ impl FlowTable {
             // what a packet is a copy of, no short way tells
             return summaries.iter().for_each(|summary| self.families.add(summary, NONE));
         }
-        let mut slots = [NONE; BATCH];
-        for batch in summaries.chunks(BATCH) {
-            // What is not in the cache is loaded side by side in each of these loops, as nothing in the loop waits for it;
-            // a search would, at every wrongly foreseen branch.
-            let peeked =
-                batch.iter().fold(0, |sum: u64, summary| sum ^ self.families.peek(summary));
-            core::hint::black_box(peeked);
-            for (slot, summary) in slots.iter_mut().zip(batch) {
-                *slot = self.families.guess(summary);
+        for summary in summaries.iter().take(2 * AHEAD) {
+            self.families.prefetch_place(summary);
+        }
+        let mut slots = [NONE; AHEAD];
+        for (slot, summary) in slots.iter_mut().zip(summaries) {
+            *slot = self.families.guess(summary);
+        }
+        let mut patience = 0;
+        for (at, summary) in summaries.iter().enumerate() {
+            if at.is_multiple_of(BATCH) {
+                // what the whole batch may rely on; `add` finds out about the rest
+                patience = self.families.patience(BATCH);
             }
-            let places = slots.iter().zip(batch);
-            let touched = places.fold(0, |sum: u32, (&slot, summary)| {
-                sum.wrapping_add(self.families.touch(slot, summary))
-            });
-            core::hint::black_box(touched);
-            // what the whole batch may rely on; `add` finds out about the rest
-            let patience = self.families.patience(batch.len());
-            for (&slot, summary) in slots.iter().zip(batch) {
-                if !self.families.add_usual(summary, slot, patience) {
-                    self.families.add(summary, slot);
-                }
+            if let Some(later) = summaries.get(at + 2 * AHEAD) {
+                self.families.prefetch_place(later);
+            }
+            let next = summaries.get(at + AHEAD).map_or(NONE, |next| self.families.guess(next));
+            let slot = core::mem::replace(&mut slots[at % AHEAD], next);
+            if !self.families.add_usual(summary, slot, patience) {
+                self.families.add(summary, slot);
             }
         }
     }
@@ -179,18 +180,23 @@ impl FlowTable {
 }
 
 impl Families {
-    /// Reads where the search for the summary's flow begins.
+    /// Loads where the search for the summary's flow begins.
     #[inline]
-    fn peek(&self, summary: &Summary) -> u64 {
+    fn prefetch_place(&self, summary: &Summary) {
         let (index, hash) = self.index_for(summary);
-        index.peek(hash)
+        index.prefetch(hash);
     }
 
-    /// The slot where the summary's flow probably is.
+    /// The slot where the summary's flow probably is, whose entry is loaded.
     #[inline]
     fn guess(&self, summary: &Summary) -> u32 {
         let (index, hash) = self.index_for(summary);
-        index.guess(hash)
+        let slot = index.guess(hash);
+        match &summary.0 {
+            Either::V4(_) => self.v4.prefetch(slot),
+            Either::V6(_) => self.v6.prefetch(slot),
+        }
+        slot
     }
 
     /// Of two indices one is chosen, without a branch.
@@ -199,15 +205,6 @@ impl Families {
         match &summary.0 {
             Either::V4(digest) => (self.v4.index(), digest.hash),
             Either::V6(digest) => (self.v6.index(), digest.hash),
-        }
-    }
-
-    /// Reads of the entry in this slot, so that it is in the cache when it is needed.
-    #[inline]
-    fn touch(&self, slot: u32, summary: &Summary) -> u32 {
-        match &summary.0 {
-            Either::V4(_) => self.v4.touch(slot),
-            Either::V6(_) => self.v6.touch(slot),
         }
     }
 
