@@ -204,6 +204,7 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_gettimeofday,
     libc::SYS_getrandom,
     libc::SYS_getpid,
+    libc::SYS_getpgid,
     libc::SYS_gettid,
     libc::SYS_getuid,
     libc::SYS_geteuid,
@@ -247,9 +248,9 @@ const REQUESTS: [libc::Ioctl; 4] = [libc::TCGETS, TCGETS2, libc::TIOCGWINSZ, lib
 /// `_IOR('T', 0x2A, struct termios2)` of `asm-generic/ioctls.h`.
 const TCGETS2: libc::Ioctl = 0x802c_542a;
 
-/// What sets a terminal's mode, under its newer and its older name (`ioctl_tty(2)`). None of these puts
+/// What sets a terminal's mode, under its newer and its older name, and whose it is now (`ioctl_tty(2)`). None of these puts
 /// characters into its input.
-const TERMINAL_REQUESTS: [libc::Ioctl; 2] = [TCSETS2, libc::TCSETS];
+const TERMINAL_REQUESTS: [libc::Ioctl; 3] = [TCSETS2, libc::TCSETS, libc::TIOCGPGRP];
 /// `_IOW('T', 0x2B, struct termios2)` of `asm-generic/ioctls.h`.
 const TCSETS2: libc::Ioctl = 0x402c_542b;
 

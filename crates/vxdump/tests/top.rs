@@ -248,6 +248,77 @@ fn signals_leave_the_terminal_as_it_was() {
     assert_eq!(status, "0");
 }
 
+/// Ctrl-Z gives the shell its terminal, as it was, and `fg` has the whole picture again, as large as the terminal is then; in the
+/// background it waits for the terminal.
+#[test]
+fn it_stops_and_goes_on_as_a_shells_job() {
+    if !is_possible() {
+        return;
+    }
+    let (lab, tmux) = (Lab::up(), Tmux::new(80, 24));
+    tmux.keys(&["exec bash --norc", "Enter"]);
+    let mode = |name: &str| {
+        let file = tmux.folder.join(name);
+        tmux.keys(&[&format!("stty -a >{0}.part; mv {0}.part {0}", file.display()), "Enter"]);
+        let begin = Instant::now();
+        while !file.exists() {
+            assert!(begin.elapsed() < PATIENCE, "no shell:\n{}", tmux.screen());
+            thread::sleep(Duration::from_millis(50));
+        }
+        // its first line has the size, which changes
+        let mode = fs::read_to_string(file).unwrap();
+        mode.split_once('\n').expect("lines").1.to_owned()
+    };
+    let before = mode("before");
+    tmux.keys(&[&format!("clear; {}", top(&lab)), "Enter"]);
+    let is_whole = |screen: &str, height: usize, title: &str| {
+        let lines: Vec<&str> = screen.lines().collect();
+        lines.len() == height
+            && lines[0].contains(title)
+            && pinged(screen).is_some()
+            && lines[height - 1].starts_with("q quit")
+    };
+    tmux.wait("the view", |screen| screen.contains("No packets yet."));
+    lab.command(&["exec", "n1p1", "ping", "-q", "-c2", "-i0.05", "10.244.2.2"]);
+    tmux.wait("a row", |screen| is_whole(screen, 24, "pairs of pods"));
+
+    for (name, width, height) in [("same", "80", 24), ("larger", "130", 30), ("smaller", "80", 24)]
+    {
+        tmux.keys(&["C-z"]);
+        tmux.wait("the shell", |screen| screen.contains("Stopped"));
+        assert_eq!(tmux.shows("#{alternate_on} #{cursor_flag}"), "0 1");
+        assert_eq!(mode(name), before, "the terminal's mode is not what it was");
+        tmux.command(&["resize-window", "-x", width, "-y", &height.to_string()]);
+        // what is typed is the shell's: services is `s`
+        tmux.keys(&["s=typed; echo $s; clear", "Enter"]);
+        tmux.keys(&["fg", "Enter"]);
+        tmux.wait(name, |screen| is_whole(screen, height, "pairs of pods"));
+        assert_eq!(tmux.shows("#{alternate_on} #{cursor_flag}"), "1 0");
+    }
+    // its keys work again
+    tmux.keys(&["s"]);
+    tmux.wait("services", |screen| screen.contains("clients and services by"));
+    tmux.keys(&["p"]);
+
+    tmux.keys(&["C-z"]);
+    tmux.wait("the shell", |screen| screen.contains("Stopped"));
+    tmux.keys(&["clear; bg", "Enter"]);
+    assert_eq!(mode("background"), before);
+    let job = child(&tmux.shows("#{pane_pid}"));
+    let status = fs::read_to_string(format!("/proc/{job}/status")).unwrap();
+    assert!(!status.contains("State:\tT"), "it is stopped again:\n{status}");
+    tmux.keys(&["fg", "Enter"]);
+    tmux.wait("the picture", |screen| is_whole(screen, 24, "pairs of pods"));
+
+    // ended while it is stopped, it takes the terminal no more
+    tmux.keys(&["C-z"]);
+    tmux.wait("the shell", |screen| screen.contains("Stopped"));
+    tmux.keys(&["kill %1", "Enter"]);
+    tmux.wait("its end", |screen| screen.contains("packets captured"));
+    assert_eq!(tmux.shows("#{alternate_on} #{cursor_flag}"), "0 1");
+    assert_eq!(mode("after"), before);
+}
+
 /// What a full buffer loses stands in the last line but one.
 #[test]
 fn losses_are_told() {

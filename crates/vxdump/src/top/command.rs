@@ -13,7 +13,7 @@ use crate::cli::InputArgs;
     after_help = "\
 Keys: q ends; p, n, v, s show pods, nodes, VNIs, services; b, k, r, t, a sort by bytes, packets, retransmissions,
 round-trip time, name (again: the other way round); / filters by name (Enter keeps the filter, Esc drops it);
-space stands still; arrows and page keys scroll.
+space stands still; arrows and page keys scroll; Ctrl-Z stops it, until fg.
 
 Rates are of inner frames. A packet that is captured on several devices counts once."
 )]

@@ -9,6 +9,8 @@ use super::state::{Group, Order};
 pub(super) enum Action {
     /// End.
     Quit,
+    /// Stop, as the shell's job, and give the terminal back until it goes on.
+    Suspend,
     /// Show pairs of another kind.
     Group(Group),
     /// Sort by another column; where it is that one already, the other way round.
@@ -45,6 +47,7 @@ pub(super) fn action(key: KeyEvent, editing: bool) -> Option<Action> {
     if key.modifiers.contains(KeyModifiers::CONTROL) {
         return match key.code {
             KeyCode::Char('c') => Some(Action::Quit),
+            KeyCode::Char('z') => Some(Action::Suspend),
             KeyCode::Char('u') if editing => Some(Action::ClearLine),
             _ => None,
         };
@@ -111,10 +114,12 @@ mod tests {
     }
 
     #[test]
-    fn control_c_ends_always() {
-        let control_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert_eq!(action(control_c, false), Some(Action::Quit));
-        assert_eq!(action(control_c, true), Some(Action::Quit));
+    fn control_c_ends_and_control_z_stops_always() {
+        for (letter, asked) in [('c', Action::Quit), ('z', Action::Suspend)] {
+            let key = KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL);
+            assert_eq!(action(key, false), Some(asked));
+            assert_eq!(action(key, true), Some(asked));
+        }
     }
 
     #[test]

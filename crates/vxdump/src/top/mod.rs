@@ -36,7 +36,7 @@ use crate::taps::Purpose;
 use capturing::{Capturing, TOGETHER};
 use command::TopCommand;
 use counting::{Counting, Slot};
-use state::State;
+use state::{Next, State};
 
 /// As many batches of packets may wait to be counted, about 30 MB: half a second's worth of small packets at full speed, while
 /// flows are summed up. Then the capture waits, and the kernel counts what its buffer has no room for.
@@ -200,10 +200,19 @@ fn wait_for_keys() -> io::Result<()> {
 /// Draws, and does what keys ask for, until it is over.
 fn draw(mut screen: Screen, mut state: State, slot: &Slot, over: &AtomicBool) -> io::Result<()> {
     let mut changed = true;
+    // stopped, and not on the terminal again
+    let mut away = false;
     while !over.load(Ordering::Relaxed) {
         if let Some(snapshot) = slot.take() {
             state.take(snapshot);
             changed = true;
+        }
+        if away {
+            if !screen.resume()? {
+                thread::sleep(LOOK);
+                continue;
+            }
+            (away, changed) = (false, true);
         }
         if changed {
             let mut fit = None;
@@ -216,13 +225,20 @@ fn draw(mut screen: Screen, mut state: State, slot: &Slot, over: &AtomicBool) ->
         }
         wait_for_keys()?;
         // all keys that are there: what is pasted is not drawn letter by letter
-        while event::poll(Duration::ZERO)? {
+        while !away && event::poll(Duration::ZERO)? {
             changed = true;
-            if let Event::Key(key) = event::read()?
-                && let Some(action) = input::action(key, state.editing)
-                && !state.apply(action)
-            {
-                return Ok(());
+            let Event::Key(key) = event::read()? else { continue };
+            match input::action(key, state.editing).map(|action| state.apply(action)) {
+                Some(Next::End) => return Ok(()),
+                Some(Next::Suspend) => {
+                    // what was typed with it goes, as where the terminal itself stops a job
+                    while event::poll(Duration::ZERO)? {
+                        event::read()?;
+                    }
+                    Screen::stop()?;
+                    away = true;
+                }
+                Some(Next::Draw) | None => {}
             }
         }
     }

@@ -12,6 +12,9 @@ use ratatui::crossterm::terminal::{
 };
 use ratatui::crossterm::{execute, queue};
 use ratatui::{Frame, Terminal};
+use rustix::process::getpgid;
+use rustix::termios::tcgetpgrp;
+use signal_hook::consts::SIGTSTP;
 
 /// Room for a frame of a big terminal, so that it is written at once.
 const FRAME_BYTES: usize = 256 * 1024;
@@ -43,18 +46,36 @@ impl Screen {
                 before(panic);
             }));
         });
-        enable_raw_mode()?;
-        if let Ok(mut ours) = OURS.lock() {
-            *ours = true;
-        }
+        take()?;
         let enter = || {
-            execute!(io::stdout(), EnterAlternateScreen, Hide)?;
             let out = BufWriter::with_capacity(FRAME_BYTES, io::stdout());
             let mut terminal = Terminal::new(CrosstermBackend::new(out))?;
             terminal.clear()?;
             Ok(Self { terminal })
         };
         enter().inspect_err(|_| leave())
+    }
+
+    /// Gives the terminal back and stops the process, as the terminal itself does for Ctrl-Z: the shell goes on. Where there is
+    /// no shell to wake it up again, the kernel does not stop it.
+    pub(super) fn stop() -> io::Result<()> {
+        leave();
+        // to this thread: it does not run on before all are stopped
+        signal_hook::low_level::raise(SIGTSTP)
+    }
+
+    /// Takes the terminal again after [`Screen::stop`], whatever is on it now and however large it has become. `false`: it is
+    /// another job's as yet (`bg`), and asking for it would stop the process again.
+    pub(super) fn resume(&mut self) -> io::Result<bool> {
+        // where it is no terminal of this session, there are no jobs
+        if let (Ok(foreground), Ok(own)) = (tcgetpgrp(io::stdin()), getpgid(None))
+            && foreground != own
+        {
+            return Ok(false);
+        }
+        take()?;
+        self.terminal.clear()?;
+        Ok(true)
     }
 
     /// Draws a frame: what changed of it is written, at once.
@@ -74,6 +95,15 @@ impl Drop for Screen {
     fn drop(&mut self) {
         leave();
     }
+}
+
+/// Raw mode, and the alternate screen; nothing of it where that fails.
+fn take() -> io::Result<()> {
+    enable_raw_mode()?;
+    if let Ok(mut ours) = OURS.lock() {
+        *ours = true;
+    }
+    execute!(io::stdout(), EnterAlternateScreen, Hide).inspect_err(|_| leave())
 }
 
 /// Gives the terminal back, once.

@@ -141,6 +141,17 @@ pub(super) struct State {
     pub(super) waiting: Option<Snapshot>,
 }
 
+/// What comes after a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The screen may be another one.
+    Draw,
+    /// The process stops, as a shell's job.
+    Suspend,
+    /// The end.
+    End,
+}
+
 impl State {
     /// Another snapshot: it is shown, unless the screen stands still.
     pub(super) fn take(&mut self, snapshot: Snapshot) {
@@ -151,10 +162,11 @@ impl State {
         }
     }
 
-    /// Does what was asked for. `false`: to end.
-    pub(super) fn apply(&mut self, action: Action) -> bool {
+    /// Does what was asked for, as far as it is about what is shown.
+    pub(super) fn apply(&mut self, action: Action) -> Next {
         match action {
-            Action::Quit => return false,
+            Action::Quit => return Next::End,
+            Action::Suspend => return Next::Suspend,
             Action::Group(group) => {
                 self.group = group;
                 self.offset = 0;
@@ -195,7 +207,7 @@ impl State {
                 self.editing = false;
             }
         }
-        true
+        Next::Draw
     }
 
     fn scroll(&mut self, rows: i64) {
@@ -335,6 +347,6 @@ mod tests {
 
     #[test]
     fn it_ends_when_asked() {
-        assert!(!state().apply(Action::Quit));
+        assert_eq!(state().apply(Action::Quit), Next::End);
     }
 }

@@ -444,7 +444,8 @@ fn draw_keys(state: &State, area: Rect, buffer: &mut Buffer) {
         ("a", " name  "),
         ("/", " filter  "),
         ("space", " pause  "),
-        ("↑↓", " scroll"),
+        ("↑↓", " scroll  "),
+        ("^Z", " stop"),
     ];
     let short: &[(&str, &str)] = &[
         ("q", " quit  "),
