@@ -205,7 +205,7 @@ impl SumRow {
     /// The row of a pair, beginning with the end that opened more of the flows.
     pub(crate) fn new(by: By, pair: &[End; 2], sum: &Sum) -> Self {
         let (mut pair, mut sum) = (pair.clone(), *sum);
-        if sum.is_opened_by_second() {
+        if sum.openers.is_second_first() {
             pair.swap(0, 1);
             sum = sum.swapped();
         }

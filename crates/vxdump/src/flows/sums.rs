@@ -73,12 +73,40 @@ pub(crate) struct Sum {
     pub(crate) resets: u64,
     /// Round-trip times of the flows that have one.
     pub(crate) rtt: Rtt,
-    /// How many each end opened, and when the first of them began, nanoseconds since the Unix epoch.
-    pub(crate) opened: [(u64, i64); 2],
+    /// Who opened them.
+    pub(crate) openers: Openers,
     /// Time of the first packet, nanoseconds since the Unix epoch.
     pub(crate) first: i64,
     /// Time of the latest packet, nanoseconds since the Unix epoch.
     pub(crate) last: i64,
+}
+
+/// How many flows of a pair each end opened, and when the first of them began, nanoseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Openers([(u64, i64); 2]);
+
+impl Openers {
+    /// The pair's first or second end opened `count` flows more.
+    fn add(&mut self, side: usize, count: u64, first: i64) {
+        let Some((opened, begun)) = self.0.get_mut(side).filter(|_| count > 0) else { return };
+        *begun = if *opened == 0 { first } else { first.min(*begun) };
+        *opened += count;
+    }
+
+    /// Those of other flows too.
+    #[must_use]
+    pub(crate) fn and(mut self, others: Self) -> Self {
+        for (side, (count, first)) in others.0.into_iter().enumerate() {
+            self.add(side, count, first);
+        }
+        self
+    }
+
+    /// Has the pair's second end opened more of the flows, or as many and the first of all?
+    pub(crate) fn is_second_first(&self) -> bool {
+        let [(first, begun), (second, begun_by_second)] = self.0;
+        second > first || second == first && begun_by_second < begun
+    }
 }
 
 /// Round-trip times of several flows, in nanoseconds.
@@ -170,9 +198,7 @@ impl Sum {
         self.flows += 1;
         self.first = self.first.min(flow.first);
         self.last = self.last.max(flow.last);
-        let (opened, first) = &mut self.opened[usize::from(swapped)];
-        *first = if *opened == 0 { flow.first } else { flow.first.min(*first) };
-        *opened += 1;
+        self.openers.add(usize::from(swapped), 1, flow.first);
         let sides: [&Counts; 2] =
             if swapped { [&flow.reverse, &flow.forward] } else { [&flow.forward, &flow.reverse] };
         for (side, counts) in sides.into_iter().enumerate() {
@@ -191,19 +217,13 @@ impl Sum {
         }
     }
 
-    /// Has the pair's second end opened more of the flows, or as many and the first of all?
-    pub(crate) fn is_opened_by_second(&self) -> bool {
-        let [(first, begun), (second, begun_by_second)] = self.opened;
-        second > first || second == first && begun_by_second < begun
-    }
-
     /// The same with the pair's ends swapped.
     #[must_use]
     pub(crate) fn swapped(mut self) -> Self {
         for pair in [&mut self.packets, &mut self.bytes, &mut self.retransmits] {
             pair.swap(0, 1);
         }
-        self.opened.swap(0, 1);
+        self.openers.0.swap(0, 1);
         self
     }
 

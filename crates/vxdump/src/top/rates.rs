@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-use crate::flows::sums::{End, Rtt, Sum, Sums};
+use crate::flows::sums::{End, Openers, Rtt, Sum, Sums};
 
 /// A pair without flows is remembered for this long after its last packet, so that short connections, one after the other,
 /// are one row with one total.
@@ -38,18 +38,16 @@ impl Totals {
 /// A pair, from one look to the next.
 #[derive(Clone, Copy, Debug, Default)]
 struct Pair {
-    /// When the first flow that its first end opened began, and of its second end.
-    opened: [Option<i64>; 2],
-    /// Its second end stands first on the screen, as it opened the first flow. Once shown, this stays.
-    is_turned: Option<bool>,
     /// Flows that it has now.
     flows: u64,
     /// What its flows that are over came to.
     over: Totals,
     over_rtt: Rtt,
+    over_openers: Openers,
     /// What all its flows come to.
     total: Totals,
     rtt: Rtt,
+    openers: Openers,
     /// What they came to when they were counted before.
     before: Totals,
     /// What came since the last rows.
@@ -58,29 +56,10 @@ struct Pair {
     quiet: Duration,
 }
 
-impl Pair {
-    /// The sum is of its flows too: who opened the first?
-    fn opened_by(&mut self, sum: &Sum) {
-        for (first, (count, time)) in self.opened.iter_mut().zip(sum.opened) {
-            if count > 0 {
-                *first = Some(first.map_or(time, |first| first.min(time)));
-            }
-        }
-    }
-
-    /// Did its second end open the first flow, as far as was known when it was first asked? So rows do not turn round while
-    /// somebody looks at them.
-    fn is_turned(&mut self) -> bool {
-        let [first, second] = self.opened;
-        let by_second = second.is_some_and(|second| first.is_none_or(|first| second < first));
-        *self.is_turned.get_or_insert(by_second)
-    }
-}
-
 /// A pair as it is shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Row {
-    /// The two ends' names, of the one first that opened the first flow.
+    /// The two ends' names, of the one first that opened more of the flows since the start, as in `vxdump flows`.
     pub(super) ends: [String; 2],
     /// Bytes a second that each end sent.
     pub(super) bytes: [u64; 2],
@@ -120,7 +99,7 @@ impl Rates {
             let pair = self.pairs.entry(ends.clone()).or_default();
             pair.over = pair.over.zip(Totals::of(sum), u64::saturating_add);
             pair.over_rtt = together(pair.over_rtt, sum.rtt);
-            pair.opened_by(sum);
+            pair.over_openers = pair.over_openers.and(sum.openers);
         }
         for pair in self.pairs.values_mut() {
             pair.before = pair.total;
@@ -140,11 +119,12 @@ impl Rates {
     fn sum_up(&mut self, live: &Sums) {
         for pair in self.pairs.values_mut() {
             (pair.flows, pair.total, pair.rtt) = (0, pair.over, pair.over_rtt);
+            pair.openers = pair.over_openers;
         }
         for (ends, sum) in live.rows() {
             let pair = self.pairs.entry(ends.clone()).or_default();
             pair.flows = sum.flows;
-            pair.opened_by(sum);
+            pair.openers = pair.over_openers.and(sum.openers);
             pair.total = pair.over.zip(Totals::of(sum), u64::saturating_add);
             pair.rtt = together(pair.over_rtt, sum.rtt);
         }
@@ -166,7 +146,7 @@ impl Rates {
         let row = |(ends, pair): (&[End; 2], &mut Pair)| {
             let fresh = std::mem::take(&mut pair.fresh);
             let (mut ends, mut bytes) = (ends.each_ref(), fresh.bytes.map(per_second));
-            if pair.is_turned() {
+            if pair.openers.is_second_first() {
                 ends.swap(0, 1);
                 bytes.swap(0, 1);
             }
