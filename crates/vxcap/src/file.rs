@@ -38,7 +38,7 @@
 //! [`Input`] opens and decompresses; [`BlockReader`] cuts its bytes into blocks, in place in one reused
 //! read block of at most 256 KiB (which grows only for a larger block, and only as its bytes really arrive);
 //! [`Reader`] gives the frames of the packet blocks; [`Merge`] gives those of several readers in time order; [`Pieces`]
-//! gives those of a pcap file to several threads.
+//! gives those of a file to several threads.
 
 mod block;
 mod block_reader;
@@ -51,6 +51,7 @@ mod names;
 mod options;
 mod pcap;
 mod pcapng;
+mod piece;
 mod pieces;
 mod reader;
 
@@ -65,7 +66,8 @@ pub use merge::{Merge, Merged};
 pub use names::{NameRecord, NameRecords};
 pub use options::{OptionField, Options};
 pub use pcap::PcapHeader;
-pub use pieces::{Piece, Pieces};
+pub use piece::Piece;
+pub use pieces::Pieces;
 pub use reader::Reader;
 
 /// Type codes of pcapng blocks (draft-ietf-opsawg-pcapng, section 11.1).

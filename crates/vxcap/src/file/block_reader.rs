@@ -8,15 +8,9 @@ use vxlan::LinkType;
 
 use super::buffer::ReadBlock;
 use super::pcap::{FILE_HEADER_LEN, RECORD_HEADER_LEN, RecordHeader, Records};
-use super::pcapng::{BYTE_ORDER_MAGIC, Located, MIN_BLOCK_LEN, MIN_SECTION_LEN, Sections};
-use super::{
-    Block, Body, ByteOrder, Format, Input, MAX_LEN, Packet, PcapHeader, PcapRecord, Progress,
-    block_type,
-};
+use super::pcapng::{BLOCK_START_LEN, Located, Sections};
+use super::{Block, Body, Format, Input, Packet, PcapHeader, PcapRecord, Progress, block_type};
 use crate::{Error, Frame, Interface, Part};
-
-/// A block's header: its type, its length, and the byte-order magic or the first field.
-const BLOCK_START_LEN: usize = 12;
 
 /// Reads a capture file block by block.
 ///
@@ -148,23 +142,6 @@ impl<R: Read> BlockReader<R> {
             progress: None,
             packets: 0,
         })
-    }
-
-    /// Reads the records of a pcap file with this header, from one at `offset` on.
-    pub(crate) fn of_records(source: R, offset: u64, header: PcapHeader) -> Self {
-        let mut sections = Sections::new();
-        sections.add_pcap_interface(header.interface());
-        Self {
-            buffer: ReadBlock::at(source, offset),
-            stage: Stage::PcapRecords,
-            format: header.format,
-            records: header.records(),
-            header: Some(header),
-            sections,
-            path: None,
-            progress: None,
-            packets: 0,
-        }
     }
 
     /// Of a pcap file: its header.
@@ -456,13 +433,7 @@ impl<R: Read> BlockReader<R> {
         }
         let header: &[u8; RECORD_HEADER_LEN] =
             self.buffer.available().first_chunk().unwrap_or(&[0; RECORD_HEADER_LEN]);
-        let captured = self.records.parse(header).captured;
-        if captured > self.records.max_len {
-            let most = self.records.max_len;
-            let what = format!("a packet of {captured} bytes; at most {most} make sense here");
-            return Err(Error::damaged(self.buffer.offset(), what));
-        }
-        let whole = header_len + captured as usize;
+        let whole = self.records.record_len(header, self.buffer.offset())?;
         if !self.buffer.fill(whole) {
             return Err(failure_or_cut(&mut self.buffer, Part::PacketData, whole));
         }
@@ -474,38 +445,12 @@ impl<R: Read> BlockReader<R> {
             return self.clean_end_or(Part::Block, BLOCK_START_LEN);
         }
         let offset = self.buffer.offset();
-        let start = self.buffer.available();
-        let order = self.sections.order;
-        let kind = order.u32_at(start, 0).unwrap_or_default();
-        let is_section = kind == block_type::SECTION;
-        if is_section {
-            self.sections.order = byte_order(start, offset)?;
-        }
-        let start = self.buffer.available();
-        let order = self.sections.order;
-        let told = order.u32_at(start, 4).unwrap_or_default();
-        if told < if is_section { MIN_SECTION_LEN } else { MIN_BLOCK_LEN } || told > MAX_LEN {
-            let what = format!("a block of type {kind:#010x} with the length {told}");
-            return Err(Error::damaged(offset, what));
-        }
-        // some programs leave the padding out of the length
-        let len = told.next_multiple_of(4) as usize;
+        let (kind, len) = self.sections.meet(self.buffer.available(), offset)?;
         if !self.buffer.fill(len) {
             return Err(failure_or_cut(&mut self.buffer, Part::Block, len));
         }
         let raw = self.buffer.available().get(..len).unwrap_or_default();
-        let again = order.u32_at(raw, len - 4).unwrap_or_default();
-        if again != told && again as usize != len {
-            let what = format!(
-                "a block of type {kind:#010x} with the length {told}, which ends with the length {again}"
-            );
-            return Err(Error::damaged(offset, what));
-        }
-        match kind {
-            block_type::SECTION => self.sections.begin(raw, offset)?,
-            block_type::INTERFACE => self.sections.add_interface(raw, offset)?,
-            _ => {}
-        }
+        self.sections.take(kind, raw, offset)?;
         Ok(Some(self.take(Kind::Pcapng(kind), len)))
     }
 
@@ -541,14 +486,6 @@ impl<R: Read> BlockReader<R> {
     pub fn link_type(&self) -> Option<LinkType> {
         self.interfaces().first().map(|interface| interface.link_type)
     }
-}
-
-/// The byte order of a section header block.
-fn byte_order(start: &[u8], offset: u64) -> Result<ByteOrder, Error> {
-    [ByteOrder::Little, ByteOrder::Big]
-        .into_iter()
-        .find(|order| order.u32_at(start, 8) == Some(BYTE_ORDER_MAGIC))
-        .ok_or_else(|| Error::damaged(offset, "a section header without the byte-order magic"))
 }
 
 /// The failure that ended the input inside a part, or that the part is cut.

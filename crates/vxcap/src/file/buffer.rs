@@ -32,17 +32,12 @@ enum State {
 
 impl<R: Read> ReadBlock<R> {
     pub(crate) fn new(source: R) -> Self {
-        Self::at(source, 0)
-    }
-
-    /// Of a source that begins at this offset of the input.
-    pub(crate) fn at(source: R, base: u64) -> Self {
         Self {
             source,
             bytes: vec![0; FIRST_LEN],
             start: 0,
             end: 0,
-            base,
+            base: 0,
             usual_len: BLOCK_LEN,
             state: State::Open,
         }

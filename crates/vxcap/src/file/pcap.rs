@@ -192,6 +192,21 @@ impl Records {
         (records, bytes.len() - rest.len())
     }
 
+    /// Length of the whole record that begins with this header at `offset`.
+    pub(crate) fn record_len(
+        &self,
+        header: &[u8; RECORD_HEADER_LEN],
+        offset: u64,
+    ) -> Result<usize, Error> {
+        let captured = self.parse(header).captured;
+        if captured > self.max_len {
+            let most = self.max_len;
+            let what = format!("a packet of {captured} bytes; at most {most} make sense here");
+            return Err(Error::damaged(offset, what));
+        }
+        Ok(self.header_len + captured as usize)
+    }
+
     /// Reads the numbers at the begin of a record.
     #[inline]
     pub(crate) fn parse(&self, header: &[u8; RECORD_HEADER_LEN]) -> RecordHeader {

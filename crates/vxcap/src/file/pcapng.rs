@@ -2,15 +2,17 @@
 
 use vxlan::LinkType;
 
-use super::{ByteOrder, Options, block_type, interface_block, option};
+use super::{ByteOrder, MAX_LEN, Options, block_type, interface_block, option};
 use crate::frame::{Frame, FrameFlags, Timestamp};
 use crate::interface::Scale;
 use crate::{Error, Interface};
 
+/// What is needed of a block to tell its length: its type, its length, and the byte-order magic or the first field.
+pub(crate) const BLOCK_START_LEN: usize = 12;
 /// Length of the smallest block: type and twice the length (section 3.1).
-pub(crate) const MIN_BLOCK_LEN: u32 = 12;
+const MIN_BLOCK_LEN: u32 = 12;
 /// Length of the smallest section header block (section 4.1).
-pub(crate) const MIN_SECTION_LEN: u32 = 28;
+const MIN_SECTION_LEN: u32 = 28;
 /// The byte-order magic of a section header block (section 4.1).
 pub(crate) const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 /// Offset of the packet in enhanced (section 4.3) and obsolete packet blocks (appendix A).
@@ -101,8 +103,42 @@ impl Sections {
         self.interfaces.push(interface);
     }
 
+    /// The type of the block that starts with these bytes, and its length with the padding. A section header block has its
+    /// own byte order, which holds from here on.
+    pub(crate) fn meet(&mut self, start: &[u8], offset: u64) -> Result<(u32, usize), Error> {
+        let kind = self.order.u32_at(start, 0).unwrap_or_default();
+        let is_section = kind == block_type::SECTION;
+        if is_section {
+            self.order = byte_order(start, offset)?;
+        }
+        let told = self.order.u32_at(start, 4).unwrap_or_default();
+        if told < if is_section { MIN_SECTION_LEN } else { MIN_BLOCK_LEN } || told > MAX_LEN {
+            let what = format!("a block of type {kind:#010x} with the length {told}");
+            return Err(Error::damaged(offset, what));
+        }
+        // some programs leave the padding out of the length
+        Ok((kind, told.next_multiple_of(4) as usize))
+    }
+
+    /// Takes a whole block that was met: what it says of sections and interfaces holds from here on.
+    pub(crate) fn take(&mut self, kind: u32, raw: &[u8], offset: u64) -> Result<(), Error> {
+        let told = self.order.u32_at(raw, 4).unwrap_or_default();
+        let again = self.order.u32_at(raw, raw.len().saturating_sub(4)).unwrap_or_default();
+        if again != told && again as usize != raw.len() {
+            let what = format!(
+                "a block of type {kind:#010x} with the length {told}, which ends with the length {again}"
+            );
+            return Err(Error::damaged(offset, what));
+        }
+        match kind {
+            block_type::SECTION => self.begin(raw, offset),
+            block_type::INTERFACE => self.add_interface(raw, offset),
+            _ => Ok(()),
+        }
+    }
+
     /// Begins a section with its header block, which is whole.
-    pub(crate) fn begin(&mut self, raw: &[u8], offset: u64) -> Result<(), Error> {
+    fn begin(&mut self, raw: &[u8], offset: u64) -> Result<(), Error> {
         let version = (
             self.order.u16_at(raw, 12).unwrap_or_default(),
             self.order.u16_at(raw, 14).unwrap_or_default(),
@@ -118,7 +154,7 @@ impl Sections {
     }
 
     /// Adds the interface of a description block.
-    pub(crate) fn add_interface(&mut self, raw: &[u8], offset: u64) -> Result<(), Error> {
+    fn add_interface(&mut self, raw: &[u8], offset: u64) -> Result<(), Error> {
         let Some(interface) = interface_block::parse(raw, self.order, self.section()) else {
             let what = format!("an interface description block of only {} bytes", raw.len());
             return Err(Error::damaged(offset, what));
@@ -290,4 +326,12 @@ impl Sections {
         };
         Error::damaged(offset, what)
     }
+}
+
+/// The byte order of a section header block.
+fn byte_order(start: &[u8], offset: u64) -> Result<ByteOrder, Error> {
+    [ByteOrder::Little, ByteOrder::Big]
+        .into_iter()
+        .find(|order| order.u32_at(start, 8) == Some(BYTE_ORDER_MAGIC))
+        .ok_or_else(|| Error::damaged(offset, "a section header without the byte-order magic"))
 }

@@ -1,4 +1,4 @@
-//! Capture files: every format by hand-made bytes, damage, compression, merging, writing, and the word of tshark.
+//! Capture files: every format by hand-made bytes, damage, compression, merging, pieces, writing, and the word of tshark.
 
 mod chunks;
 mod compressed;
@@ -6,6 +6,7 @@ mod damage;
 mod formats;
 mod merge;
 mod pass_through;
+mod pieces;
 mod references;
 mod round_trip;
 mod sample;

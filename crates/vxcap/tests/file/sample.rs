@@ -17,7 +17,7 @@ pub(crate) struct Packet {
 }
 
 impl Packet {
-    fn of(frame: &Frame<'_>) -> Self {
+    pub(crate) fn of(frame: &Frame<'_>) -> Self {
         Self {
             nanos: frame.time.nanos(),
             link_type: frame.link_type.0,

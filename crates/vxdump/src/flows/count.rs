@@ -166,7 +166,7 @@ impl Job<'_> {
                 damage.lock().unwrap_or_else(PoisonError::into_inner).push(error);
             }
             let mut count = 0;
-            let frames = pieces.frames(piece).inspect(|_| count += 1).map(|frame| self.cut(frame));
+            let frames = piece.frames().inspect(|_| count += 1).map(|frame| self.cut(frame));
             let fed = if selection.is_any() {
                 let mut frames = frames;
                 frames.try_for_each(|frame| self.feed(&frame, selection, feeder).map(|_| ()))
