@@ -3,7 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use vxcap::file::Reader;
+use vxcap::file::{Piece, Pieces, Reader};
 use vxcap::write::{PacketOptions, PcapngWriter, Section};
 use vxcap::{Direction, Frame, FrameFlags, Interface, LinkType, Timestamp};
 
@@ -144,6 +144,23 @@ fn packets_allocate_nothing() {
     let (_, times) = measure(|| (20_000..200_000).for_each(&mut packet));
     assert_eq!(times, 0, "writing allocated");
     let file = writer.finish().unwrap();
+
+    let path = std::env::temp_dir().join(format!("vxcap-allocation-{}", std::process::id()));
+    std::fs::write(&path, &file).unwrap();
+    let pieces = Pieces::open(&path).unwrap().unwrap();
+    let mut piece = Piece::default();
+    pieces.read(0, &mut piece).unwrap();
+    let mut count = piece.frames().count();
+    let (_, times) = measure(|| {
+        for number in 1..pieces.count() {
+            pieces.read(number, &mut piece).unwrap();
+            count += piece.frames().count();
+        }
+    });
+    std::fs::remove_file(&path).unwrap();
+    // a piece may have a longer last block, or one packet more, than those before it
+    assert_eq!(count, 200_000);
+    assert!(times <= 4, "reading in pieces allocated {times} times");
 
     let mut reader = Reader::new(file.as_slice()).unwrap();
     for _ in 0..20_000 {

@@ -109,8 +109,8 @@ pub(crate) struct LimitArgs {
     pub(crate) once: bool,
 
     /// Read files with N threads (default: one for each processor; 1 with -c). The result is the same as long as
-    /// --max-flows is not reached: each thread has its part of that, and pushes out flows by itself. All read a pcap file;
-    /// of pcapng, compressed and several files one reads at a time, and all decode and count.
+    /// --max-flows is not reached: each thread has its part of that, and pushes out flows by itself. All read a file;
+    /// of compressed ones, pipes and several files one reads at a time, and all decode and count.
     #[arg(long, value_name = "N", conflicts_with = "interface", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,
 }
