@@ -289,37 +289,24 @@ impl<A: Address> Family<A> {
         }
     }
 
-    /// The record of the flow in this slot, and the slot of the next one in its list.
-    fn record(&self, slot: u32, end: EndReason) -> Option<(FlowRecord, u32)> {
-        let (hot, cold) = (self.hot.get(slot)?, self.cold.get(slot as usize)?);
-        Some((hot.record(cold, end), hot.next))
-    }
-
     /// Records of all flows as they are now.
     pub(crate) fn live_records(&self) -> impl Iterator<Item = FlowRecord> + '_ {
         self.lists.iter().flat_map(move |list| {
             let mut at = list.head;
             core::iter::from_fn(move || {
-                let (record, next) = self.record(at, EndReason::Live)?;
-                at = next;
-                Some(record)
+                let (hot, cold) = (self.hot.get(at)?, self.cold.get(at as usize)?);
+                at = hot.next;
+                Some(hot.record(cold, EndReason::Live))
             })
         })
     }
 
-    /// Records of all flows, made one at a time.
+    /// Records of all flows, made one at a time. The entries are given back meanwhile, so that the records have room.
     pub(crate) fn into_records(self) -> impl Iterator<Item = FlowRecord> {
-        let [open, closed] = self.lists;
-        let mut at = open.head;
-        let mut then = closed.head;
-        core::iter::from_fn(move || {
-            if at == NONE {
-                at = core::mem::replace(&mut then, NONE);
-            }
-            let (record, next) = self.record(at, EndReason::Finished)?;
-            at = next;
-            Some(record)
-        })
+        let Self { hot, cold, .. } = self;
+        let entries = hot.into_entries().zip(cold);
+        let used = entries.filter(|(hot, _)| hot.key.kind != Kind::Unused);
+        used.map(|(hot, cold)| hot.record(&cold, EndReason::Finished))
     }
 
     /// Bytes on the heap.

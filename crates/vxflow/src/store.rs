@@ -44,6 +44,11 @@ impl<A: Address> Store<A> {
         self.len as u32 - 1
     }
 
+    /// All entries in the order of their slots. Each piece is given back when its last one was taken.
+    pub(crate) fn into_entries(self) -> impl Iterator<Item = Hot<A>> {
+        self.pieces.into_iter().flatten()
+    }
+
     /// Bytes on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.pieces.capacity() * size_of::<Vec<Hot<A>>>()
