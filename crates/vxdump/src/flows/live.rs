@@ -8,6 +8,7 @@ use vxflow::{Config, FlowRecord, FlowTable, Seen, TableCounts};
 
 use super::command::{FlowFormat, FlowsCommand};
 use super::count::chosen;
+use super::flow_row::FlowRow;
 use super::interval::Interval;
 use super::ipfix::Exporter;
 use super::print::{Form, Printer};
@@ -125,14 +126,14 @@ impl Watch<'_> {
             return Ok(());
         }
         if self.as_they_end {
-            return self.printer.rows(&[record], &self.map);
+            return self.printer.rows(std::iter::once(FlowRow::from(&record)), &self.map);
         }
         let record = match &mut self.interval {
             Some(interval) => interval.of_ended(record),
             None => Some(record),
         };
         if let Some(record) = record {
-            self.collected.add(record, &self.map);
+            self.collected.add(&record, &self.map);
         }
         Ok(())
     }
@@ -141,7 +142,7 @@ impl Watch<'_> {
     fn print(&mut self, table: &FlowTable) -> Result<(), Failure> {
         if let Some(interval) = &mut self.interval {
             let live = table.iter().filter_map(|record| interval.of_live(record));
-            live.for_each(|record| self.collected.add(record, &self.map));
+            live.for_each(|record| self.collected.add(&record, &self.map));
         }
         self.print_collected(&table.counts())?;
         self.printer.output.flush()

@@ -1,12 +1,15 @@
 //! Inner flows: who talks to whom, how well, across which nodes.
 
+mod chosen;
 pub(crate) mod command;
 mod count;
+mod flow_row;
 mod interval;
 mod ipfix;
 mod layout;
 mod live;
 mod outcome;
+mod packed;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod print;
@@ -30,11 +33,13 @@ use crate::output::Output;
 use crate::packets;
 use crate::source::Source;
 use crate::text::put;
+use chosen::{Chosen, Kept as _};
 use command::{FlowsCommand, LimitArgs, ShowArgs};
 use count::{Counted, Job};
 use ipfix::Exporter;
+use packed::PackedFlows;
 use print::{Form, Printer};
-use row::{Chosen, SumRow, columns};
+use row::{SumRow, columns};
 use sums::{By, Sums};
 
 /// Nanoseconds in a second.
@@ -76,7 +81,7 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
         if let Some(ipfix) = &mut ipfix {
             ipfix.add(&record);
         }
-        collected.add(record, &map);
+        collected.add(&record, &map);
         Ok(())
     });
     progress.end();
@@ -147,7 +152,7 @@ struct Collected<'a> {
 }
 
 enum Rows {
-    Flows(Chosen<FlowRecord>),
+    Flows(Chosen<PackedFlows>),
     Sums(Sums),
 }
 
@@ -160,15 +165,15 @@ impl<'a> Collected<'a> {
         Self { args, rows, flows: 0, left_out: 0 }
     }
 
-    fn add(&mut self, record: FlowRecord, map: &PodMap) {
+    fn add(&mut self, record: &FlowRecord, map: &PodMap) {
         if !self.args.wants(record.state) {
             self.left_out += 1;
             return;
         }
         self.flows += 1;
         match &mut self.rows {
-            Rows::Flows(chosen) => chosen.push(record),
-            Rows::Sums(sums) => sums.add(&record, map),
+            Rows::Flows(chosen) => chosen.push(record.into()),
+            Rows::Sums(sums) => sums.add(record, map),
         }
     }
 
@@ -182,17 +187,17 @@ impl<'a> Collected<'a> {
         let Self { args, rows, flows, left_out } = self;
         let (shown, of) = match rows {
             Rows::Flows(chosen) => {
-                let (rows, given) = chosen.finish();
-                printer.rows(&rows, map)?;
-                (rows.len() as u64, given)
+                let (flows, given) = chosen.finish();
+                printer.rows(flows.rows(), map)?;
+                (flows.len() as u64, given)
             }
             Rows::Sums(sums) => {
-                let mut chosen = Chosen::new(args.sort(), args.top);
+                let mut chosen = Chosen::<Vec<_>>::new(args.sort(), args.top);
                 for (pair, sum) in sums.rows() {
                     chosen.push(SumRow::new(args.by, pair, sum));
                 }
                 let (rows, given) = chosen.finish();
-                printer.rows(&rows, map)?;
+                printer.rows(rows.iter(), map)?;
                 (rows.len() as u64, given)
             }
         };

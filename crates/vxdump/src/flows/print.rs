@@ -86,11 +86,15 @@ impl<'w> Printer<'w> {
     }
 
     /// Prints rows: a whole table, or what the other formats go on with.
-    pub(crate) fn rows<R: Row>(&mut self, rows: &[R], map: &PodMap) -> Result<(), Failure> {
+    pub(crate) fn rows<R: Row>(
+        &mut self,
+        rows: impl Iterator<Item = R> + Clone,
+        map: &PodMap,
+    ) -> Result<(), Failure> {
         self.head();
         if let Form::Table(sort) = self.form {
             let frame = sort.and_then(frame);
-            return table::write(&mut self.output, self.columns, frame, rows, map);
+            return table::write(&mut self.output, self.columns, frame, &rows, map);
         }
         let mut values = Vec::with_capacity(self.columns.len());
         for row in rows {

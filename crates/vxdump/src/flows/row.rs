@@ -6,12 +6,10 @@ use std::net::IpAddr;
 
 use podmap::PodMap;
 use vxcap::Timestamp;
-use vxflow::FlowRecord;
-use vxlan::{IpProtocol, TcpFlags};
+use vxlan::TcpFlags;
 
 use super::command::Sort;
-use super::outcome::Trouble;
-use super::sums::{By, End, Sum, protocol_name};
+use super::sums::{By, End, Sum};
 use crate::text::put;
 use crate::time_utc::Utc;
 
@@ -82,15 +80,15 @@ pub(crate) enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    fn number<N: Into<u64>>(number: Option<N>) -> Self {
+    pub(crate) fn number<N: Into<u64>>(number: Option<N>) -> Self {
         number.map_or(Self::Absent, |number| Self::Number(number.into()))
     }
 
-    fn name(name: Option<&'a str>) -> Self {
+    pub(crate) fn name(name: Option<&'a str>) -> Self {
         name.map_or(Self::Absent, |name| Self::Text(Cow::Borrowed(name)))
     }
 
-    fn millis(nanos: Option<i64>) -> Self {
+    pub(crate) fn millis(nanos: Option<i64>) -> Self {
         nanos.map_or(Self::Absent, Self::Millis)
     }
 
@@ -135,61 +133,13 @@ pub(crate) trait Row {
     fn compare(&self, other: &Self, sort: Sort) -> Ordering;
 }
 
-impl Row for FlowRecord {
+impl<R: Row> Row for &R {
     fn values<'a>(&'a self, map: &'a PodMap, into: &mut Vec<Value<'a>>) {
-        let key = &self.key;
-        let [source, destination] = [key.source, key.destination].map(|address| map.owner(address));
-        let tcp = key.protocol == IpProtocol::TCP;
-        let only_tcp = |value: Value<'a>| if tcp { value } else { Value::Absent };
-        let vtep = |vtep: Option<IpAddr>| vtep.map_or(Value::Absent, Value::Address);
-        let (vtep_source, vtep_destination) = self.vteps.unzip();
-        let (forward, reverse) = (&self.forward, &self.reverse);
-        into.extend([
-            Value::Time(self.first),
-            Value::Time(self.last),
-            Value::Seconds(self.duration()),
-            Value::number(key.vni.map(vxlan::Vni::number)),
-            Value::Text(protocol_name(key.protocol)),
-            Value::Address(key.source),
-            Value::number(key.source_port()),
-            Value::Address(key.destination),
-            Value::number(key.destination_port()),
-            Value::name(source.node()),
-            Value::name(destination.node()),
-            Value::name(Some(source.label())),
-            Value::name(Some(destination.label())),
-            vtep(vtep_source),
-            vtep(vtep_destination),
-            Value::Number(forward.packets),
-            Value::Number(forward.bytes),
-            Value::Number(reverse.packets),
-            Value::Number(reverse.bytes),
-            Value::name(Some(self.state.name())),
-            only_tcp(Value::Flags(forward.tcp_flags)),
-            only_tcp(Value::Flags(reverse.tcp_flags)),
-            Value::millis(self.rtt()),
-            only_tcp(Value::Number(forward.retransmits.into())),
-            only_tcp(Value::Number(reverse.retransmits.into())),
-        ]);
+        (*self).values(map, into);
     }
 
     fn compare(&self, other: &Self, sort: Sort) -> Ordering {
-        let measure = |flow: &Self| {
-            let (f, r) = (&flow.forward, &flow.reverse);
-            match sort {
-                Sort::Bytes => i128::from(f.bytes) + i128::from(r.bytes),
-                Sort::Packets => i128::from(f.packets) + i128::from(r.packets),
-                Sort::Duration => flow.duration().into(),
-                Sort::Rtt => flow.rtt().unwrap_or(i64::MIN).into(),
-                Sort::Retransmits => i128::from(f.retransmits) + i128::from(r.retransmits),
-                Sort::Failed => Trouble::of(flow).is_some().into(),
-                Sort::First | Sort::Flows => 0,
-            }
-        };
-        let by_time = |flow: &Self| (flow.first, flow.key, flow.last);
-        Reverse(measure(self))
-            .cmp(&Reverse(measure(other)))
-            .then_with(|| by_time(self).cmp(&by_time(other)))
+        (*self).compare(other, sort)
     }
 }
 
@@ -262,57 +212,5 @@ impl Row for SumRow {
         Reverse(measure(self))
             .cmp(&Reverse(measure(other)))
             .then_with(|| self.pair.cmp(&other.pair))
-    }
-}
-
-/// The rows that come first, of all that are given: no more than needed are kept.
-#[derive(Debug)]
-pub(crate) struct Chosen<R> {
-    rows: Vec<R>,
-    sort: Sort,
-    /// at least 1
-    top: usize,
-    is_cut: bool,
-    given: u64,
-}
-
-/// So many rows more than wanted are kept before they are sorted and cut.
-const SPARE: usize = 4096;
-
-impl<R: Row> Chosen<R> {
-    pub(crate) fn new(sort: Sort, top: Option<u32>) -> Self {
-        let top = top.map_or(usize::MAX, |top| top as usize);
-        Self { rows: Vec::new(), sort, top, is_cut: false, given: 0 }
-    }
-
-    pub(crate) fn push(&mut self, row: R) {
-        self.given += 1;
-        // after a cut the last of the rows that are kept stands at its place
-        let last = if self.is_cut { self.rows.get(self.top - 1) } else { None };
-        if last.is_some_and(|last| row.compare(last, self.sort) == Ordering::Greater) {
-            return;
-        }
-        self.rows.push(row);
-        if self.rows.len() >= self.top.saturating_mul(2).saturating_add(SPARE) {
-            self.cut();
-        }
-    }
-
-    /// Keeps the rows that come first, the last of them at the end.
-    fn cut(&mut self) {
-        let sort = self.sort;
-        if self.top < self.rows.len() {
-            self.rows.select_nth_unstable_by(self.top - 1, |a, b| a.compare(b, sort));
-            self.rows.truncate(self.top);
-            self.is_cut = true;
-        }
-    }
-
-    /// The rows in order, and how many were given in all.
-    pub(crate) fn finish(mut self) -> (Vec<R>, u64) {
-        self.cut();
-        let sort = self.sort;
-        self.rows.sort_unstable_by(|a, b| a.compare(b, sort));
-        (self.rows, self.given)
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn write<R: Row>(
     output: &mut Output<'_>,
     columns: &[&'static str],
     frame: Option<Frame>,
-    rows: &[R],
+    rows: &(impl Iterator<Item = R> + Clone),
     map: &PodMap,
 ) -> Result<(), Failure> {
     let mut cells = Cells::default();
@@ -36,8 +36,8 @@ pub(crate) fn write<R: Row>(
         put_cell(output.buffer(), column, column.title.as_bytes());
     }
     end_line(output.buffer());
-    for row in rows {
-        let mut values = cells.of(row, map);
+    for row in rows.clone() {
+        let mut values = cells.of(&row, map);
         for column in &shown {
             put_cell(output.buffer(), column, cells.cell(column, &values, map).0);
         }
@@ -53,7 +53,7 @@ fn fitted<R: Row>(
     columns: &[&'static str],
     frame: Frame,
     cells: &mut Cells,
-    rows: &[R],
+    rows: &(impl Iterator<Item = R> + Clone),
     map: &PodMap,
 ) -> Vec<Shown> {
     let mut wanted = on_terminal(columns);
@@ -81,9 +81,14 @@ fn fitted<R: Row>(
 }
 
 /// Learns from all rows how wide columns are, and of what.
-fn measure<R: Row>(shown: &mut [Shown], cells: &mut Cells, rows: &[R], map: &PodMap) {
-    for row in rows {
-        let mut values = cells.of(row, map);
+fn measure<R: Row>(
+    shown: &mut [Shown],
+    cells: &mut Cells,
+    rows: &(impl Iterator<Item = R> + Clone),
+    map: &PodMap,
+) {
+    for row in rows.clone() {
+        let mut values = cells.of(&row, map);
         for column in &mut *shown {
             let value = values.get(column.at.0);
             let is_named = value.is_some_and(|value| name_at(column, value, map).is_some());
@@ -272,6 +277,7 @@ mod tests {
     use vxflow::{FlowTable, Seen};
 
     use super::super::command::Sort;
+    use super::super::flow_row::FlowRow;
     use super::super::row::columns;
     use super::super::sums::By;
     use super::*;
@@ -283,11 +289,11 @@ mod tests {
         let mut table = FlowTable::default();
         let seen = Seen { time: 0, interface: 0, wire_len: frame.len() as u32 };
         table.push(&vxlan::decode(frame, vxlan::LinkType::ETHERNET), seen);
-        let flows: Vec<_> = table.finish().collect();
+        let flows: Vec<_> = table.finish().map(|flow| FlowRow::from(&flow)).collect();
         let source_of = |map: &PodMap, width: usize| {
             let mut cells = Cells::default();
             let frame = Frame { width, sort: Sort::Bytes };
-            let shown = fitted(columns(By::Flow), frame, &mut cells, &flows, map);
+            let shown = fitted(columns(By::Flow), frame, &mut cells, &flows.iter(), map);
             let column = shown.iter().find(|column| column.name == "src").unwrap();
             let values = cells.of(&flows[0], map);
             let cell = cells.cell(column, &values, map).0;
