@@ -7,7 +7,8 @@
 #  - for two mixes of make-capture, `small` (N packets, default 2,000,000: 0.8 GB) and `tiny` (2.5 times as many: 0.65 GB): the
 #    best times of each program over so many runs (default 5; tcpdump 1) in turn, and how many times as long as vxdump with
 #    one thread it takes;
-#  - the memory for a flow, of 2.5 N flows in as many packets;
+#  - the memory for a flow, of 2.5 N flows in as many packets: of the first 20, of all in each format, and of all where nearly
+#    all end on the way;
 #  - the memory and the time of 5 N flows at a limit of N / 2, beside the bound and the time of a fifth of them.
 # VXDUMP names the program (default: that of target/release, which is built). tcpdump and nfpcapd are passed over where they
 # are not installed.
@@ -31,6 +32,15 @@ limited() {
     once "$VXDUMP" flows --threads 1 --top 20 --max-flows "$2" -r "$in"
 }
 
+# of the flows in $in, shown so
+memory_of() {
+    local micros kib
+    read -r micros _ kib <<< "$(once "$VXDUMP" flows --max-flows "$flows" "$@" -r "$in")"
+    awk -v flows="$flows" -v micros="$micros" -v kib="$kib" -v how="$*" 'BEGIN {
+        printf "%d flows, %-34s %5d MiB at the most, %3.0f bytes a flow, %6.3f s\n",
+            flows, how ":", kib / 1024, kib * 1024 / flows, micros / 1e6 }'
+}
+
 for mix in "small $packets" "tiny $((packets * 5 / 2))"; do
     read -ra mix <<< "$mix"
     capture "${mix[@]}" "$in"
@@ -39,9 +49,13 @@ for mix in "small $packets" "tiny $((packets * 5 / 2))"; do
 done
 
 flows=$((packets * 5 / 2))
-read -r _ _ kib <<< "$(limited "$flows" "$flows")"
-awk -v flows="$flows" -v kib="$kib" 'BEGIN {
-    printf "%d flows: %d MiB at the most, %.0f bytes a flow\n", flows, kib / 1024, kib * 1024 / flows }'
+capture flows "$flows" "$in"
+memory_of --threads 1 --top 20
+for format in text json csv; do
+    for threads in 1 2; do memory_of --threads "$threads" --format "$format"; done
+done
+memory_of --threads 1 --idle-timeout 1
+echo
 
 flows=$((packets * 5)) limit=$((packets / 2))
 read -r few _ _ <<< "$(limited $((flows / 5)) "$limit")"

@@ -54,7 +54,7 @@ pub(crate) struct ShowArgs {
     pub(crate) state: Vec<State>,
 
     /// Only the first N after sorting. Of a file no more are kept in memory; without it all rows wait there to be sorted,
-    /// about 250 bytes each, besides what --max-flows allows.
+    /// about 80 bytes each: of flows that end on the way besides what --max-flows allows, of the rest in its place.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) top: Option<u32>,
 

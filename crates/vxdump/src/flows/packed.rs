@@ -265,7 +265,18 @@ impl Packed<'_> {
         u16::from_le_bytes(self.bytes())
     }
 
+    #[inline]
     fn number(&mut self) -> u64 {
+        match self.0.split_first() {
+            Some((&byte, rest)) if byte < 0x80 => {
+                self.0 = rest;
+                byte.into()
+            }
+            _ => self.large_number(),
+        }
+    }
+
+    fn large_number(&mut self) -> u64 {
         let mut number = 0;
         for shift in (0..u64::BITS).step_by(7) {
             let [byte] = self.bytes();
@@ -283,5 +294,174 @@ impl Packed<'_> {
         } else {
             Ipv4Addr::from(self.bytes::<4>()).into()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum as _;
+    use proptest::option;
+    use proptest::prelude::*;
+
+    use super::super::chosen::Chosen;
+    use super::super::outcome::State;
+    use super::super::row::Row as _;
+    use super::*;
+
+    /// Numbers of few bytes and of many.
+    fn number() -> impl Strategy<Value = u64> {
+        (any::<u64>(), 0..u64::BITS).prop_map(|(number, shift)| number >> shift)
+    }
+
+    fn time() -> impl Strategy<Value = i64> {
+        prop_oneof![number().prop_map(u64::cast_signed), Just(i64::MIN), Just(i64::MAX), Just(-1)]
+    }
+
+    fn ends() -> impl Strategy<Value = Ends> {
+        prop_oneof![
+            any::<[u16; 2]>().prop_map(|[source, destination]| Ends::Ports { source, destination }),
+            any::<u16>().prop_map(Ends::Identifier),
+            any::<[u8; 2]>().prop_map(|[kind, code]| Ends::Message { kind, code }),
+            Just(Ends::Fragments),
+            Just(Ends::None),
+        ]
+    }
+
+    fn sent() -> impl Strategy<Value = Sent> {
+        let numbers = (number(), number(), any::<u16>(), any::<u32>(), 0..u32::BITS);
+        numbers.prop_map(|(packets, bytes, flags, retransmits, shift)| {
+            let (tcp_flags, retransmits) = (TcpFlags(flags), retransmits >> shift);
+            Sent { packets, bytes, tcp_flags, retransmits }
+        })
+    }
+
+    fn row() -> impl Strategy<Value = FlowRow> {
+        let vni = option::of((0..1_u32 << 24).prop_map(|number| Vni::new(number).unwrap()));
+        let key = (vni, any::<u8>(), any::<IpAddr>(), any::<IpAddr>(), ends()).prop_map(
+            |(vni, protocol, source, destination, ends)| {
+                let protocol = IpProtocol(protocol);
+                FlowKey { vni, protocol, source, destination, ends }
+            },
+        );
+        let vteps = option::of(any::<(IpAddr, IpAddr)>());
+        let state = prop::sample::select(State::value_variants()).prop_map(|state| state.0);
+        let times = (time(), time(), option::of(time()));
+        (key, times, vteps, [sent(), sent()], state, any::<bool>()).prop_map(
+            |(key, (first, last, rtt), vteps, sent, state, has_failed)| FlowRow {
+                key,
+                first,
+                last,
+                vteps,
+                sent,
+                state,
+                rtt,
+                has_failed,
+            },
+        )
+    }
+
+    /// As few have more than one packet, and many begin at one time.
+    fn alike(number: u32) -> FlowRow {
+        // Knuth's multiplicative hash: any order that is not that of the numbers
+        let mixed = number.wrapping_mul(2_654_435_761);
+        let first = 1_795_219_200_000_000_000 + i64::from(mixed >> 29) * 1_000;
+        let one = Sent {
+            packets: u64::from(mixed >> 30),
+            bytes: u64::from(mixed >> 27) * 1_000,
+            tcp_flags: TcpFlags(TcpFlags::SYN | TcpFlags::ACK | TcpFlags::PSH),
+            retransmits: mixed >> 31,
+        };
+        let ends = Ends::Ports { source: mixed as u16 >> 5, destination: 8080 };
+        let address = |last: u8| IpAddr::V4(Ipv4Addr::new(10, 244, 1, last));
+        FlowRow {
+            key: FlowKey {
+                vni: Vni::new(1),
+                protocol: IpProtocol::TCP,
+                source: address(mixed as u8 & 3),
+                destination: address(9),
+                ends,
+            },
+            first,
+            last: first + i64::from(number % 5) * 1_000_000,
+            vteps: Some((address(1), address(2))),
+            sent: [one; 2],
+            state: if mixed & 64 == 0 { ConnState::S0 } else { ConnState::SF },
+            rtt: (mixed & 128 == 0).then_some(i64::from(mixed >> 28) * 1_000),
+            has_failed: mixed & 64 == 0,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rows_are_as_they_were(rows in prop::collection::vec(row(), 1..400)) {
+            let mut packed = PackedFlows::default();
+            let places: Vec<_> = rows.iter().map(|row| packed.add(row)).collect();
+            let all: Vec<_> = places.iter().copied().zip(rows.iter().cloned()).collect();
+            prop_assert_eq!(packed.all().collect::<Vec<_>>(), all);
+            for (&place, row) in places.iter().zip(&rows) {
+                prop_assert_eq!(&packed.row(place), row);
+            }
+        }
+    }
+
+    #[test]
+    fn no_row_is_longer_than_it_may_be() {
+        let most = Sent {
+            packets: u64::MAX,
+            bytes: u64::MAX,
+            tcp_flags: TcpFlags(u16::MAX),
+            retransmits: u32::MAX,
+        };
+        let address = IpAddr::from([0xff; 16]);
+        let row = FlowRow {
+            key: FlowKey {
+                vni: Vni::new(0xff_ffff),
+                protocol: IpProtocol(255),
+                source: address,
+                destination: address,
+                ends: Ends::Ports { source: u16::MAX, destination: u16::MAX },
+            },
+            first: i64::MIN,
+            last: 0,
+            vteps: Some((address, address)),
+            sent: [most; 2],
+            state: ConnState::Oth,
+            rtt: Some(i64::MIN),
+            has_failed: true,
+        };
+        let mut out = Vec::new();
+        // a number of a state with as many bytes as there can be
+        pack(&row, u64::MAX, &mut out);
+        assert!(out.len() <= LONGEST, "{}", out.len());
+    }
+
+    /// The order is that of the rows themselves, however many are wanted, and equals are told apart.
+    #[test]
+    fn the_order_is_that_of_the_rows() {
+        const ROWS: u32 = 20_000;
+        for &sort in Sort::value_variants() {
+            let mut expected: Vec<_> = (0..ROWS).map(alike).collect();
+            expected.sort_by(|a, b| a.compare(b, sort));
+            for top in [None, Some(1), Some(20), Some(7_000), Some(ROWS), Some(u32::MAX)] {
+                let mut chosen = Chosen::<PackedFlows>::new(sort, top);
+                (0..ROWS).for_each(|number| chosen.push(alike(number)));
+                let (packed, given) = chosen.finish();
+                let shown = top.unwrap_or(ROWS).min(ROWS) as usize;
+                assert_eq!((given, packed.len()), (ROWS.into(), shown), "{sort:?}, {top:?}");
+                assert!(packed.rows().eq(expected[..shown].iter().cloned()), "{sort:?}, {top:?}");
+            }
+        }
+    }
+
+    /// What waits is small, also where only some rows are wanted of many.
+    #[test]
+    fn rows_are_small() {
+        const ROWS: u32 = 20_000;
+        let bytes = |packed: &PackedFlows| packed.pieces.iter().map(Vec::capacity).sum::<usize>();
+        let mut packed = PackedFlows::default();
+        (0..ROWS).for_each(|number| packed.push(alike(number)));
+        assert!(bytes(&packed) < 60 * ROWS as usize, "{}", bytes(&packed));
+        packed.sort(Sort::Bytes, 500);
+        assert!(bytes(&packed) <= PIECE, "{}", bytes(&packed));
     }
 }

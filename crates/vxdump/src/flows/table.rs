@@ -109,10 +109,12 @@ fn measure<R: Row>(
 
 /// What `common` and this text begin with.
 fn keep_common(common: &mut Option<String>, cell: &[u8]) {
-    let text = String::from_utf8_lossy(cell);
     match common {
-        None => *common = Some(text.into_owned()),
+        None => *common = Some(String::from_utf8_lossy(cell).into_owned()),
+        // as nearly always
+        Some(common) if cell.starts_with(common.as_bytes()) => {}
         Some(common) => {
+            let text = String::from_utf8_lossy(cell);
             let same = common.chars().zip(text.chars()).take_while(|(a, b)| a == b);
             common.truncate(same.map(|(character, _)| character.len_utf8()).sum());
         }

@@ -5,6 +5,8 @@ mod collector;
 mod lab;
 #[cfg(target_os = "linux")]
 mod live;
+#[cfg(target_os = "linux")]
+mod memory;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod program;
