@@ -103,8 +103,8 @@ pub(crate) struct LimitArgs {
 
     /// Count each packet once, though it was captured at several devices, in a tunnel and in none; also where the file does
     /// not name them (there not fragments, nor IPv6 and UDP that nothing tells apart). Where kube-proxy puts a pod's address in the
-    /// place of a service's, the packets on both sides are two flows: of a connection to a service name a device of one side, the
-    /// pod's, or eth0 or flannel.1.
+    /// place of a service's, the packets on both sides are two flows, of which --by service counts one; for all else name a device
+    /// of one side, the pod's, or eth0 or flannel.1.
     #[arg(long)]
     pub(crate) once: bool,
 

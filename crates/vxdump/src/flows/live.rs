@@ -58,7 +58,7 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
         map,
         selection,
         printer,
-        collected: Collected::new(show),
+        collected: Collected::new(args),
         as_they_end: interval.is_none() && show.by == By::Flow && show.top.is_none(),
         interval: interval.map(|_| Interval::new(args.limits.once)),
         printed: Instant::now(),
@@ -157,7 +157,7 @@ impl Watch<'_> {
             let seconds = self.printed.duration_since(last).as_secs_f64();
             self.printer.interval(now().nanos(), seconds);
         }
-        let collected = std::mem::replace(&mut self.collected, Collected::new(&self.args.show));
+        let collected = std::mem::replace(&mut self.collected, Collected::new(self.args));
         collected.print(&mut self.printer, &self.map, &counts)
     }
 }

@@ -18,6 +18,7 @@ mod row;
 pub(crate) mod sums;
 mod table;
 mod totals;
+mod translated;
 
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
@@ -76,7 +77,7 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     if let Some(ipfix) = &mut ipfix {
         ipfix.patience = Duration::MAX;
     }
-    let mut collected = Collected::new(&args.show);
+    let mut collected = Collected::new(args);
     let result = job.run(&mut source, &progress, &mut select, &mut |record| {
         if let Some(ipfix) = &mut ipfix {
             ipfix.add(&record);
@@ -157,10 +158,10 @@ enum Rows {
 }
 
 impl<'a> Collected<'a> {
-    fn new(args: &'a ShowArgs) -> Self {
+    fn new(FlowsCommand { show: args, limits, .. }: &'a FlowsCommand) -> Self {
         let rows = match args.by {
             By::Flow => Rows::Flows(Chosen::new(args.sort(), args.top)),
-            by => Rows::Sums(Sums::new(by)),
+            by => Rows::Sums(Sums::of_connections(by, limits.once)),
         };
         Self { args, rows, flows: 0, left_out: 0 }
     }
@@ -184,14 +185,18 @@ impl<'a> Collected<'a> {
         map: &PodMap,
         counts: &TableCounts,
     ) -> Result<(), Failure> {
-        let Self { args, rows, flows, left_out } = self;
+        let Self { args, rows, mut flows, left_out } = self;
+        let mut counts = *counts;
         let (shown, of) = match rows {
             Rows::Flows(chosen) => {
                 let (flows, given) = chosen.finish();
                 printer.rows(flows.rows(), map)?;
                 (flows.len() as u64, given)
             }
-            Rows::Sums(sums) => {
+            Rows::Sums(mut sums) => {
+                let settled = sums.settle();
+                flows -= settled.flows;
+                counts.packets = counts.packets.saturating_sub(settled.packets);
                 let mut chosen = Chosen::<Vec<_>>::new(args.sort(), args.top);
                 for (pair, sum) in sums.rows() {
                     chosen.push(SumRow::new(args.by, pair, sum));
@@ -209,7 +214,7 @@ impl<'a> Collected<'a> {
             if left_out > 0 {
                 let _ = write!(text, "{flows} of ");
             }
-            text.push_str(&tail(flows + left_out, counts));
+            text.push_str(&tail(flows + left_out, &counts));
             put::text(printer.output.buffer(), &text);
         }
         Ok(())

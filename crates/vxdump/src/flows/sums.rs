@@ -12,6 +12,7 @@ use vxflow::{Counts, FlowRecord};
 use vxlan::{IpProtocol, Vni};
 
 use super::outcome::Trouble;
+use super::translated::{self, Known, Side, Translated};
 
 /// The most pairs that are told apart; what comes beyond is summed as one pair of [`End::Other`].
 const MOST_PAIRS: usize = 1_000_000;
@@ -31,7 +32,8 @@ pub(crate) enum By {
     Vtep,
     /// Clients, and the service or server that they talk to. With endpointslices mapped (and services, for their ports),
     /// what reaches a pod where it serves a service counts for the service; of several for one with a cluster IP, and the
-    /// first by namespace and name.
+    /// first by namespace and name. Halves of a connection before and behind kube-proxy are one flow, and with --once so are
+    /// two flows with the same packets.
     Service,
 }
 
@@ -142,6 +144,18 @@ pub(crate) struct Sums {
     most: usize,
     pairs: HashMap<[End; 2], Sum, RandomState>,
     names: Names,
+    /// connections to services that are two flows, where they are put together
+    translated: Option<Translated>,
+    left_out: LeftOut,
+}
+
+/// What was given and is not in the sums.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LeftOut {
+    /// Flows that are parts of connections that were counted.
+    pub(crate) flows: u64,
+    /// Packets that were counted already.
+    pub(crate) packets: u64,
 }
 
 /// Names, each kept once.
@@ -166,7 +180,21 @@ impl Names {
 impl Sums {
     /// No flows yet.
     pub(crate) fn new(by: By) -> Self {
-        Self { by, most: MOST_PAIRS, pairs: HashMap::default(), names: Names::default() }
+        Self {
+            by,
+            most: MOST_PAIRS,
+            pairs: HashMap::default(),
+            names: Names::default(),
+            translated: None,
+            left_out: LeftOut::default(),
+        }
+    }
+
+    /// The same; by service, halves of a connection on both sides of kube-proxy count as one flow, and `once`: what was seen on
+    /// both counts once. Then [`Sums::settle`] is needed.
+    pub(crate) fn of_connections(by: By, once: bool) -> Self {
+        let translated = (by == By::Service).then(|| Translated::new(once));
+        Self { translated, ..Self::new(by) }
     }
 
     /// The same, which tells `most` pairs apart.
@@ -176,12 +204,46 @@ impl Sums {
 
     /// Adds a flow to its pair.
     pub(crate) fn add(&mut self, flow: &FlowRecord, map: &PodMap) {
-        let (mut pair, swapped) = pair(self.by, flow, map, &mut self.names);
+        let Pair { ends, swapped, side } = pair(self.by, flow, map, &mut self.names);
+        let known = match (&mut self.translated, side) {
+            (Some(translated), Some(side)) => translated.take(&ends, side, flow),
+            _ => Known::Alone,
+        };
+        match known {
+            Known::Alone => self.sum(ends).add(flow, swapped),
+            Known::Waits => {}
+            Known::Half(other) => {
+                self.left_out.flows += 1;
+                let sum = self.sum(ends);
+                sum.add_traffic(flow, false);
+                sum.add_traffic(&other.flow, false);
+                let first = flow.first.min(other.flow.first);
+                sum.add_flow(first, translated::trouble(flow, &other.flow), false);
+            }
+            Known::Same(other, is_better) => {
+                let (counts, copy) =
+                    if is_better { (&other.flow, flow) } else { (flow, &other.flow) };
+                self.left_out.flows += 1;
+                self.left_out.packets += copy.forward.packets + copy.reverse.packets;
+                self.sum(ends).add(counts, false);
+            }
+        }
+    }
+
+    /// Adds what waits for its other half: no more flows come. Gives what was left out.
+    pub(crate) fn settle(&mut self) -> LeftOut {
+        let parts = self.translated.as_mut().map(Translated::give_up);
+        for part in parts.into_iter().flatten() {
+            self.sum(part.pair).add(&part.flow, false);
+        }
+        self.left_out
+    }
+
+    fn sum(&mut self, mut pair: [End; 2]) -> &mut Sum {
         if self.pairs.len() >= self.most && !self.pairs.contains_key(&pair) {
             pair = [End::Other, End::Other];
         }
-        let sum = self.pairs.entry(pair).or_default();
-        sum.add(flow, swapped);
+        self.pairs.entry(pair).or_default()
     }
 
     /// The pairs and what they come to, in no particular order.
@@ -192,13 +254,15 @@ impl Sums {
 
 impl Sum {
     fn add(&mut self, flow: &FlowRecord, swapped: bool) {
-        if self.flows == 0 {
-            (self.first, self.last) = (flow.first, flow.last);
-        }
-        self.flows += 1;
-        self.first = self.first.min(flow.first);
-        self.last = self.last.max(flow.last);
-        self.openers.add(usize::from(swapped), 1, flow.first);
+        self.add_traffic(flow, swapped);
+        self.add_flow(flow.first, Trouble::of(flow), swapped);
+    }
+
+    /// Adds the packets of a flow.
+    fn add_traffic(&mut self, flow: &FlowRecord, swapped: bool) {
+        let is_first = self.flows == 0 && self.packets == [0, 0];
+        self.first = if is_first { flow.first } else { self.first.min(flow.first) };
+        self.last = if is_first { flow.last } else { self.last.max(flow.last) };
         let sides: [&Counts; 2] =
             if swapped { [&flow.reverse, &flow.forward] } else { [&flow.forward, &flow.reverse] };
         for (side, counts) in sides.into_iter().enumerate() {
@@ -209,7 +273,13 @@ impl Sum {
         if let Some(rtt) = flow.rtt() {
             self.rtt.add(rtt);
         }
-        match Trouble::of(flow) {
+    }
+
+    /// Adds a flow that began then.
+    fn add_flow(&mut self, first: i64, trouble: Option<Trouble>, swapped: bool) {
+        self.flows += 1;
+        self.openers.add(usize::from(swapped), 1, first);
+        match trouble {
             Some(Trouble::Unanswered) => self.unanswered += 1,
             Some(Trouble::Rejected) => self.rejected += 1,
             Some(Trouble::Reset) => self.resets += 1,
@@ -233,44 +303,57 @@ impl Sum {
     }
 }
 
-/// The pair that a flow belongs to, and whether its ends are swapped: but for clients and services, a pair is the same
-/// whoever opened the flow, and its ends are in order here.
-fn pair(by: By, flow: &FlowRecord, map: &PodMap, names: &mut Names) -> ([End; 2], bool) {
+/// The pair that a flow belongs to.
+struct Pair {
+    ends: [End; 2],
+    /// But for clients and services, a pair is the same whoever opened the flow: its ends are in order, and swapped then.
+    swapped: bool,
+    /// Where the flow is one of a service of the cluster: with its address, or behind kube-proxy.
+    side: Option<Side>,
+}
+
+fn pair(by: By, flow: &FlowRecord, map: &PodMap, names: &mut Names) -> Pair {
     let key = &flow.key;
-    let ends = match by {
+    let [a, b] = match by {
         By::Flow | By::Pod => [key.source, key.destination].map(|address| pod(map, address, names)),
         By::Node => node_ends(flow, map, names),
         By::Vtep => vteps(flow).map(|vtep| vtep.map_or(End::NoTunnel, End::Address)),
         By::Vni => {
             let vni = key.vni.map_or(End::NoTunnel, End::Vni);
-            return ([vni.clone(), vni], false);
+            return Pair { ends: [vni.clone(), vni], swapped: false, side: None };
         }
         By::Service => {
-            let port = key.destination_port();
-            let owner = map.owner(key.destination);
-            // behind kube-proxy a packet goes to a pod of the service
-            let service = match port {
-                Some(port) if owner.kind() != Kind::Service => {
-                    map.service_behind(key.destination, key.protocol.0, port)
-                }
-                _ => None,
-            };
-            if let Some(service) = service {
-                let name = names.keep(service.label);
-                let server = End::Service(name, key.protocol, service.port.or(port));
-                return ([pod(map, key.source, names), server], false);
-            }
-            let server = match (owner.kind(), pod(map, key.destination, names)) {
-                // of addresses outside the cluster each is another server
-                (Kind::External, _) => End::Server(key.destination, key.protocol, port),
-                (_, End::Name(name)) => End::Service(name, key.protocol, port),
-                _ => End::Server(key.destination, key.protocol, port),
-            };
-            return ([pod(map, key.source, names), server], false);
+            let (server, side) = server(flow, map, names);
+            return Pair { ends: [pod(map, key.source, names), server], swapped: false, side };
         }
     };
-    let [a, b] = ends;
-    if a > b { ([b, a], true) } else { ([a, b], false) }
+    let swapped = a > b;
+    Pair { ends: if swapped { [b, a] } else { [a, b] }, swapped, side: None }
+}
+
+/// The service or else the server that a flow is opened to, and which side of kube-proxy it was seen on.
+fn server(flow: &FlowRecord, map: &PodMap, names: &mut Names) -> (End, Option<Side>) {
+    let key = &flow.key;
+    let port = key.destination_port();
+    let owner = map.owner(key.destination);
+    let is_service = owner.kind() == Kind::Service;
+    // behind kube-proxy a packet goes to a pod of the service
+    let service = match port {
+        Some(port) if !is_service => map.service_behind(key.destination, key.protocol.0, port),
+        _ => None,
+    };
+    if let Some(service) = service {
+        let name = names.keep(service.label);
+        let server = End::Service(name, key.protocol, service.port.or(port));
+        return (server, Some(Side::Behind));
+    }
+    let server = match (owner.kind(), pod(map, key.destination, names)) {
+        // of addresses outside the cluster each is another server
+        (Kind::External, _) => End::Server(key.destination, key.protocol, port),
+        (_, End::Name(name)) => End::Service(name, key.protocol, port),
+        _ => End::Server(key.destination, key.protocol, port),
+    };
+    (server, is_service.then_some(Side::Before))
 }
 
 /// The nodes of a flow's ends, the opener's first.

@@ -301,3 +301,68 @@ fn sorted_as_asked() {
     let first = flows(&path, &["--sort", "first"]);
     assert!(first.is_sorted_by_key(|flow| flow["first"].to_string()));
 }
+
+/// Connections to a service are as many as the client opened, though kube-proxy makes two flows of each: on a bridge with
+/// `br_netfilter`, which has its requests behind kube-proxy and its answers before, and from captures of both sides.
+#[test]
+fn connections_to_a_service_count_once() {
+    let Some(folder) = references() else { return };
+    let lab = folder.join("lab");
+    let truth = std::fs::read_to_string(lab.join("truth.json")).expect("truth.json");
+    let truth: Value = serde_json::from_str(&truth).expect("truth.json is JSON");
+    let sent = truth["scenarios"]["service-dnat"]["flows"].as_array().expect("flows");
+    let sent = sent.iter().filter(|flow| flow["src"] == "10.244.1.2");
+    let opened = sent.filter(|flow| flow["dst"] == "10.96.0.80").count() as u64;
+    assert!(opened > 0);
+    let maps = ["cluster.yaml", "services.json", "endpointslices.json"]
+        .map(|map| format!("{}/../../testdata/maps/{map}", env!("CARGO_MANIFEST_DIR")));
+    // what the pod itself has
+    let own = tool("tshark", &["-r", &format!("{}/service-dnat/n1-veth.pcap", lab.display())]);
+    let own = own.lines().count() as u64;
+    let once: &[&str] = &["--once"];
+    for (points, options, times) in [
+        (&["n1-veth"][..], &[][..], 1),
+        (&["n1-cni0"], &[], 1),
+        (&["n1-cni0"], once, 1),
+        (&["n1-veth", "n1-eth0"], &[], 2),
+        (&["n1-veth", "n1-eth0"], once, 1),
+        (&["n1-eth0", "n1-veth"], once, 1),
+        (&["n1-veth", "n1-cni0", "n1-flannel.1", "n1-eth0"], once, 1),
+        (&["n1-any"], once, 1),
+    ] {
+        let paths = points.iter().map(|p| format!("{}/service-dnat/{p}.pcap", lab.display()));
+        let mut arguments = vec!["--by".to_owned(), "service".to_owned()];
+        arguments.extend(paths.flat_map(|path| ["-r".to_owned(), path]));
+        arguments.extend(maps.iter().flat_map(|map| ["--map".to_owned(), map.clone()]));
+        arguments.extend(options.iter().map(|&option| option.to_owned()));
+        let run = |more: &[&str]| {
+            text(
+                &arguments
+                    .iter()
+                    .map(String::as_str)
+                    .chain(more.iter().copied())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        for threads in ["1", "2"] {
+            let out = run(&["--format", "json", "--threads", threads]);
+            let rows = out.lines().map(|line| serde_json::from_str(line).expect("an object"));
+            let rows: Vec<Value> = rows.collect();
+            let row = rows.iter().find(|row| row["src_name"] == "default/n1p1@n1").expect("a row");
+            assert_eq!(row["service"], "svc:default/web tcp/80", "{points:?} {row}");
+            assert_eq!(number(row, "flows"), times * opened, "{points:?} {row}");
+            let packets = number(row, "packets") + number(row, "rev_packets");
+            assert_eq!(packets, times * own, "{points:?} {row}");
+            let failed = ["unanswered", "rejected", "resets"].map(|how| number(row, how));
+            assert_eq!(failed, [0; 3], "{points:?} {row}");
+            // and so it is in the last line of a table
+            let sum = |keys: &[&str]| -> u64 {
+                rows.iter().flat_map(|row| keys.iter().map(|key| number(row, key))).sum()
+            };
+            let tail =
+                format!("{} flows, {} packets", sum(&["flows"]), sum(&["packets", "rev_packets"]));
+            let table = run(&["--threads", threads]);
+            assert!(table.trim_end().ends_with(&tail), "{tail}: {table}");
+        }
+    }
+}
