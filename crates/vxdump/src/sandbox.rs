@@ -212,6 +212,8 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_prlimit64,
     libc::SYS_uname,
     libc::SYS_tgkill,
+    // raise(3) of musl
+    libc::SYS_tkill,
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,
