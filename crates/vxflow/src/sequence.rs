@@ -136,7 +136,8 @@ impl Direction {
 
     /// Takes a segment in if it has new bytes, or is a bare acknowledgement, and nothing about it asks for judgement. What
     /// comes is what [`Self::take`] does; `false` for all else, and then nothing has changed.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a call would hand the segment over in memory
     pub(crate) fn take_usual(&mut self, segment: &Segment) -> bool {
         let ahead = distance(self.next, segment.seq);
         // one byte may be a zero-window probe
@@ -155,7 +156,8 @@ impl Direction {
         usual
     }
 
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `take_usual`
     fn advance(&mut self, segment: &Segment) {
         self.next = segment.end();
         self.when = segment.when;
@@ -163,7 +165,8 @@ impl Direction {
         self.learn_id(segment);
     }
 
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `take_usual`
     fn learn_id(&mut self, segment: &Segment) {
         // Linux answers a SYN with identification 0 before it has a counter
         if segment.flags.has(TcpFlags::SYN | TcpFlags::ACK) {
@@ -245,7 +248,8 @@ impl Direction {
         }
     }
 
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `take_usual`
     fn acknowledge(&mut self, segment: &Segment) {
         if !self.has(ACK_KNOWN) {
             self.bits |= ACK_KNOWN;

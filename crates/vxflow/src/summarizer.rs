@@ -1,13 +1,13 @@
 //! From a decoded packet to its digest.
 
 use vxlan::{
-    Cause, Decoder, Fragment, Headers, IcmpHeader, Icmpv6Header, IpProtocol, Layer, Limit,
-    LinkType, Packet, Stop, TcpHeader, Tunnel, Vni,
+    Cause, Decoder, Headers, IcmpHeader, Icmpv6Header, IpProtocol, Ipv4Header, Ipv6Header, Layer,
+    Limit, LinkType, OrdinaryVxlan, Packet, Stop, TcpHeader, Tunnel, Vni,
 };
 
 use crate::config::Config;
 use crate::digest::{Carriage, Digest, Either, Summary, Tcp, Transport, What};
-use crate::key::{Address, Key, KeyHasher, Kind, NO_VNI, wide};
+use crate::key::{Address, Key, KeyHasher, Kind, NO_VNI, Wide, wide};
 
 /// DNS, multicast DNS and LLMNR (IANA Service Name and Transport Protocol Port Number Registry).
 const DNS_PORTS: [u16; 3] = [53, 5353, 5355];
@@ -53,12 +53,15 @@ struct Context {
 /// What counts of the IP header besides the addresses.
 #[derive(Clone, Copy)]
 struct Network {
-    protocol: IpProtocol,
     /// identification of IPv4, 0 for IPv6
     id: u16,
     ttl: u8,
-    fragment: Option<Fragment>,
+    /// identification of a fragment, or 0
+    fragment: u32,
 }
+
+/// What tells flows apart besides addresses and protocol, and what the transport header says.
+type Talk = (Kind, (u16, u16), Transport);
 
 impl Summarizer {
     /// A summarizer with a random seed.
@@ -99,9 +102,72 @@ impl Summarizer {
         seen: Seen,
         out: impl FnMut(Summary),
     ) {
-        match self.decoder.decode_ordinary(frame, link_type) {
-            Some(packet) => self.summarize_inline(&packet, seen, out),
-            None => self.decode_and_summarize(frame, link_type, seen, out),
+        match self.decoder.ordinary_vxlan::<false, false>(frame, link_type) {
+            Some(packet) => self.summarize_ordinary(&packet, seen, out),
+            None => self.summarize_other(frame, link_type, seen, out),
+        }
+    }
+
+    /// All but IPv4 in IPv4.
+    #[inline(never)]
+    fn summarize_other(
+        &mut self,
+        frame: &[u8],
+        link_type: LinkType,
+        seen: Seen,
+        out: impl FnMut(Summary),
+    ) {
+        if let Some(packet) = self.decoder.ordinary_vxlan::<true, true>(frame, link_type) {
+            self.summarize_ordinary(&packet, seen, out);
+        } else if let Some(packet) = self.decoder.ordinary_vxlan::<false, true>(frame, link_type) {
+            self.summarize_ordinary(&packet, seen, out);
+        } else {
+            self.decode_and_summarize(frame, link_type, seen, out);
+        }
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // what is borrowed from the frame stays in registers
+    fn summarize_ordinary<const OUTER_SIX: bool, const INNER_SIX: bool>(
+        &self,
+        packet: &OrdinaryVxlan<'_, OUTER_SIX, INNER_SIX>,
+        seen: Seen,
+        mut out: impl FnMut(Summary),
+    ) {
+        let context = Context {
+            seen,
+            point: seen.interface ^ IN_TUNNEL,
+            vni: packet.vni().number(),
+            bytes: packet.inner_wire_len(),
+            carriage: carriage(packet.outer_ipv4(), packet.outer_ipv6()),
+        };
+        if let Some(ip) = packet.inner_ipv4() {
+            let (ends, ip) = of_ipv4(ip);
+            self.ordinary(packet, ends, ip, context, |digest| out(Summary(Either::V4(digest))));
+        } else if let Some(ip) = packet.inner_ipv6() {
+            let (ends, ip) = of_ipv6(ip);
+            self.ordinary(packet, ends, ip, context, |digest| out(Summary(Either::V6(digest))));
+        }
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `summarize_ordinary`
+    fn ordinary<A: Address, const OUTER_SIX: bool, const INNER_SIX: bool>(
+        &self,
+        packet: &OrdinaryVxlan<'_, OUTER_SIX, INNER_SIX>,
+        ends: (A, A),
+        ip: Network,
+        context: Context,
+        mut out: impl FnMut(Digest<A>),
+    ) {
+        let ports = packet.ports();
+        // A digest of its own each: what becomes of one of two transports is put together in memory, and waited for.
+        if let Some(tcp) = packet.tcp() {
+            let talk = (Kind::Ports, ports, Transport::tcp(tcp, packet.payload_len()));
+            out(self.digest(ends, IpProtocol::TCP, talk, ip, context, What::Packet));
+        } else {
+            let talk = (Kind::Ports, ports, datagram(ports, packet.payload()));
+            out(self.digest(ends, IpProtocol::UDP, talk, ip, context, What::Packet));
         }
     }
 
@@ -120,19 +186,13 @@ impl Summarizer {
     /// Gives the packet's summary to `out`, and maybe a second one: of the flow that an ICMP error quotes, or of the
     /// outer packet whose later fragments are to be known.
     #[inline]
-    pub fn summarize(&mut self, packet: &Packet<'_>, seen: Seen, out: impl FnMut(Summary)) {
+    pub fn summarize(&mut self, packet: &Packet<'_>, seen: Seen, mut out: impl FnMut(Summary)) {
         if packet.stop().is_some_and(is_cut) {
             self.cut += 1;
             if packet.inner.protocol().is_none() {
                 return;
             }
         }
-        self.summarize_inline(packet, seen, out);
-    }
-
-    #[inline(always)]
-    #[allow(clippy::inline_always)] // what is known of an ordinary packet makes most of it go away
-    fn summarize_inline(&mut self, packet: &Packet<'_>, seen: Seen, mut out: impl FnMut(Summary)) {
         let Some(protocol) = packet.inner.protocol() else {
             self.not_ip += 1;
             return;
@@ -154,15 +214,14 @@ impl Summarizer {
                 self.marker(packet.outer, What::TunnelFragment, NO_VNI, context, &mut out);
             }
         }
-        self.digest(&packet.inner, protocol, context, What::Packet, &mut out);
+        self.of_headers(&packet.inner, protocol, context, What::Packet, &mut out);
         if matches!(protocol, IpProtocol::ICMP | IpProtocol::ICMPV6) {
             self.quoted(packet.inner, context, &mut out);
         }
     }
 
     /// The tunnel next to the inner packet, and who carries it.
-    #[inline(always)]
-    #[allow(clippy::inline_always)] // as `summarize_inline`
+    #[inline]
     fn carried(&self, packet: &Packet<'_>, tunnel: Tunnel<'_>, context: &mut Context) {
         let (outer, innermost) = if packet.depth() == 1 {
             (packet.outer, tunnel)
@@ -172,7 +231,7 @@ impl Summarizer {
         };
         context.vni = innermost.vni().map_or(NO_VNI, Vni::number);
         context.bytes = innermost.payload_wire_len();
-        context.carriage = carriage(&outer);
+        context.carriage = carriage(outer.ipv4(), outer.ipv6());
     }
 
     #[cold]
@@ -201,13 +260,12 @@ impl Summarizer {
         out: &mut impl FnMut(Summary),
     ) {
         if let Some(protocol) = headers.protocol() {
-            self.digest(&headers, protocol, Context { vni, ..context }, what, out);
+            self.of_headers(&headers, protocol, Context { vni, ..context }, what, out);
         }
     }
 
-    #[inline(always)]
-    #[allow(clippy::inline_always)] // as `summarize_inline`
-    fn digest(
+    #[inline]
+    fn of_headers(
         &self,
         headers: &Headers<'_>,
         protocol: IpProtocol,
@@ -216,84 +274,75 @@ impl Summarizer {
         out: &mut impl FnMut(Summary),
     ) {
         if let Some(ip) = headers.ipv4() {
-            let ends = (ip.source().to_bits(), ip.destination().to_bits());
-            let fragment = if ip.more_fragments() || ip.fragment_offset() != 0 {
-                headers.fragment()
-            } else {
-                None
-            };
-            let network = Network { protocol, id: ip.identification(), ttl: ip.ttl(), fragment };
-            self.of(headers, ends, network, context, what, |d| out(Summary(Either::V4(d))));
+            let (ends, network) = of_ipv4(ip);
+            let digest = self.of(headers, protocol, ends, network, context, what);
+            out(Summary(Either::V4(digest)));
         } else if let Some(ip) = headers.ipv6() {
-            let ends = (wide(ip.source_octets()), wide(ip.destination_octets()));
-            let fragment = headers.fragment();
-            let network = Network { protocol, id: 0, ttl: ip.hop_limit(), fragment };
-            self.of(headers, ends, network, context, what, |d| out(Summary(Either::V6(d))));
+            let (ends, network) = of_ipv6(ip);
+            let digest = self.of(headers, protocol, ends, network, context, what);
+            out(Summary(Either::V6(digest)));
         }
     }
 
-    #[inline(always)]
-    #[allow(clippy::inline_always)] // as `summarize_inline`
+    #[inline]
     fn of<A: Address>(
         &self,
         headers: &Headers<'_>,
-        (source, destination): (A, A),
-        network: Network,
+        protocol: IpProtocol,
+        ends: (A, A),
+        mut network: Network,
         context: Context,
         mut what: What,
-        mut out: impl FnMut(Digest<A>),
-    ) {
-        let mut fragment_id = 0;
-        if let Some(fragment) = network.fragment {
-            fragment_id = fragment.id;
+    ) -> Digest<A> {
+        if let Some(fragment) = headers.fragment() {
+            network.fragment = fragment.id;
             what = match what {
                 What::Packet if fragment.is_first() => What::FirstFragment,
                 What::Packet => What::LaterFragment,
                 marker => marker,
             };
         }
-        let digest = |(kind, ports, transport): (Kind, (u16, u16), Transport)| {
-            let (source, destination) = ((source, ports.0), (destination, ports.1));
-            let (key, side) = Key::new(source, destination, context.vni, network.protocol, kind);
-            Digest {
-                time: context.seen.time,
-                hash: self.hasher.hash(&key),
-                key,
-                point: context.point,
-                bytes: context.bytes,
-                fragment: fragment_id,
-                transport,
-                carriage: context.carriage,
-                ip_id: network.id,
-                ttl: network.ttl,
-                side,
-                what,
+        let talk = match what {
+            What::LaterFragment | What::TunnelFragment => {
+                (Kind::Fragments, (0, 0), Transport::Other)
             }
+            _ => talk(headers, protocol),
         };
-        if matches!(what, What::LaterFragment | What::TunnelFragment) {
-            out(digest((Kind::Fragments, (0, 0), Transport::Other)));
-        } else if network.protocol == IpProtocol::TCP
-            && let Some(tcp) = headers.tcp()
-        {
-            // A digest of its own: what becomes of one of several transports is put together in memory, and waited for.
-            let transport = Transport::Tcp(Tcp {
-                seq: tcp.sequence(),
-                ack: tcp.acknowledgement(),
-                len: segment_len(headers, tcp),
-                window: tcp.window(),
-                flags: tcp.flags().0,
-            });
-            let ports = (tcp.source_port(), tcp.destination_port());
-            out(digest((Kind::Ports, ports, transport)));
-        } else {
-            out(digest(transport(headers, network.protocol)));
+        self.digest(ends, protocol, talk, network, context, what)
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `summarize_ordinary`
+    fn digest<A: Address>(
+        &self,
+        (source, destination): (A, A),
+        protocol: IpProtocol,
+        (kind, ports, transport): Talk,
+        network: Network,
+        context: Context,
+        what: What,
+    ) -> Digest<A> {
+        let (source, destination) = ((source, ports.0), (destination, ports.1));
+        let (key, side) = Key::new(source, destination, context.vni, protocol, kind);
+        Digest {
+            time: context.seen.time,
+            hash: self.hasher.hash(&key),
+            key,
+            point: context.point,
+            bytes: context.bytes,
+            fragment: network.fragment,
+            transport,
+            carriage: context.carriage,
+            ip_id: network.id,
+            ttl: network.ttl,
+            side,
+            what,
         }
     }
 }
 
 /// Bytes of payload on the wire.
-#[inline(always)]
-#[allow(clippy::inline_always)] // as `summarize_inline`
+#[inline]
 fn segment_len(headers: &Headers<'_>, tcp: TcpHeader<'_>) -> u32 {
     match headers.stop() {
         None => headers.payload_wire_len(),
@@ -308,8 +357,7 @@ fn is_cut(stop: Stop) -> bool {
 }
 
 /// Do fragments follow? (The fields that tell are looked at one by one only where one is set.)
-#[inline(always)]
-#[allow(clippy::inline_always)] // as `summarize_inline`
+#[inline]
 fn is_first_fragment(outer: &Headers<'_>) -> bool {
     match outer.ipv4() {
         Some(ip) => ip.more_fragments() && ip.fragment_offset() == 0,
@@ -318,8 +366,7 @@ fn is_first_fragment(outer: &Headers<'_>) -> bool {
 }
 
 /// Capture interface, and the interface within it that a cooked header names.
-#[inline(always)]
-#[allow(clippy::inline_always)] // as `summarize_inline`
+#[inline]
 fn point(packet: &Packet<'_>, interface: u32) -> u32 {
     match packet.outer.sll().and_then(vxlan::SllHeader::interface_index) {
         Some(index) => interface.rotate_left(20) ^ index,
@@ -327,13 +374,29 @@ fn point(packet: &Packet<'_>, interface: u32) -> u32 {
     }
 }
 
+/// Addresses, and the rest that counts.
 #[inline(always)]
-#[allow(clippy::inline_always)] // as `summarize_inline`
-fn carriage(outer: &Headers<'_>) -> Carriage {
-    if let Some(ip) = outer.ipv4() {
+#[allow(clippy::inline_always)] // as `summarize_ordinary`
+fn of_ipv4(ip: Ipv4Header<'_>) -> ((u32, u32), Network) {
+    let ends = (ip.source().to_bits(), ip.destination().to_bits());
+    (ends, Network { id: ip.identification(), ttl: ip.ttl(), fragment: 0 })
+}
+
+/// As [`of_ipv4`].
+#[inline(always)]
+#[allow(clippy::inline_always)] // as `summarize_ordinary`
+fn of_ipv6(ip: Ipv6Header<'_>) -> ((Wide, Wide), Network) {
+    let ends = (wide(ip.source_octets()), wide(ip.destination_octets()));
+    (ends, Network { id: 0, ttl: ip.hop_limit(), fragment: 0 })
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always)] // as `summarize_ordinary`
+fn carriage(ipv4: Option<Ipv4Header<'_>>, ipv6: Option<Ipv6Header<'_>>) -> Carriage {
+    if let Some(ip) = ipv4 {
         return Carriage::V4([ip.source().to_bits(), ip.destination().to_bits()]);
     }
-    outer.ipv6().map_or(Carriage::None, |ip| {
+    ipv6.map_or(Carriage::None, |ip| {
         Carriage::V6([ip.source_octets(), ip.destination_octets()].map(|octets| {
             let (words, _) = octets.as_chunks::<4>();
             core::array::from_fn(|at| words.get(at).map_or(0, |word| u32::from_be_bytes(*word)))
@@ -341,18 +404,24 @@ fn carriage(outer: &Headers<'_>) -> Carriage {
     })
 }
 
-/// What tells flows apart, and what the transport header says, of all but whole TCP headers.
-#[inline(always)]
-#[allow(clippy::inline_always)] // as `summarize_inline`
-fn transport(headers: &Headers<'_>, protocol: IpProtocol) -> (Kind, (u16, u16), Transport) {
+/// Of one packet, whatever its protocol.
+#[inline]
+fn talk(headers: &Headers<'_>, protocol: IpProtocol) -> Talk {
     match protocol {
-        IpProtocol::UDP => {
-            let Some(udp) = headers.udp() else { return ports_only(*headers) };
-            let ports = (udp.source_port(), udp.destination_port());
-            let is_dns = DNS_PORTS.contains(&ports.0) || DNS_PORTS.contains(&ports.1);
-            let transport = if is_dns { dns(headers.payload()) } else { Transport::Datagram };
-            (Kind::Ports, ports, transport)
-        }
+        IpProtocol::TCP => match headers.tcp() {
+            Some(tcp) => {
+                let ports = (tcp.source_port(), tcp.destination_port());
+                (Kind::Ports, ports, Transport::tcp(tcp, segment_len(headers, tcp)))
+            }
+            None => ports_only(headers),
+        },
+        IpProtocol::UDP => match headers.udp() {
+            Some(udp) => {
+                let ports = (udp.source_port(), udp.destination_port());
+                (Kind::Ports, ports, datagram(ports, headers.payload()))
+            }
+            None => ports_only(headers),
+        },
         IpProtocol::ICMP => match headers.icmp() {
             Some(icmp) => {
                 let is_request =
@@ -368,14 +437,31 @@ fn transport(headers: &Headers<'_>, protocol: IpProtocol) -> (Kind, (u16, u16), 
             }
             None => (Kind::None, (0, 0), Transport::Other),
         },
-        _ => ports_only(*headers),
+        _ => ports_only(headers),
     }
 }
 
-/// Also where no more than the ports were captured. (By value: what is borrowed has to be in memory, also where it is not
-/// needed.)
+impl Transport {
+    /// Of a segment with so many bytes of payload on the wire.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as `summarize_ordinary`
+    fn tcp(tcp: TcpHeader<'_>, len: u32) -> Self {
+        let (seq, ack) = (tcp.sequence(), tcp.acknowledgement());
+        Self::Tcp(Tcp { seq, ack, len, window: tcp.window(), flags: tcp.flags().0 })
+    }
+}
+
+/// What a UDP datagram says.
+#[inline(always)]
+#[allow(clippy::inline_always)] // as `summarize_ordinary`
+fn datagram(ports: (u16, u16), payload: &[u8]) -> Transport {
+    let is_dns = DNS_PORTS.contains(&ports.0) || DNS_PORTS.contains(&ports.1);
+    if is_dns { dns(payload) } else { Transport::Datagram }
+}
+
+/// Also where no more than the ports were captured.
 #[cold]
-fn ports_only(headers: Headers<'_>) -> (Kind, (u16, u16), Transport) {
+fn ports_only(headers: &Headers<'_>) -> Talk {
     match headers.ports() {
         Some(ports) => (Kind::Ports, ports, Transport::Other),
         None => (Kind::None, (0, 0), Transport::Other),
@@ -383,12 +469,7 @@ fn ports_only(headers: Headers<'_>) -> (Kind, (u16, u16), Transport) {
 }
 
 /// Both ends of an ICMP flow have the same number, so that the addresses alone decide which is the lower.
-fn message(
-    kind: u8,
-    code: u8,
-    echo: Option<(u16, u16)>,
-    is_request: bool,
-) -> (Kind, (u16, u16), Transport) {
+fn message(kind: u8, code: u8, echo: Option<(u16, u16)>, is_request: bool) -> Talk {
     match echo {
         Some((id, number)) if is_request => {
             (Kind::Identifier, (id, id), Transport::Request(number))

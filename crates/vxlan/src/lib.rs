@@ -71,6 +71,7 @@ mod ipv4;
 mod ipv6;
 mod link;
 mod link_type;
+mod ordinary_vxlan;
 mod packet;
 mod ports;
 #[cfg(feature = "alloc")]
@@ -94,6 +95,7 @@ pub use ipv4::Ipv4Header;
 pub use ipv6::{Ipv6ExtensionHeader, Ipv6ExtensionHeaders, Ipv6Header};
 pub use link::{EthernetHeader, MacAddr, SllHeader, VlanTag, VlanTags};
 pub use link_type::LinkType;
+pub use ordinary_vxlan::OrdinaryVxlan;
 pub use packet::{Decoder, Encapsulation, Encapsulations, Packet, decode};
 pub use ports::{FLANNEL_UDP_PORT, GENEVE_PORT, GPE_PORT, IANA_PORT, LINUX_PORT, PortFull, Ports};
 #[cfg(feature = "alloc")]

@@ -132,25 +132,6 @@ impl Decoder {
         }
     }
 
-    /// The packet, where it is of the most ordinary kind: TCP or UDP, IPv4 and Ethernet without tags, options or fragments,
-    /// in VXLAN over the same. What comes is what [`Decoder::decode_captured`] gives; `None` for all else: then the
-    /// long way must be taken, [`Decoder::decode_captured`]. What counts as ordinary may change at any time; `None` is always
-    /// allowed, and says nothing about the frame.
-    ///
-    /// For loops that need little of each packet: all of it is inlined, so that a [`Packet`] whose fields are read right
-    /// after is never put together in memory.
-    #[inline(always)]
-    #[allow(clippy::inline_always)] // as `Ordinary::of`
-    pub fn decode_ordinary<'a>(&self, frame: &'a [u8], link_type: LinkType) -> Option<Packet<'a>> {
-        if link_type != LinkType::ETHERNET {
-            return None;
-        }
-        match self.ordinary(frame)? {
-            (outer, inner @ Some(_)) => Some(made::<false, false>(frame, outer, inner)),
-            (_, None) => None,
-        }
-    }
-
     /// All but the most ordinary.
     #[inline(never)]
     fn other<'a>(&self, frame: &'a [u8], link_type: LinkType, wire_len: u32) -> Packet<'a> {
@@ -217,7 +198,7 @@ impl Decoder {
     /// else; what comes of it is the same as of [`Decoder::follow`].
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Ordinary::of`
-    fn ordinary<const OUTER_SIX: bool, const INNER_SIX: bool>(
+    pub(crate) fn ordinary<const OUTER_SIX: bool, const INNER_SIX: bool>(
         &self,
         frame: &[u8],
     ) -> Option<(Ordinary<OUTER_SIX>, Option<Ordinary<INNER_SIX>>)> {
@@ -227,7 +208,7 @@ impl Decoder {
             return Some((outer, None));
         }
         let payload = frame.get(Ordinary::<OUTER_SIX>::LEN..outer.end as usize)?;
-        let (header, carried) = payload.split_first_chunk::<8>()?;
+        let (header, carried) = payload.split_first_chunk::<{ Tunnel::VXLAN_LEN }>()?;
         if kind != Some(TunnelKind::Vxlan)
             || u64::from_be_bytes(*header) & !0xffff_ff00 != 0x0800_0000_0000_0000
             || self.max_depth == 0
@@ -313,7 +294,10 @@ fn made<const OUTER_SIX: bool, const INNER_SIX: bool>(
     Packet {
         outer: outer.headers(frame, 0),
         tunnel: Some(Tunnel::plain_vxlan(payload, base)),
-        inner: inner.headers(payload.get(8..).unwrap_or(&[]), base + 8),
+        inner: inner.headers(
+            payload.get(Tunnel::VXLAN_LEN..).unwrap_or(&[]),
+            base + Tunnel::VXLAN_LEN as u32,
+        ),
         depth: 1,
     }
 }

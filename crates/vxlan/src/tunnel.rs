@@ -145,13 +145,16 @@ impl<'a> Tunnel<'a> {
         Self { bytes, header_len, inner_type, protocol, base, wire_len, limit }
     }
 
+    /// Bytes of a VXLAN header (RFC 7348 section 5).
+    pub(crate) const VXLAN_LEN: usize = 8;
+
     /// VXLAN with a header as it should be, at the start of a whole UDP payload that stands at `base`.
     #[inline(always)]
     #[allow(clippy::inline_always)] // each field is written once, in its place
     pub(crate) fn plain_vxlan(bytes: &'a [u8], base: u32) -> Self {
         Self {
             bytes,
-            header_len: 8,
+            header_len: Self::VXLAN_LEN as u16,
             inner_type: EtherType::ETHERNET,
             protocol: Protocol::Vxlan,
             base,

@@ -1,7 +1,7 @@
 //! The short way for ordinary traffic.
 
 use super::{Headers, Network};
-use crate::bytes::be16;
+use crate::bytes::{array, be16};
 use crate::ether_type::EtherType;
 use crate::ip_protocol::IpProtocol;
 use crate::ipv4::Ipv4Header;
@@ -14,7 +14,7 @@ use crate::udp::UdpHeader;
 
 /// What nearly all traffic is: Ethernet without tags, IPv4 without options or (`SIX`) IPv6 without extension headers, not a
 /// fragment, and a whole packet of TCP or UDP. A few comparisons at fixed places find it, and tell all that [`Headers`] hold.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Ordinary<const SIX: bool> {
     pub(crate) is_udp: bool,
     pub(crate) payload: u32,
@@ -23,7 +23,7 @@ pub(crate) struct Ordinary<const SIX: bool> {
 
 impl<const SIX: bool> Ordinary<SIX> {
     const NETWORK: usize = EthernetHeader::LEN;
-    const TRANSPORT: usize =
+    pub(crate) const TRANSPORT: usize =
         Self::NETWORK + if SIX { Ipv6Header::LEN } else { Ipv4Header::MIN_LEN };
     /// Up to the shortest transport header.
     pub(crate) const LEN: usize = Self::TRANSPORT + UdpHeader::LEN;
@@ -73,6 +73,23 @@ impl<const SIX: bool> Ordinary<SIX> {
             });
         }
         None
+    }
+
+    /// The IPv4 header, where it is one.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as above
+    pub(crate) fn ipv4(bytes: &[u8]) -> Option<Ipv4Header<'_>> {
+        if SIX {
+            return None;
+        }
+        Some(Ipv4Header { fixed: array(bytes, Self::NETWORK)?, options: &[] })
+    }
+
+    /// The IPv6 header, where it is one.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as above
+    pub(crate) fn ipv6(bytes: &[u8]) -> Option<Ipv6Header<'_>> {
+        if SIX { array(bytes, Self::NETWORK).map(Ipv6Header) } else { None }
     }
 
     /// Source and destination port.

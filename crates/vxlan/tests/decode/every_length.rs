@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use vxlan::{Cause, Decoder, Limit, LinkType};
 
-use crate::frames::{Sample, all};
-use crate::invariants::{check, facts};
+use crate::frames::{Sample, all, in_vxlan};
+use crate::invariants::{check, facts, ordinary};
 
 /// The samples mean something: each is decoded to its end.
 #[test]
@@ -15,6 +15,25 @@ fn samples_are_decoded_wholly() {
         assert_eq!(packet.stop(), None, "{name}");
         assert!(packet.inner.protocol().is_some() || packet.inner.arp().is_some(), "{name}");
         check(&decoder, &bytes, link_type, bytes.len() as u32);
+    }
+}
+
+/// The short way is not only right where it is taken: it is taken.
+#[test]
+fn ordinary_packets_are_found_at_fixed_places() {
+    let decoder = Decoder::default();
+    for (outer_six, inner_six) in [(false, false), (false, true), (true, false), (true, true)] {
+        let frame = &in_vxlan(outer_six, inner_six);
+        let (link_type, packet) = (LinkType::ETHERNET, decoder.decode(frame, LinkType::ETHERNET));
+        let found = [
+            ordinary::<false, false>(&decoder, frame, link_type, &packet),
+            ordinary::<false, true>(&decoder, frame, link_type, &packet),
+            ordinary::<true, false>(&decoder, frame, link_type, &packet),
+            ordinary::<true, true>(&decoder, frame, link_type, &packet),
+        ];
+        let kind = usize::from(outer_six) * 2 + usize::from(inner_six);
+        assert_eq!(found, std::array::from_fn(|at| at == kind));
+        assert!(decoder.ordinary_vxlan::<false, false>(frame, LinkType::RAW).is_none());
     }
 }
 

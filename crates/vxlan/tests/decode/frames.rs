@@ -69,6 +69,17 @@ pub(crate) fn in_tunnel(port: u16, header: &[u8], inner: &[u8]) -> Vec<u8> {
     in_udp(port, &[header, inner].concat())
 }
 
+/// VXLAN with nothing out of the ordinary, over IPv4 or IPv6, with TCP over either inside.
+pub(crate) fn in_vxlan(outer_six: bool, inner_six: bool) -> Vec<u8> {
+    let inner = if inner_six { inner_tcp6() } else { inner_tcp() };
+    let datagram = udp(8472, &[&VXLAN[..], &inner].concat());
+    if outer_six {
+        on_ethernet(0x86dd, &ipv6(17, &datagram))
+    } else {
+        on_ethernet(0x0800, &ipv4(17, 0x4000, &[], &datagram))
+    }
+}
+
 /// Ethernet with a type and a body.
 fn on_ethernet(ether_type: u16, body: &[u8]) -> Vec<u8> {
     [&MAC_B[..], &MAC_A, &ether_type.to_be_bytes(), body].concat()
@@ -232,6 +243,9 @@ fn tunnels() -> Vec<Sample> {
     let inner = inner_tcp();
     let ethernet_sample = |name, bytes| sample(name, LinkType::ETHERNET, bytes);
     vec![
+        sample("TCP over IPv6 in VXLAN over IPv4", LinkType::ETHERNET, in_vxlan(false, true)),
+        sample("TCP over IPv4 in VXLAN over IPv6", LinkType::ETHERNET, in_vxlan(true, false)),
+        sample("TCP over IPv6 in VXLAN over IPv6", LinkType::ETHERNET, in_vxlan(true, true)),
         ethernet_sample("VXLAN", in_tunnel(8472, &VXLAN, &inner)),
         ethernet_sample("the example", vxlan::example::SYN.to_vec()),
         ethernet_sample("VXLAN over IPv6, IPv6 inside", {

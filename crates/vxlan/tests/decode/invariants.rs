@@ -40,12 +40,54 @@ pub(crate) fn check(decoder: &Decoder, frame: &[u8], link_type: LinkType, wire_l
         assert_eq!(packet.outer.stop(), packet.inner.stop());
     }
     stop(frame, &packet, wire_len);
+    ordinary::<false, false>(decoder, frame, link_type, &packet);
+    ordinary::<false, true>(decoder, frame, link_type, &packet);
+    ordinary::<true, false>(decoder, frame, link_type, &packet);
+    ordinary::<true, true>(decoder, frame, link_type, &packet);
     if let Some(quote) = decoder.decode_quote(&packet.inner) {
         headers(frame, &quote.outer);
         headers(frame, &quote.inner);
         let _ = (quote.outer_checksum(), quote.inner_checksum());
         let _ = decoder.encapsulations(&quote).count();
     }
+}
+
+/// What is read at fixed places is what the decoder says. Returns whether the frame is an ordinary one.
+pub(crate) fn ordinary<const OUTER_SIX: bool, const INNER_SIX: bool>(
+    decoder: &Decoder,
+    frame: &[u8],
+    link_type: LinkType,
+    packet: &Packet<'_>,
+) -> bool {
+    let Some(ordinary) = decoder.ordinary_vxlan::<OUTER_SIX, INNER_SIX>(frame, link_type) else {
+        return false;
+    };
+    let (outer, inner) = (packet.outer, packet.inner);
+    assert_eq!((packet.depth(), packet.stop()), (1, None));
+    assert!(outer.fragment().is_none() && inner.fragment().is_none());
+    assert_eq!((outer.vlan_tags().count(), inner.vlan_tags().count()), (0, 0));
+    assert_eq!((outer.ipv6().is_some(), inner.ipv6().is_some()), (OUTER_SIX, INNER_SIX));
+    let [ordinary_outer, ordinary_inner] = [
+        (ordinary.outer_ipv4(), ordinary.outer_ipv6()),
+        (ordinary.inner_ipv4(), ordinary.inner_ipv6()),
+    ]
+    .map(|(v4, v6)| format!("{v4:?} {v6:?}"));
+    assert_eq!(ordinary_outer, format!("{:?} {:?}", outer.ipv4(), outer.ipv6()));
+    assert_eq!(ordinary_inner, format!("{:?} {:?}", inner.ipv4(), inner.ipv6()));
+    let tunnel = packet.tunnel.expect("a tunnel");
+    assert_eq!(Some(ordinary.vni()), tunnel.vni());
+    assert_eq!(ordinary.inner_wire_len(), tunnel.payload_wire_len());
+    assert_eq!(Some(ordinary.ports()), inner.ports());
+    assert_eq!(ordinary.tcp().is_some(), inner.udp().is_none());
+    if let (Some(tcp), Some(expected)) = (ordinary.tcp(), inner.tcp()) {
+        assert_eq!(tcp.source_port(), expected.source_port());
+        assert_eq!(tcp.sequence(), expected.sequence());
+        assert_eq!(tcp.acknowledgement(), expected.acknowledgement());
+        assert_eq!((tcp.flags(), tcp.window()), (expected.flags(), expected.window()));
+    }
+    assert_eq!(ordinary.payload(), inner.payload());
+    assert_eq!(ordinary.payload_len(), inner.payload_wire_len());
+    true
 }
 
 fn stop(frame: &[u8], packet: &Packet<'_>, wire_len: u32) {
