@@ -6,6 +6,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use foldhash::fast::RandomState;
 use vxlan::{IpProtocol, Vni};
 
+use crate::digest::{Digest, Either};
+
 /// What tells apart the flows of one protocol between two hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Ends {
@@ -73,6 +75,8 @@ pub(crate) trait Address: Copy + Ord + Hash + core::fmt::Debug + Send + 'static 
 
     fn write<H: Hasher>(low: Self, high: Self, state: &mut H);
     fn to_ip(self) -> IpAddr;
+    /// The digest of a packet between such addresses, among those of both families.
+    fn either(digest: Digest<Self>) -> Either;
 }
 
 /// Two cache lines, which processors load together.
@@ -96,6 +100,11 @@ impl Address for u32 {
     fn to_ip(self) -> IpAddr {
         IpAddr::V4(Ipv4Addr::from_bits(self))
     }
+
+    #[inline]
+    fn either(digest: Digest<Self>) -> Either {
+        Either::V4(digest)
+    }
 }
 
 /// An IPv6 address as two numbers: 8-byte alignment, where `u128` would pad entries to 16.
@@ -113,6 +122,11 @@ impl Address for Wide {
 
     fn to_ip(self) -> IpAddr {
         IpAddr::V6(Ipv6Addr::from_bits(u128::from(self[0]) << 64 | u128::from(self[1])))
+    }
+
+    #[inline]
+    fn either(digest: Digest<Self>) -> Either {
+        Either::V6(digest)
     }
 }
 

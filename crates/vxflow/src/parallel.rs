@@ -102,10 +102,11 @@ where
         window: threads as u64 + AHEAD,
     };
     std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(|| work.run(&summarizer));
+        for thread in 1..threads {
+            let (work, summarizer) = (&work, &summarizer);
+            scope.spawn(move || work.run(summarizer, thread));
         }
-        work.run(&summarizer);
+        work.run(&summarizer, 0);
     });
     let state = work.state.into_inner().unwrap_or_else(PoisonError::into_inner);
     let tables = work.tables.into_iter();
@@ -199,7 +200,8 @@ impl<E> State<E> {
         }
     }
 
-    fn task(&mut self, window: u64) -> Task {
+    /// `thread`: the number of the thread that asks.
+    fn task(&mut self, window: u64, thread: usize) -> Task {
         if self.aborted {
             return Task::Stop;
         }
@@ -209,7 +211,11 @@ impl<E> State<E> {
                 None => self.sorter = Some(sorter),
             }
         }
-        for (at, shard) in self.shards.iter_mut().enumerate().filter(|(_, shard)| !shard.busy) {
+        // each thread begins with the same tables, which its processor may still have in its caches
+        let first = thread * SHARDS_A_THREAD % self.shards.len();
+        let (others, own) = self.shards.split_at_mut(first);
+        let shards = (first..).zip(own).chain((0..).zip(others));
+        for (at, shard) in shards.filter(|(_, shard)| !shard.busy) {
             while let Some(part) = self.sorted.get((shard.done - self.counted) as usize) {
                 if !part.is_empty_for(at) {
                     shard.busy = true;
@@ -270,7 +276,7 @@ impl<R, D, N, E> Work<R, D, N, E> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run<P: Default>(&self, summarizer: &Summarizer)
+    fn run<P: Default>(&self, summarizer: &Summarizer, thread: usize)
     where
         R: FnMut(&mut P) -> Result<bool, E>,
         D: Fn(&mut P, &mut Feeder) -> Result<(), E>,
@@ -282,7 +288,7 @@ impl<R, D, N, E> Work<R, D, N, E> {
         let mut feeder = Feeder { summarizer: summarizer.fresh(), part: Part::default() };
         let mut state = self.state();
         loop {
-            match state.task(self.window) {
+            match state.task(self.window, thread) {
                 Task::Count(shard, part) => {
                     drop(state);
                     self.count(shard, &part);

@@ -65,7 +65,8 @@ impl Part {
         Self { batches: (0..tables).map(|_| Batch::default()).collect(), fragments: Vec::new() }
     }
 
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // else each summary is copied on its way
     fn push(&mut self, summary: Summary) {
         match summary.shard(self.batches.len()) {
             Some(table) => {

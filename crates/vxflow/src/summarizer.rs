@@ -143,10 +143,10 @@ impl Summarizer {
         };
         if let Some(ip) = packet.inner_ipv4() {
             let (ends, ip) = of_ipv4(ip);
-            self.ordinary(packet, ends, ip, context, |digest| out(Summary(Either::V4(digest))));
+            self.ordinary(packet, ends, ip, context, &mut out);
         } else if let Some(ip) = packet.inner_ipv6() {
             let (ends, ip) = of_ipv6(ip);
-            self.ordinary(packet, ends, ip, context, |digest| out(Summary(Either::V6(digest))));
+            self.ordinary(packet, ends, ip, context, &mut out);
         }
     }
 
@@ -158,16 +158,18 @@ impl Summarizer {
         ends: (A, A),
         ip: Network,
         context: Context,
-        mut out: impl FnMut(Digest<A>),
+        out: &mut impl FnMut(Summary),
     ) {
         let ports = packet.ports();
         // A digest of its own each: what becomes of one of two transports is put together in memory, and waited for.
         if let Some(tcp) = packet.tcp() {
             let talk = (Kind::Ports, ports, Transport::tcp(tcp, packet.payload_len()));
-            out(self.digest(ends, IpProtocol::TCP, talk, ip, context, What::Packet));
+            let digest = self.digest(ends, IpProtocol::TCP, talk, ip, context, What::Packet);
+            out(Summary(A::either(digest)));
         } else {
             let talk = (Kind::Ports, ports, datagram(ports, packet.payload()));
-            out(self.digest(ends, IpProtocol::UDP, talk, ip, context, What::Packet));
+            let digest = self.digest(ends, IpProtocol::UDP, talk, ip, context, What::Packet);
+            out(Summary(A::either(digest)));
         }
     }
 
