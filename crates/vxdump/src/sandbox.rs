@@ -204,7 +204,6 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_gettimeofday,
     libc::SYS_getrandom,
     libc::SYS_getpid,
-    libc::SYS_getpgid,
     libc::SYS_gettid,
     libc::SYS_getuid,
     libc::SYS_geteuid,
@@ -212,8 +211,6 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_prlimit64,
     libc::SYS_uname,
     libc::SYS_tgkill,
-    // raise(3) of musl
-    libc::SYS_tkill,
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,
@@ -256,6 +253,9 @@ const TERMINAL_REQUESTS: [libc::Ioctl; 3] = [TCSETS2, libc::TCSETS, libc::TIOCGP
 /// `_IOW('T', 0x2B, struct termios2)` of `asm-generic/ioctls.h`.
 const TCSETS2: libc::Ioctl = 0x402c_542b;
 
+/// What a program needs to stop itself and to know when it may draw again: whose the terminal is, and raise(3).
+const TERMINAL_CALLS: [libc::c_long; 2] = [libc::SYS_getpgid, libc::SYS_tkill];
+
 /// Other calls than those of the list fail with EPERM from now on, in all threads.
 fn limit_calls(terminal: bool) -> Result<(), String> {
     let error = |e: &dyn fmt::Display| e.to_string();
@@ -266,8 +266,10 @@ fn limit_calls(terminal: bool) -> Result<(), String> {
         filter.and_then(TryInto::try_into).map_err(|e| error(&e))
     };
 
+    let of_terminal: &[libc::c_long] = if terminal { &TERMINAL_CALLS } else { &[] };
+    let calls = CALLS.iter().chain(OLDER_CALLS).chain(of_terminal);
     let mut allowed: BTreeMap<i64, Vec<SeccompRule>> =
-        CALLS.iter().chain(OLDER_CALLS).map(|&call| (call, Vec::new())).collect();
+        calls.map(|&call| (call, Vec::new())).collect();
     let rules = |condition: Result<SeccompCondition, seccompiler::BackendError>| {
         condition.and_then(|condition| SeccompRule::new(vec![condition])).map_err(|e| error(&e))
     };

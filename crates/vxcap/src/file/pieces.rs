@@ -106,13 +106,14 @@ impl Pieces {
         let (_, begin) = self.progress(number);
         let (_, end) = self.progress(number.saturating_add(1));
         piece.begin(begin, end, &self.stored);
+        let waiting = Waiting(self);
         let mut next = self.turn(number);
         let result = if next.ended { Ok(()) } else { next.walk.over(piece, end, &self.stored) };
         next.ended |= result.is_err();
         next.piece = number.saturating_add(1);
         let packets = next.walk.packets;
         drop(next);
-        self.moved.notify_all();
+        drop(waiting);
         result.map_err(|error| error.in_file_after(&self.path, packets))
     }
 
@@ -121,5 +122,19 @@ impl Pieces {
         let next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = self.moved.wait_while(next, |next| next.piece < number);
         turn.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Those who wait for their turn, who are woken in any case.
+struct Waiting<'a>(&'a Pieces);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // nobody knows where the next piece begins
+            let mut next = self.0.next.lock().unwrap_or_else(PoisonError::into_inner);
+            (next.ended, next.piece) = (true, u64::MAX);
+        }
+        self.0.moved.notify_all();
     }
 }

@@ -3,4 +3,5 @@
 mod files;
 mod lab;
 mod parallel;
+mod short_ways;
 mod tshark;
