@@ -44,6 +44,8 @@ pub(crate) struct Clerk<'a> {
     pub(crate) ended: &'a mut Vec<FlowRecord>,
     /// copies that were not counted
     pub(crate) left_out: u64,
+    /// see [`TableCounts::late`](crate::TableCounts::late)
+    pub(crate) late: u64,
 }
 
 impl<A: Address> Family<A> {
@@ -149,6 +151,7 @@ impl<A: Address> Family<A> {
             && now.wrapping_sub(hot.stamp) <= patience
             && !is_over(hot, digest.time, config)
             && !is_too_long(hot, digest.time, config)
+            && !is_late(hot, digest.time)
             && hot.count_usual(digest)
     }
 
@@ -177,6 +180,8 @@ impl<A: Address> Family<A> {
             clerk.ended.push(hot.record(cold, EndReason::Active));
             hot.restart(cold, digest.time);
         }
+        // fragments may have waited for their first one
+        clerk.late += u64::from(digest.what == What::Packet && is_late(hot, digest.time));
         let Counted { ended: closed, counts } = hot.count(cold, digest, self.repeats.as_mut());
         clerk.left_out += u64::from(!counts);
         if closed && hot.bits & CLOSED == 0 {
@@ -353,6 +358,15 @@ fn is_over<A: Address>(hot: &Hot<A>, time: i64, config: &Config) -> bool {
     let closed = config.closed_timeout.filter(|_| hot.bits & CLOSED != 0);
     let timeout = closed.or(config.idle_timeout);
     timeout.is_some_and(|timeout| time.saturating_sub(hot.last) > timeout)
+}
+
+/// Is `time` well before the flow's latest packet?
+#[inline]
+fn is_late<A: Address>(hot: &Hot<A>, time: i64) -> bool {
+    /// In nanoseconds. Several processors' receive queues may swap packets by less.
+    const LATE: i64 = 1_000_000;
+
+    hot.last.saturating_sub(time) > LATE
 }
 
 /// Did the flow begin so long before `time` that it is to be told in parts?

@@ -50,6 +50,7 @@ impl Flows {
             tunnel_fragments: sum.tunnel_fragments,
             flows: sum.flows + counts.flows,
             evicted: sum.evicted + counts.evicted,
+            late: sum.late + counts.late,
         })
     }
 

@@ -160,4 +160,7 @@ pub struct TableCounts {
     pub flows: u64,
     /// Flows that were pushed out because the table was full.
     pub evicted: u64,
+    /// Packets that came after one of their flow which, by its time, is more than a millisecond later. Times between packets,
+    /// as round-trip times, may be wrong then.
+    pub late: u64,
 }

@@ -255,7 +255,7 @@ impl Families {
     fn add(&mut self, summary: &Summary, guess: u32) {
         let patience = self.patience(0);
         let Self { config, v4, v6, now, counts, ended } = self;
-        let mut clerk = Clerk { config, now: *now, patience, ended, left_out: 0 };
+        let mut clerk = Clerk { config, now: *now, patience, ended, left_out: 0, late: 0 };
         let time = match &summary.0 {
             Either::V4(digest) => {
                 Self::settle(v4, v6, (digest, guess), counts, &mut clerk);
@@ -267,6 +267,7 @@ impl Families {
             }
         };
         counts.packets -= clerk.left_out;
+        counts.late += clerk.late;
         *now = clerk.now;
         self.tick(time);
     }
@@ -311,10 +312,11 @@ impl Families {
     fn count_given_up(&mut self) {
         let patience = self.patience(0);
         let Self { config, v4, v6, now, counts, ended } = self;
-        let mut clerk = Clerk { config, now: *now, patience, ended, left_out: 0 };
+        let mut clerk = Clerk { config, now: *now, patience, ended, left_out: 0, late: 0 };
         Self::count_settled(v4, v6, counts, &mut clerk);
         Self::count_settled(v6, v4, counts, &mut clerk);
         counts.packets -= clerk.left_out;
+        counts.late += clerk.late;
         *now = clerk.now;
     }
 
@@ -355,7 +357,7 @@ impl Families {
         }
         let patience = self.patience(0);
         let Self { config, now, ended, .. } = self;
-        let mut clerk = Clerk { config, now: *now, patience, ended, left_out: 0 };
+        let mut clerk = Clerk { config, now: *now, patience, ended, left_out: 0, late: 0 };
         self.v4.expire(time, most, moves, &mut clerk);
         self.v6.expire(time, most, moves, &mut clerk);
     }

@@ -70,6 +70,7 @@ impl Interval {
         since.tunnel_fragments = counts.tunnel_fragments.saturating_sub(before.tunnel_fragments);
         since.flows = counts.flows.saturating_sub(before.flows);
         since.evicted = counts.evicted.saturating_sub(before.evicted);
+        since.late = counts.late.saturating_sub(before.late);
         since
     }
 

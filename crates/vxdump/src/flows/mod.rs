@@ -93,6 +93,7 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
         tell_evicted(&counts, terminal);
     }
     tell_cut(&counts, args.input.snaplen, terminal);
+    tell_late(&counts, terminal);
     tell_exported(ipfix, terminal);
     match damage.as_slice() {
         [] => Ok(()),
@@ -261,6 +262,19 @@ fn tell_cut(counts: &TableCounts, snaplen: Option<u32>, terminal: &mut Terminal)
     terminal.tell(format_args!(
         "warning: {number} frame{s} cut in the headers, and may be in no flow, or in one without ports: {more}apture with a larger \
          snapshot length (-s)"
+    ));
+}
+
+/// Says that a file is not in the order of time, and what helps.
+fn tell_late(counts: &TableCounts, terminal: &mut Terminal) {
+    let number = match counts.late {
+        0 => return,
+        1 => "1 packet stands".to_owned(),
+        more => format!("{more} packets stand"),
+    };
+    terminal.tell(format_args!(
+        "warning: {number} behind packets of the same flow that are more than 1 ms later: round-trip times may be wrong; reordercap \
+         (of Wireshark) puts a file in the order of time"
     ));
 }
 

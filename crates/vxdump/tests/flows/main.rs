@@ -70,3 +70,31 @@ fn cut_frames_are_pointed_out() {
         }
     }
 }
+
+/// A file that is not in the order of time is pointed out; put in order, it is not.
+#[test]
+fn packets_out_of_order_are_pointed_out() {
+    let capture = program::bundled("http-n1-eth0.pcap");
+    let capture = capture.to_str().expect("a name in UTF-8");
+    let folder = std::env::temp_dir();
+    let [twice, sorted] = ["twice", "sorted"]
+        .map(|name| folder.join(format!("vxdump-{name}-{}.pcapng", std::process::id())));
+    let [twice, sorted] = [&twice, &sorted].map(|path| path.to_str().expect("a name in UTF-8"));
+    program::tool("mergecap", &["-a", "-w", twice, capture, capture]);
+    program::tool("reordercap", &[twice, sorted]);
+    for threads in ["1", "2"] {
+        for format in ["text", "csv"] {
+            let said = |path| {
+                let output = program::run(&["-r", path, "--threads", threads, "--format", format]);
+                String::from_utf8_lossy(&output.stderr).into_owned()
+            };
+            let warning = said(twice);
+            assert!(warning.contains("packets stand behind packets of the same flow"), "{warning}");
+            assert!(warning.contains("reordercap"), "{warning}");
+            assert_eq!(said(sorted), "");
+        }
+    }
+    for path in [twice, sorted] {
+        std::fs::remove_file(path).expect("it was written");
+    }
+}
