@@ -24,9 +24,9 @@ impl Mix {
         every_nth_is_ipv6: 10,
         in_turn: false,
     };
-    /// The same sizes, IPv4 alone, and many short flows as of requests between services: 60,000 flows, 33 packets each of
+    /// The same sizes, IPv4 alone, and many short flows as of requests between services: 70,000 flows, 29 packets each of
     /// 2,000,000.
-    pub const SHORT: Self = Self { flows: 60_000, every_nth_is_ipv6: 0, ..Self::SMALL };
+    pub const SHORT: Self = Self { flows: 70_000, every_nth_is_ipv6: 0, ..Self::SMALL };
     /// The smallest frames: 64 bytes inside, 50,000 flows, IPv4.
     pub const TINY: Self = Self {
         inner_lengths: &[64],
