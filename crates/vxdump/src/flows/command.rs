@@ -49,7 +49,7 @@ pub(crate) struct ShowArgs {
     pub(crate) sort: Option<Sort>,
 
     /// Only flows in these states, also in sums; exports have all. The states are Zeek's, of TCP and UDP: all others, pings
-    /// too, are OTH, answered or not. What was not answered comes first with --sort failed, pings too.
+    /// too, are OTH, answered or not; of halves that --by service puts together it is the connection's. What was not answered comes first with --sort failed, pings too.
     #[arg(long, value_enum, value_delimiter = ',', ignore_case = true, value_name = "STATE,…")]
     pub(crate) state: Vec<State>,
 
@@ -90,6 +90,7 @@ impl ShowArgs {
 #[command(next_help_heading = "Flows")]
 pub(crate) struct LimitArgs {
     /// The most flows held at a time, about 300 bytes each; one more pushes out the one that was seen least recently.
+    /// With --by service as many wait besides, 160 bytes each, to be put together; more count for themselves.
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_flows: u32,
 

@@ -162,21 +162,22 @@ impl<'a> Collected<'a> {
     fn new(FlowsCommand { show: args, limits, .. }: &'a FlowsCommand) -> Self {
         let rows = match args.by {
             By::Flow => Rows::Flows(Chosen::new(args.sort(), args.top)),
-            by => Rows::Sums(Sums::of_connections(by, limits.once)),
+            by => Rows::Sums(Sums::of_connections(by, limits.once, limits.max_flows as usize)),
         };
         Self { args, rows, flows: 0, left_out: 0 }
     }
 
     fn add(&mut self, record: &FlowRecord, map: &PodMap) {
-        if !self.args.wants(record.state) {
-            self.left_out += 1;
-            return;
-        }
-        self.flows += 1;
-        match &mut self.rows {
-            Rows::Flows(chosen) => chosen.push(record.into()),
-            Rows::Sums(sums) => sums.add(record, map),
-        }
+        let wanted = self.args.wants(record.state);
+        let is_added = match &mut self.rows {
+            Rows::Sums(sums) => sums.add_if(wanted, record, map),
+            Rows::Flows(chosen) if wanted => {
+                chosen.push(record.into());
+                true
+            }
+            Rows::Flows(_) => false,
+        };
+        *(if is_added { &mut self.flows } else { &mut self.left_out }) += 1;
     }
 
     /// Prints the rows, and below a table what there was in all.
@@ -186,7 +187,7 @@ impl<'a> Collected<'a> {
         map: &PodMap,
         counts: &TableCounts,
     ) -> Result<(), Failure> {
-        let Self { args, rows, mut flows, left_out } = self;
+        let Self { args, rows, mut flows, mut left_out } = self;
         let mut counts = *counts;
         let (shown, of) = match rows {
             Rows::Flows(chosen) => {
@@ -195,8 +196,9 @@ impl<'a> Collected<'a> {
                 (flows.len() as u64, given)
             }
             Rows::Sums(mut sums) => {
-                let settled = sums.settle();
-                flows -= settled.flows;
+                let settled = sums.settle(|state| args.wants(state));
+                flows -= settled.flows + settled.unwanted;
+                left_out += settled.unwanted;
                 counts.packets = counts.packets.saturating_sub(settled.packets);
                 let mut chosen = Chosen::<Vec<_>>::new(args.sort(), args.top);
                 for (pair, sum) in sums.rows() {

@@ -52,7 +52,7 @@ impl ValueEnum for State {
 }
 
 /// What went wrong with a flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Trouble {
     /// The opener never had an answer.
     Unanswered,

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use foldhash::fast::RandomState;
 use podmap::{Kind, PodMap};
-use vxflow::{Counts, FlowRecord};
+use vxflow::{ConnState, FlowRecord};
 use vxlan::{IpProtocol, Vni};
 
 use super::outcome::Trouble;
-use super::translated::{self, Known, Side, Translated};
+use super::translated::{Connection, Side, Translated};
 
 /// The most pairs that are told apart; what comes beyond is summed as one pair of [`End::Other`].
 const MOST_PAIRS: usize = 1_000_000;
@@ -83,6 +83,34 @@ pub(crate) struct Sum {
     pub(crate) last: i64,
 }
 
+/// What a flow's packets come to. Of two numbers the first is the opener's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Traffic {
+    /// Time of the first packet, nanoseconds since the Unix epoch.
+    pub(super) first: i64,
+    /// Time of the latest packet, nanoseconds since the Unix epoch.
+    pub(super) last: i64,
+    /// Packets each way.
+    pub(super) packets: [u64; 2],
+    bytes: [u64; 2],
+    retransmits: [u32; 2],
+    rtt: Option<i64>,
+}
+
+impl Traffic {
+    pub(super) fn of(flow: &FlowRecord) -> Self {
+        let sides = [&flow.forward, &flow.reverse];
+        Self {
+            first: flow.first,
+            last: flow.last,
+            packets: sides.map(|counts| counts.packets),
+            bytes: sides.map(|counts| counts.bytes),
+            retransmits: sides.map(|counts| counts.retransmits),
+            rtt: flow.rtt(),
+        }
+    }
+}
+
 /// How many flows of a pair each end opened, and when the first of them began, nanoseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Openers([(u64, i64); 2]);
@@ -146,7 +174,6 @@ pub(crate) struct Sums {
     names: Names,
     /// connections to services that are two flows, where they are put together
     translated: Option<Translated>,
-    left_out: LeftOut,
 }
 
 /// What was given and is not in the sums.
@@ -156,6 +183,8 @@ pub(crate) struct LeftOut {
     pub(crate) flows: u64,
     /// Packets that were counted already.
     pub(crate) packets: u64,
+    /// Connections in states that were not wanted.
+    pub(crate) unwanted: u64,
 }
 
 /// Names, each kept once.
@@ -186,14 +215,13 @@ impl Sums {
             pairs: HashMap::default(),
             names: Names::default(),
             translated: None,
-            left_out: LeftOut::default(),
         }
     }
 
     /// The same; by service, halves of a connection on both sides of kube-proxy count as one flow, and `once`: what was seen on
-    /// both counts once. Then [`Sums::settle`] is needed.
-    pub(crate) fn of_connections(by: By, once: bool) -> Self {
-        let translated = (by == By::Service).then(|| Translated::new(once));
+    /// both counts once. `most` flows wait for others. Then [`Sums::settle`] is needed.
+    pub(crate) fn of_connections(by: By, once: bool, most: usize) -> Self {
+        let translated = (by == By::Service).then(|| Translated::new(once, most));
         Self { translated, ..Self::new(by) }
     }
 
@@ -204,39 +232,47 @@ impl Sums {
 
     /// Adds a flow to its pair.
     pub(crate) fn add(&mut self, flow: &FlowRecord, map: &PodMap) {
-        let Pair { ends, swapped, side } = pair(self.by, flow, map, &mut self.names);
-        let known = match (&mut self.translated, side) {
-            (Some(translated), Some(side)) => translated.take(&ends, side, flow),
-            _ => Known::Alone,
-        };
-        match known {
-            Known::Alone => self.sum(ends).add(flow, swapped),
-            Known::Waits => {}
-            Known::Half(other) => {
-                self.left_out.flows += 1;
-                let sum = self.sum(ends);
-                sum.add_traffic(flow, false);
-                sum.add_traffic(&other.flow, false);
-                let first = flow.first.min(other.flow.first);
-                sum.add_flow(first, translated::trouble(flow, &other.flow), false);
-            }
-            Known::Same(other, is_better) => {
-                let (counts, copy) =
-                    if is_better { (&other.flow, flow) } else { (flow, &other.flow) };
-                self.left_out.flows += 1;
-                self.left_out.packets += copy.forward.packets + copy.reverse.packets;
-                self.sum(ends).add(counts, false);
-            }
-        }
+        self.add_if(true, flow, map);
     }
 
-    /// Adds what waits for its other half: no more flows come. Gives what was left out.
-    pub(crate) fn settle(&mut self) -> LeftOut {
-        let parts = self.translated.as_mut().map(Translated::give_up);
-        for part in parts.into_iter().flatten() {
-            self.sum(part.pair).add(&part.flow, false);
+    /// The same, if its state is wanted; also if it waits for others, and the state of all together is asked for later. Was
+    /// it added?
+    pub(crate) fn add_if(&mut self, wanted: bool, flow: &FlowRecord, map: &PodMap) -> bool {
+        if !wanted && self.translated.is_none() {
+            return false;
         }
-        self.left_out
+        let Pair { ends, swapped, side } = pair(self.by, flow, map, &mut self.names);
+        if let (Some(translated), Some(side)) = (&mut self.translated, side)
+            && translated.keeps(&ends, side, flow)
+        {
+            return true;
+        }
+        if wanted {
+            self.sum(ends).add(flow, swapped);
+        }
+        wanted
+    }
+
+    /// Adds what waited for others, in states that are wanted: no more flows come. Gives what was left out.
+    pub(crate) fn settle(&mut self, wants: impl Fn(ConnState) -> bool) -> LeftOut {
+        let mut left_out = LeftOut::default();
+        let Some(mut translated) = self.translated.take() else { return left_out };
+        translated.settle(|&Connection { part, half, copy, state, trouble }| {
+            left_out.flows += u64::from(half.is_some()) + u64::from(copy.is_some());
+            left_out.packets += copy.map_or(0, |copy| copy.traffic().packets.iter().sum());
+            if !wants(state) {
+                left_out.unwanted += 1;
+                return;
+            }
+            let sum = self.sum(part.pair());
+            sum.add_traffic(part.traffic(), false);
+            if let Some(half) = half {
+                sum.add_traffic(half.traffic(), false);
+            }
+            let begun = half.map_or(i64::MAX, |half| half.traffic().first);
+            sum.add_flow(begun.min(part.traffic().first), trouble, false);
+        });
+        left_out
     }
 
     fn sum(&mut self, mut pair: [End; 2]) -> &mut Sum {
@@ -254,23 +290,23 @@ impl Sums {
 
 impl Sum {
     fn add(&mut self, flow: &FlowRecord, swapped: bool) {
-        self.add_traffic(flow, swapped);
+        self.add_traffic(&Traffic::of(flow), swapped);
         self.add_flow(flow.first, Trouble::of(flow), swapped);
     }
 
     /// Adds the packets of a flow.
-    fn add_traffic(&mut self, flow: &FlowRecord, swapped: bool) {
+    fn add_traffic(&mut self, traffic: &Traffic, swapped: bool) {
+        let Traffic { first, last, packets, bytes, retransmits, rtt } = *traffic;
         let is_first = self.flows == 0 && self.packets == [0, 0];
-        self.first = if is_first { flow.first } else { self.first.min(flow.first) };
-        self.last = if is_first { flow.last } else { self.last.max(flow.last) };
-        let sides: [&Counts; 2] =
-            if swapped { [&flow.reverse, &flow.forward] } else { [&flow.forward, &flow.reverse] };
-        for (side, counts) in sides.into_iter().enumerate() {
-            self.packets[side] += counts.packets;
-            self.bytes[side] += counts.bytes;
-            self.retransmits[side] += u64::from(counts.retransmits);
+        self.first = if is_first { first } else { self.first.min(first) };
+        self.last = if is_first { last } else { self.last.max(last) };
+        for end in 0..2 {
+            let side = if swapped { 1 - end } else { end };
+            self.packets[side] += packets[end];
+            self.bytes[side] += bytes[end];
+            self.retransmits[side] += u64::from(retransmits[end]);
         }
-        if let Some(rtt) = flow.rtt() {
+        if let Some(rtt) = rtt {
             self.rtt.add(rtt);
         }
     }

@@ -1,8 +1,11 @@
 //! The flows of files.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 
 use serde_json::Value;
+use vxcap::write::{PcapFormat, PcapWriter};
+use vxcap::{Interface, LinkType, Timestamp};
 
 use crate::program::{bundled, captures, flows, references, run, text, tool};
 
@@ -364,5 +367,71 @@ fn connections_to_a_service_count_once() {
             let table = run(&["--threads", threads]);
             assert!(table.trim_end().ends_with(&tail), "{tail}: {table}");
         }
+        // a half has such a state, and no connection
+        let unanswered = run(&["--format", "json", "--state", "S0,SH,SHR"]);
+        assert!(!unanswered.contains("n1p1"), "{points:?}: {unanswered}");
     }
+}
+
+/// A port of a client that is used again and again, and one that is used for a service and straight after for a pod of it: what
+/// counts is told by times and packets, not by the order in which flows end.
+#[test]
+fn connections_from_one_port_count_once() {
+    const START: i64 = 1_800_000_000_000_000;
+    let maps = ["cluster.yaml", "services.json", "endpointslices.json"]
+        .map(|map| format!("{}/../../testdata/maps/{map}", env!("CARGO_MANIFEST_DIR")));
+    let (web, pod) = (([10, 96, 0, 80], 80), ([10, 244, 3, 2], 8080));
+    let (client, syn, ack, fin) = (([10, 244, 1, 2], 40_000), 2, 16, 17);
+    let segment = |from: ([u8; 4], u16), to: ([u8; 4], u16), seq: u32, flags: u8| {
+        let mut frame = vec![2; 12];
+        frame.extend([8, 0, 0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0]);
+        frame.extend(from.0.iter().chain(&to.0));
+        frame.extend([from.1, to.1].map(u16::to_be_bytes).as_flattened());
+        frame.extend([seq, 1].map(u32::to_be_bytes).as_flattened());
+        frame.extend([0x50, flags, 4, 0, 0, 0, 0, 0]);
+        frame
+    };
+    // microseconds and frames
+    let connection = |time: i64, server, seq: u32, data: u32| {
+        let mut frames = vec![
+            (time, segment(client, server, seq, syn)),
+            (time + 100, segment(server, client, seq + 700_000, syn | ack)),
+        ];
+        frames.extend((0..=data).map(|number| {
+            (time + 200 + 1000 * i64::from(number), segment(client, server, seq + 1, ack))
+        }));
+        let end = time + 300 + 1000 * i64::from(data);
+        frames.push((end, segment(client, server, seq + 1, fin)));
+        frames.push((end + 100, segment(server, client, seq + 700_001, fin)));
+        frames
+    };
+    let mut again = Vec::new();
+    for number in 0..30 {
+        let (time, seq) = (i64::from(number) * 20_000_000, number * 1_000_000);
+        again.extend(connection(time, web, seq, 0));
+        again.extend(connection(time + 30, pod, seq, 0));
+    }
+    let mut both = connection(0, web, 5000, 0);
+    both.extend(connection(60_000, pod, 900_000, 100));
+    let path = std::env::temp_dir().join(format!("vxdump-one-port-{}.pcap", std::process::id()));
+    for (mut frames, flows, packets) in [(again, 30, 30 * 5), (both, 2, 5 + 105)] {
+        frames.sort_by_key(|(time, _)| *time);
+        let format = PcapFormat::of(&Interface::new(LinkType::ETHERNET, 65_535));
+        let mut writer = PcapWriter::new(File::create(&path).unwrap(), format).unwrap();
+        for ((time, frame), identification) in frames.iter_mut().zip(1_u16..) {
+            frame[18..20].copy_from_slice(&identification.to_be_bytes());
+            let time = Timestamp::from_nanos((START + *time) * 1000);
+            writer.record(time, frame.len() as u32, frame).unwrap();
+        }
+        writer.finish().unwrap();
+        for threads in ["1", "2", "3"] {
+            let mut arguments = vec!["--by", "service", "--once", "--threads", threads];
+            arguments.extend(maps.iter().flat_map(|map| ["--map", map]));
+            let rows = self::flows(&path, &arguments);
+            assert_eq!(rows.len(), 1, "{rows:?}");
+            let counted = number(&rows[0], "packets") + number(&rows[0], "rev_packets");
+            assert_eq!((number(&rows[0], "flows"), counted), (flows, packets), "{threads}");
+        }
+    }
+    std::fs::remove_file(&path).unwrap();
 }
