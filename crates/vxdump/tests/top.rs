@@ -185,10 +185,10 @@ fn pings_are_seen_at_both_sizes_while_it_is_resized() {
         tmux.command(&["resize-window", "-x", "200", "-y", "50"]);
         let screen = tmux.wait("all columns, and silence", |screen| {
             let row = pinged(screen).unwrap_or_default();
-            row.get(2) == Some(&"0") && row.get(11) == Some(&"40")
+            row.get(2) == Some(&"0") && row.get(12) == Some(&"40")
         });
         let row = pinged(&screen).unwrap();
-        assert_eq!(row.get(12), Some(&"3.92k"), "{screen}");
+        assert_eq!((row.get(4), row.get(13)), (Some(&"0"), Some(&"3.92k")), "{screen}");
         assert!(screen.lines().nth(48).unwrap().starts_with("0 dropped"), "{screen}");
 
         // every key of the last line, and what the first line makes of it
@@ -198,6 +198,7 @@ fn pings_are_seen_at_both_sizes_while_it_is_resized() {
             ("s", "clients and services by bytes/s "),
             ("p", "pairs of pods by bytes/s "),
             ("k", "by packets/s "),
+            ("f", "by failed flows "),
             ("r", "by retransmissions "),
             ("t", "by round-trip time "),
             ("a", "by name "),
@@ -218,6 +219,13 @@ fn pings_are_seen_at_both_sizes_while_it_is_resized() {
         tmux.command(&["resize-window", "-x", "80", "-y", "24"]);
         tmux.wait("the small screen", |screen| {
             !screen.contains("MAX RTT") && pinged(screen).is_some()
+        });
+
+        // nobody listens there
+        let connect = "! exec 3<>/dev/tcp/10.244.2.2/9";
+        lab.command(&["exec", "n1p1", "bash", "-c", connect]);
+        tmux.wait("a refused connection", |screen| {
+            screen.contains("FAILED") && pinged(screen).is_some_and(|row| row.get(4) == Some(&"1"))
         });
         tmux.keys(&["q"]);
     });

@@ -8,7 +8,7 @@ mod interval;
 mod ipfix;
 mod layout;
 mod live;
-mod outcome;
+pub(crate) mod outcome;
 mod packed;
 #[cfg(feature = "parquet")]
 mod parquet;

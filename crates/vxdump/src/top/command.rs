@@ -11,11 +11,12 @@ use crate::cli::InputArgs;
 #[command(
     mut_arg("read", |arg| arg.hide(true)),
     after_help = "\
-Keys: q ends; p, n, v, s show pods, nodes, VNIs, services; b, k, r, t, a sort by bytes, packets, retransmissions,
-round-trip time, name (again: the other way round); / filters by name (Enter keeps the filter, Esc drops it);
-space stands still; arrows and page keys scroll; Ctrl-Z stops it, until fg.
+Keys: q ends; p, n, v, s show pods, nodes, VNIs, services; b, k, f, r, t, a sort by bytes, packets, failed
+flows, retransmissions, round-trip time, name (again: the other way round); / filters by name (Enter keeps the filter,
+Esc drops it); space stands still; arrows and page keys scroll; Ctrl-Z stops it, until fg.
 
-Rates are of inner frames. A packet that is captured on several devices counts once."
+Rates are of inner frames. A packet that is captured on several devices counts once. FAILED counts flows without answer
+for 3 seconds, rejected, or ended by a reset; a narrow screen shows it where there are any."
 )]
 pub(crate) struct TopCommand {
     #[command(flatten)]

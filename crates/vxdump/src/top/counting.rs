@@ -8,14 +8,18 @@ use std::time::{Duration, Instant};
 
 use podmap::PodMap;
 use vxcap::live::Statistics;
-use vxflow::{Config, FlowTable, Summarizer, Summary};
+use vxflow::{Config, ConnState, EndReason, FlowRecord, FlowTable, Summarizer, Summary};
 
 use super::rates::Rates;
 use super::state::{Group, Snapshot, sum};
+use crate::flows::outcome::Trouble;
 use crate::flows::sums::Sums;
 
 /// As many refreshes are remembered for the chart: more than terminals are wide.
 const HISTORY: usize = 1000;
+/// A flow without answer is not said to have failed before it is this old, in nanoseconds: its answer may be on its way, and
+/// a second SYN comes after one second.
+const ANSWER_TIME: i64 = 3_000_000_000;
 
 /// What the capture tells.
 pub(super) enum Message {
@@ -102,9 +106,8 @@ impl Counting {
                 // what came until now came under the old names
                 self.count();
                 self.map = map;
-                for (rates, live) in
-                    self.rates.iter_mut().zip(&sums(&self.table, &self.map, self.most))
-                {
+                let live = sums(&self.table, &self.map, self.most, now());
+                for (rates, live) in self.rates.iter_mut().zip(&live) {
                     rates.rename(live);
                 }
             }
@@ -114,16 +117,15 @@ impl Counting {
     }
 
     fn collect_ended(&mut self) {
+        let now = now();
         for flow in self.table.ended() {
-            for sums in &mut self.ended {
-                sums.add(&flow, &self.map);
-            }
+            add(&mut self.ended, flow, &self.map, now);
         }
     }
 
     fn count(&mut self) {
         self.collect_ended();
-        let live = sums(&self.table, &self.map, self.most);
+        let live = sums(&self.table, &self.map, self.most, now());
         let ended = std::mem::replace(&mut self.ended, empty(self.most));
         for (rates, (live, ended)) in self.rates.iter_mut().zip(live.iter().zip(&ended)) {
             rates.count(live, ended);
@@ -133,7 +135,7 @@ impl Counting {
     /// What is there now; what came in the time `since` the last snapshot as rates.
     pub(super) fn snapshot(&mut self, since: Duration) -> Snapshot {
         // flows end by time even where nothing comes any more
-        self.table.expire(jiff::Timestamp::now().as_nanosecond().try_into().unwrap_or(i64::MAX));
+        self.table.expire(now());
         self.count();
         let rows = self.rates.each_mut().map(|rates| rates.rows(since));
         // the networks: the fewest rows that have all flows
@@ -162,31 +164,48 @@ fn empty(most: usize) -> [Sums; 4] {
     Group::ALL.map(|group| Sums::at_most(group.by(), most))
 }
 
-/// The sums of all flows in the table.
-fn sums(table: &FlowTable, map: &PodMap, most: usize) -> [Sums; 4] {
+/// The sums of all flows in the table, at this time.
+fn sums(table: &FlowTable, map: &PodMap, most: usize, now: i64) -> [Sums; 4] {
     let mut all = empty(most);
     for flow in table.iter() {
-        for sums in &mut all {
-            sums.add(&flow, map);
-        }
+        add(&mut all, flow, map, now);
     }
     all
+}
+
+/// Adds a flow as it is known at this time.
+fn add(all: &mut [Sums; 4], mut flow: FlowRecord, map: &PodMap, now: i64) {
+    if may_be_answered(&flow, now) {
+        // how it goes is not known yet, as of one that began before the capture
+        (flow.state, flow.exchange) = (ConnState::Oth, None);
+    }
+    for sums in all {
+        sums.add(&flow, map);
+    }
+}
+
+/// Has this flow no answer only because it is young? What was pushed out young never has time to show it.
+fn may_be_answered(flow: &FlowRecord, now: i64) -> bool {
+    matches!(flow.end, EndReason::Live | EndReason::Evicted)
+        && now.saturating_sub(flow.first) < ANSWER_TIME
+        && Trouble::of(flow) == Some(Trouble::Unanswered)
+}
+
+/// Nanoseconds since the Unix epoch.
+fn now() -> i64 {
+    jiff::Timestamp::now().as_nanosecond().try_into().unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use podmap::Builder;
     use vxflow::Seen;
-    use vxlan::LinkType;
+    use vxlan::{LinkType, TcpFlags};
 
     use super::super::rates::Row;
     use super::*;
 
     const SECOND: i64 = 1_000_000_000;
-
-    fn now() -> i64 {
-        jiff::Timestamp::now().as_nanosecond().try_into().unwrap()
-    }
 
     struct Fed {
         counting: Counting,
@@ -209,19 +228,36 @@ mod tests {
             self.syn_of(port, time, false);
         }
 
-        /// The same, or the other way round.
+        /// The same, or with the addresses the other way round.
         fn syn_of(&mut self, port: u16, time: i64, is_turned: bool) {
+            self.packet(port, time, [is_turned, false], TcpFlags::SYN);
+        }
+
+        /// An answer to it with these flags.
+        fn answer(&mut self, port: u16, time: i64, flags: u16) {
+            self.packet(port, time, [true, true], flags);
+        }
+
+        /// With the addresses, and the ports, as in the example or the other way round.
+        fn packet(&mut self, port: u16, time: i64, is_turned: [bool; 2], flags: u16) {
             let mut frame = vxlan::example::SYN.to_vec();
             let plain = vxlan::decode(vxlan::example::SYN, LinkType::ETHERNET);
             let ip = frame.len() - plain.inner.bytes().len() + plain.inner.network_offset();
             self.id += 1;
             frame[ip + 4..ip + 6].copy_from_slice(&self.id.to_be_bytes());
             frame[ip + 20..ip + 22].copy_from_slice(&port.to_be_bytes());
-            if is_turned {
+            let [addresses_turned, ports_turned] = is_turned;
+            if addresses_turned {
                 let addresses: [u8; 8] = frame[ip + 12..ip + 20].try_into().unwrap();
                 frame[ip + 12..ip + 16].copy_from_slice(&addresses[4..]);
                 frame[ip + 16..ip + 20].copy_from_slice(&addresses[..4]);
             }
+            if ports_turned {
+                let ports: [u8; 4] = frame[ip + 20..ip + 24].try_into().unwrap();
+                frame[ip + 20..ip + 22].copy_from_slice(&ports[2..]);
+                frame[ip + 22..ip + 24].copy_from_slice(&ports[..2]);
+            }
+            frame[ip + 33] = flags.to_be_bytes()[1];
             let seen = Seen { time, interface: 0, wire_len: frame.len() as u32 };
             let mut batch = Vec::new();
             let packet = vxlan::decode(&frame, LinkType::ETHERNET);
@@ -300,6 +336,36 @@ mod tests {
         assert_eq!((rows[0].packets, rows[0].flows, rows[0].total_packets), (20, 8, 21));
         let rows = fed.pods(1);
         assert_eq!((rows[0].packets, rows[0].flows, rows[0].total_packets), (0, 8, 21));
+    }
+
+    /// What has no answer fails with time, what is refused at once, and none of it is counted twice when it is over.
+    #[test]
+    fn flows_fail_when_no_answer_can_be_hoped_for() {
+        let mut fed = Fed::new();
+        let time = now();
+        // over already, without an answer
+        fed.syn(1000, time - 1000 * SECOND);
+        let row = fed.pods(1).remove(0);
+        assert_eq!((row.failed, row.flows), (1, 0));
+        fed.syn(1001, time - 4 * SECOND);
+        assert_eq!(fed.pods(1)[0].failed, 2);
+        fed.syn(1002, time);
+        assert_eq!(fed.pods(1)[0].failed, 2);
+        fed.syn(1003, time);
+        fed.answer(1003, time, TcpFlags::RST | TcpFlags::ACK);
+        assert_eq!(fed.pods(1)[0].failed, 3);
+        // a late answer is one
+        fed.answer(1001, time, TcpFlags::SYN | TcpFlags::ACK);
+        let snapshot = fed.counting.snapshot(Duration::from_secs(1));
+        for rows in &snapshot.rows {
+            assert_eq!(rows.iter().map(|row| row.failed).sum::<u64>(), 2, "{rows:?}");
+        }
+        // what pushes them out, and is pushed out, is too young
+        for n in 0..20 {
+            fed.syn(2000 + n, time);
+        }
+        let row = fed.pods(1).remove(0);
+        assert_eq!((row.failed, row.flows), (2, 8));
     }
 
     #[test]

@@ -83,6 +83,7 @@ pub(super) fn action(key: KeyEvent, editing: bool) -> Option<Action> {
         's' => Some(Action::Group(Group::Services)),
         'b' => Some(Action::Sort(Order::Bytes)),
         'k' => Some(Action::Sort(Order::Packets)),
+        'f' => Some(Action::Sort(Order::Failed)),
         'r' => Some(Action::Sort(Order::Retransmits)),
         't' => Some(Action::Sort(Order::Rtt)),
         'a' => Some(Action::Sort(Order::Name)),

@@ -17,11 +17,17 @@ struct Totals {
     packets: [u64; 2],
     bytes: [u64; 2],
     retransmits: u64,
+    failed: u64,
 }
 
 impl Totals {
     fn of(sum: &Sum) -> Self {
-        Self { packets: sum.packets, bytes: sum.bytes, retransmits: sum.retransmits.iter().sum() }
+        Self {
+            packets: sum.packets,
+            bytes: sum.bytes,
+            retransmits: sum.retransmits.iter().sum(),
+            failed: sum.unanswered + sum.rejected + sum.resets,
+        }
     }
 
     /// Each number of `self` and of `other` through `with`.
@@ -31,6 +37,7 @@ impl Totals {
             packets: both(self.packets, other.packets),
             bytes: both(self.bytes, other.bytes),
             retransmits: with(self.retransmits, other.retransmits),
+            failed: with(self.failed, other.failed),
         }
     }
 }
@@ -67,6 +74,8 @@ pub(super) struct Row {
     pub(super) packets: u64,
     /// TCP segments sent again, since the start.
     pub(super) retransmits: u64,
+    /// Flows without answer, rejected, or ended by a reset, since the start.
+    pub(super) failed: u64,
     /// Round-trip time, nanoseconds, mean of its flows.
     pub(super) rtt: Option<i64>,
     /// The longest of them.
@@ -155,6 +164,7 @@ impl Rates {
                 bytes,
                 packets: per_second(fresh.packets[0].saturating_add(fresh.packets[1])),
                 retransmits: pair.total.retransmits,
+                failed: pair.total.failed,
                 rtt: pair.rtt.mean(),
                 longest_rtt: (pair.rtt.count > 0).then_some(pair.rtt.longest),
                 flows: pair.flows,

@@ -62,6 +62,8 @@ pub(crate) enum Order {
     Bytes,
     /// Packets a second.
     Packets,
+    /// Flows that failed: without answer, rejected, or ended by a reset.
+    Failed,
     /// Retransmissions.
     Retransmits,
     /// Round-trip time.
@@ -77,6 +79,7 @@ impl Order {
         let most = match self {
             Self::Bytes => sum(b.bytes).cmp(&sum(a.bytes)),
             Self::Packets => b.packets.cmp(&a.packets),
+            Self::Failed => b.failed.cmp(&a.failed),
             Self::Retransmits => b.retransmits.cmp(&a.retransmits),
             Self::Rtt => b.rtt.cmp(&a.rtt),
             Self::Name => return names(),

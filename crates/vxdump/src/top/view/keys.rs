@@ -25,7 +25,8 @@ pub(super) fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
         ("s", " services  sort by "),
         ("b", " bytes "),
         ("k", " packets "),
-        ("r", " retransmissions "),
+        ("f", " failed "),
+        ("r", " retr "),
         ("t", " RTT "),
         ("a", " name  "),
         ("/", " filter  "),
@@ -39,8 +40,8 @@ pub(super) fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
         ("n", " nodes "),
         ("v", " VNIs "),
         ("s", " services  sort "),
-        ("b k r t a", "  "),
-        ("/", " filter  "),
+        ("b k f r t a", "  "),
+        ("/", " filter "),
         ("space", " pause"),
     ];
     for (key, what) in if wide { long } else { short } {

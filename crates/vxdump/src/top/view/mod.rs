@@ -53,14 +53,15 @@ pub(super) fn draw(state: &State, area: Rect, buffer: &mut Buffer) -> Fit {
     if let Some(area) = chart_area {
         chart::draw(state, &theme, area, buffer);
     }
-    let columns = table::columns(area.width);
+    let has_failed = rows.iter().any(|row| row.failed > 0);
+    let columns = table::columns(area.width, has_failed);
     if let Some(area) = head {
-        table::draw_head(state, columns, area, buffer);
+        table::draw_head(state, &columns, area, buffer);
     }
     let on_screen = rows.iter().skip(offset).take(fit.height);
     for (line, row) in (rows_area.top()..rows_area.bottom()).zip(on_screen) {
         let line = Rect { y: line, height: 1, ..rows_area };
-        table::draw_row(state, &theme, row, columns, line, buffer);
+        table::draw_row(state, &theme, row, &columns, line, buffer);
     }
     if rows.is_empty() {
         let text = match (state.rows().is_empty(), state.shown.total_packets) {
@@ -122,6 +123,7 @@ mod tests {
             bytes,
             packets: sum(bytes) / 1000,
             retransmits: sum(bytes) / 100_000,
+            failed: 0,
             rtt,
             longest_rtt: rtt.map(|rtt| 3 * rtt),
             flows: 3,
@@ -191,6 +193,41 @@ mod tests {
         assert_screen(&state, 80, 24, "networks-80x24.txt");
         state.apply(Action::Group(Group::Nodes));
         assert_screen(&state, 40, 12, "no-nodes-40x12.txt");
+    }
+
+    #[test]
+    fn failed_flows_alarm_where_there_are_any() {
+        let mut state = state();
+        let failed = |state: &State, width| {
+            let area = Rect::new(0, 0, width, 8);
+            let mut buffer = Buffer::empty(area);
+            draw(state, area, &mut buffer);
+            let screen = lines(state, width, 8);
+            // columns end where their heads do
+            let (before, after) = screen[1].split_once("FAILED")?;
+            let mark = usize::from(after.starts_with('▼'));
+            let end = u16::try_from(before.chars().count() + "FAILED".len() + mark).unwrap();
+            let alarm = Theme::new(false).alarm;
+            Some([2, 3].map(|line| {
+                let cell = &buffer[(end - 1, line)];
+                (cell.symbol().to_owned(), cell.style().add_modifier == alarm.add_modifier)
+            }))
+        };
+        let none = ("0".to_owned(), false);
+        assert_eq!(failed(&state, 80), None);
+        assert_eq!(failed(&state, 121), None);
+        assert_eq!(failed(&state, 122), Some([none.clone(), none.clone()]));
+        state.shown.rows[0][1].failed = 7;
+        let some = Some([none.clone(), ("7".to_owned(), true)]);
+        for width in [60, 80, 120, 122] {
+            assert_eq!(failed(&state, width), some, "{width}");
+        }
+        assert_screen(&state, 80, 24, "failed-80x24.txt");
+        state.apply(Action::Sort(Order::Failed));
+        assert_eq!(failed(&state, 80), Some([("7".to_owned(), true), none]));
+        // nothing of what is left has failed
+        state.filter = "dns".into();
+        assert_eq!(failed(&state, 80), None);
     }
 
     #[test]

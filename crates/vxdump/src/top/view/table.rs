@@ -13,6 +13,9 @@ use crate::top::state::{Group, Order, State, sum};
 
 /// Columns of names at least this wide are worth more than another column of numbers.
 const NAMES_LEAST: u16 = 24;
+/// So many of [`COLUMNS`] are shown where the screen is not [`WIDE`].
+const NARROW: usize = 5;
+
 /// A column of numbers.
 pub(super) struct Column {
     head: &'static str,
@@ -33,6 +36,8 @@ const PACKETS: Column = Column {
     order: Some(Order::Packets),
     text: |row| count(row.packets),
 };
+const FAILED: Column =
+    Column { head: "FAILED", width: 7, order: Some(Order::Failed), text: |row| count(row.failed) };
 const RETRANSMITS: Column = Column {
     head: "RETR",
     width: 6,
@@ -45,10 +50,11 @@ const RTT: Column = Column {
     order: Some(Order::Rtt),
     text: |row| row.rtt.map_or_else(|| "-".to_owned(), time),
 };
-const NARROW_COLUMNS: [Column; 4] = [BYTES, PACKETS, RETRANSMITS, RTT];
-const WIDE_COLUMNS: [Column; 11] = [
+/// All columns, what matters most first.
+const COLUMNS: [Column; 12] = [
     BYTES,
     PACKETS,
+    FAILED,
     RETRANSMITS,
     RTT,
     Column {
@@ -70,24 +76,29 @@ const WIDE_COLUMNS: [Column; 11] = [
     Column { head: "BYTES", width: 7, order: None, text: |row| count(row.total_bytes) },
 ];
 
-/// The columns that there is room for beside names.
-pub(super) fn columns(width: u16) -> &'static [Column] {
-    let mut columns: &[Column] = if width >= WIDE { &WIDE_COLUMNS } else { &NARROW_COLUMNS };
-    while let [rest @ .., _] = columns
-        && !rest.is_empty()
-        && width.saturating_sub(width_of(columns)) < NAMES_LEAST
-    {
-        columns = rest;
+/// The columns that there is room for beside names. `has_failed`: there is something in the one of failed flows, which then is
+/// worth the room of others.
+pub(super) fn columns(width: u16, has_failed: bool) -> Vec<&'static Column> {
+    let fits = |columns: &[&Column]| width.saturating_sub(width_of(columns)) >= NAMES_LEAST;
+    let is_wide = width >= WIDE;
+    let mut columns: Vec<&Column> =
+        COLUMNS.iter().take(if is_wide { COLUMNS.len() } else { NARROW }).collect();
+    let is_shown = has_failed || is_wide && fits(&columns);
+    if !is_shown {
+        columns.retain(|column| column.order != FAILED.order);
+    }
+    while columns.len() > 1 && !fits(&columns) {
+        columns.pop();
     }
     columns
 }
 
-fn width_of(columns: &[Column]) -> u16 {
+fn width_of(columns: &[&Column]) -> u16 {
     columns.iter().map(|column| column.width + 1).sum()
 }
 
 /// Where the two names stand; the second is empty where a row has one.
-fn name_areas(group: Group, columns: &[Column], line: Rect) -> [Rect; 2] {
+fn name_areas(group: Group, columns: &[&Column], line: Rect) -> [Rect; 2] {
     let room = line.width.saturating_sub(width_of(columns));
     if group == Group::Vnis {
         return [Rect { width: room, ..line }, Rect { x: line.x + room, width: 0, ..line }];
@@ -102,16 +113,15 @@ fn name_areas(group: Group, columns: &[Column], line: Rect) -> [Rect; 2] {
 
 /// Puts texts into columns, each at the right of its own.
 fn draw_columns(
-    columns: &[Column],
+    columns: &[&Column],
     line: Rect,
-    style: Style,
     buffer: &mut Buffer,
-    text_of: impl Fn(&Column) -> String,
+    text_of: impl Fn(&Column) -> (String, Style),
 ) {
     let mut right = line.left() + line.width.saturating_sub(width_of(columns));
     for column in columns {
         right += column.width + 1;
-        let text = text_of(column);
+        let (text, style) = text_of(column);
         let x = right.saturating_sub(width(&text)).max(line.left());
         let cell = Rect { x, width: right - x, ..line };
         Text::new(cell.intersection(line), buffer).put(&text, style);
@@ -119,7 +129,7 @@ fn draw_columns(
 }
 
 /// Draws what the columns are called, and which one the rows are sorted by.
-pub(super) fn draw_head(state: &State, columns: &[Column], line: Rect, buffer: &mut Buffer) {
+pub(super) fn draw_head(state: &State, columns: &[&Column], line: Rect, buffer: &mut Buffer) {
     buffer.set_style(line, HEAD);
     let heads = match state.group {
         Group::Pods => ["POD", "POD"],
@@ -134,9 +144,9 @@ pub(super) fn draw_head(state: &State, columns: &[Column], line: Rect, buffer: &
         let mark = if state.order == Order::Name { sorted } else { "" };
         Text::new(area, buffer).put(head, HEAD).put(mark, HEAD);
     }
-    draw_columns(columns, line, HEAD, buffer, |column| {
+    draw_columns(columns, line, buffer, |column| {
         let mark = if column.order == Some(state.order) { sorted } else { "" };
-        format!("{}{mark}", column.head)
+        (format!("{}{mark}", column.head), HEAD)
     });
 }
 
@@ -145,7 +155,7 @@ pub(super) fn draw_row(
     state: &State,
     theme: &Theme,
     row: &Row,
-    columns: &[Column],
+    columns: &[&Column],
     line: Rect,
     buffer: &mut Buffer,
 ) {
@@ -155,5 +165,8 @@ pub(super) fn draw_row(
         Text::new(area, buffer).put(&name, theme.name);
     }
     let style = if sum(row.bytes) == 0 { Style::new().add_modifier(Modifier::DIM) } else { PLAIN };
-    draw_columns(columns, line, style, buffer, |column| (column.text)(row));
+    draw_columns(columns, line, buffer, |column| {
+        let is_alarming = column.order == FAILED.order && row.failed > 0;
+        ((column.text)(row), if is_alarming { theme.alarm } else { style })
+    });
 }

@@ -15,6 +15,7 @@ pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
     let by = match state.order {
         Order::Bytes => "bytes/s",
         Order::Packets => "packets/s",
+        Order::Failed => "failed flows",
         Order::Retransmits => "retransmissions",
         Order::Rtt => "round-trip time",
         Order::Name => "name",
