@@ -192,16 +192,14 @@ impl<R: Read> BlockReader<R> {
     pub fn next_block(&mut self) -> Result<Option<Block<'_>>, Error> {
         let (offset, start) = (self.buffer.offset(), self.buffer.start());
         if let Some((len, record)) = self.usual_record() {
-            self.buffer.consume(len);
-            self.packets += 1;
+            self.given(len);
             let frame = self.frame(&self.records.located(&record).moved(start));
             let body = Body::PcapRecord(PcapRecord { frame, header_len: self.records.header_len });
             let raw = self.buffer.slice(start, start + len);
             return Ok(Some(Block { raw, offset, order: self.records.order, section: 0, body }));
         }
         if let Some((len, packet)) = self.usual_packet() {
-            self.buffer.consume(len);
-            self.packets += 1;
+            self.given(len);
             let raw = self.buffer.slice(start, start + len);
             let order = self.sections.order;
             let body = Body::EnhancedPacket(Packet {
@@ -254,13 +252,11 @@ impl<R: Read> BlockReader<R> {
         // the usual record or block, whole in the buffer; everything else below
         let start = self.buffer.start();
         if let Some((len, record)) = self.usual_record() {
-            self.buffer.consume(len);
-            self.packets += 1;
+            self.given(len);
             return Ok(Some(self.frame(&self.records.located(&record).moved(start))));
         }
         if let Some((len, packet)) = self.usual_packet() {
-            self.buffer.consume(len);
-            self.packets += 1;
+            self.given(len);
             return Ok(Some(self.frame(&packet.moved(start))));
         }
         match self.next_located()? {
@@ -317,11 +313,14 @@ impl<R: Read> BlockReader<R> {
         if !matches!(self.stage, Stage::PcapRecords) {
             return None;
         }
-        let available = self.buffer.available();
-        let record = self.records.parse(available.first_chunk()?);
-        let len = self.records.header_len + record.captured as usize;
-        let is_whole = record.captured <= self.records.max_len && len <= available.len();
-        is_whole.then_some((len, record))
+        self.records.usual(self.buffer.available())
+    }
+
+    /// A packet of this length is given.
+    #[inline]
+    fn given(&mut self, len: usize) {
+        self.buffer.consume(len);
+        self.packets += 1;
     }
 
     /// The usual packet block of pcapng, whole in the buffer: its length, and the packet's place in it.

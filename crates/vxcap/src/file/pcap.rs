@@ -175,10 +175,17 @@ impl Records {
     /// longer than makes sense.
     #[inline]
     pub(crate) fn usual_frame<'a>(&self, bytes: &'a [u8]) -> Option<(Frame<'a>, &'a [u8])> {
+        let (len, record) = self.usual(bytes)?;
+        let (whole, rest) = bytes.split_at_checked(len)?;
+        Some((self.located(&record).frame(whole), rest))
+    }
+
+    /// The same by its length and its numbers.
+    #[inline]
+    pub(crate) fn usual(&self, bytes: &[u8]) -> Option<(usize, RecordHeader)> {
         let record = self.parse(bytes.first_chunk()?);
-        let packet = self.located(&record);
-        let (whole, rest) = bytes.split_at_checked(packet.end)?;
-        (record.captured <= self.max_len).then(|| (packet.frame(whole), rest))
+        let len = self.header_len + record.captured as usize;
+        (record.captured <= self.max_len && len <= bytes.len()).then_some((len, record))
     }
 
     /// How many whole records these bytes begin with, one behind the other, and how many of the bytes they are.
