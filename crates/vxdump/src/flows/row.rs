@@ -207,7 +207,7 @@ impl Row for SumRow {
             Sort::Retransmits => both(row.sum.retransmits),
             Sort::First => -i128::from(row.sum.first),
             Sort::Flows => row.sum.flows.into(),
-            Sort::Failed => (row.sum.unanswered + row.sum.rejected + row.sum.resets).into(),
+            Sort::Failed => row.sum.failed().into(),
         };
         Reverse(measure(self))
             .cmp(&Reverse(measure(other)))

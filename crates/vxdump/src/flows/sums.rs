@@ -289,6 +289,11 @@ impl Sums {
 }
 
 impl Sum {
+    /// Flows that came to some [`Trouble`].
+    pub(crate) const fn failed(&self) -> u64 {
+        self.unanswered + self.rejected + self.resets
+    }
+
     fn add(&mut self, flow: &FlowRecord, swapped: bool) {
         self.add_traffic(&Traffic::of(flow), swapped);
         self.add_flow(flow.first, Trouble::of(flow), swapped);

@@ -14,6 +14,7 @@ use super::rates::Rates;
 use super::state::{Group, Snapshot, sum};
 use crate::flows::outcome::Trouble;
 use crate::flows::sums::Sums;
+use crate::live::now;
 
 /// As many refreshes are remembered for the chart: more than terminals are wide.
 const HISTORY: usize = 1000;
@@ -106,7 +107,7 @@ impl Counting {
                 // what came until now came under the old names
                 self.count();
                 self.map = map;
-                let live = sums(&self.table, &self.map, self.most, now());
+                let live = sums(&self.table, &self.map, self.most, now().nanos());
                 for (rates, live) in self.rates.iter_mut().zip(&live) {
                     rates.rename(live);
                 }
@@ -117,7 +118,7 @@ impl Counting {
     }
 
     fn collect_ended(&mut self) {
-        let now = now();
+        let now = now().nanos();
         for flow in self.table.ended() {
             add(&mut self.ended, flow, &self.map, now);
         }
@@ -125,7 +126,7 @@ impl Counting {
 
     fn count(&mut self) {
         self.collect_ended();
-        let live = sums(&self.table, &self.map, self.most, now());
+        let live = sums(&self.table, &self.map, self.most, now().nanos());
         let ended = std::mem::replace(&mut self.ended, empty(self.most));
         for (rates, (live, ended)) in self.rates.iter_mut().zip(live.iter().zip(&ended)) {
             rates.count(live, ended);
@@ -135,7 +136,7 @@ impl Counting {
     /// What is there now; what came in the time `since` the last snapshot as rates.
     pub(super) fn snapshot(&mut self, since: Duration) -> Snapshot {
         // flows end by time even where nothing comes any more
-        self.table.expire(now());
+        self.table.expire(now().nanos());
         self.count();
         let rows = self.rates.each_mut().map(|rates| rates.rows(since));
         // the networks: the fewest rows that have all flows
@@ -189,11 +190,6 @@ fn may_be_answered(flow: &FlowRecord, now: i64) -> bool {
     matches!(flow.end, EndReason::Live | EndReason::Evicted)
         && now.saturating_sub(flow.first) < ANSWER_TIME
         && Trouble::of(flow) == Some(Trouble::Unanswered)
-}
-
-/// Nanoseconds since the Unix epoch.
-fn now() -> i64 {
-    jiff::Timestamp::now().as_nanosecond().try_into().unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -274,7 +270,7 @@ mod tests {
     #[test]
     fn rates_are_of_what_came_since_the_last_look() {
         let mut fed = Fed::new();
-        let time = now();
+        let time = now().nanos();
         for n in 0..4 {
             fed.syn(1000 + n, time);
         }
@@ -297,7 +293,7 @@ mod tests {
     fn a_pair_begins_with_who_opened_more_as_in_flows() {
         for is_turned in [false, true] {
             let mut fed = Fed::new();
-            let time = now();
+            let time = now().nanos();
             let mut ends = ["10.244.1.5", "10.244.2.7"];
             if is_turned {
                 ends.reverse();
@@ -323,7 +319,7 @@ mod tests {
     #[test]
     fn flows_that_end_or_are_pushed_out_count_once() {
         let mut fed = Fed::new();
-        let time = now();
+        let time = now().nanos();
         // long over when it is looked at
         fed.syn(1000, time - 1000 * SECOND);
         let rows = fed.pods(1);
@@ -342,7 +338,7 @@ mod tests {
     #[test]
     fn flows_fail_when_no_answer_can_be_hoped_for() {
         let mut fed = Fed::new();
-        let time = now();
+        let time = now().nanos();
         // over already, without an answer
         fed.syn(1000, time - 1000 * SECOND);
         let row = fed.pods(1).remove(0);
@@ -371,7 +367,7 @@ mod tests {
     #[test]
     fn a_pair_without_flows_is_forgotten_after_a_minute() {
         let mut fed = Fed::new();
-        fed.syn(1000, now() - 1000 * SECOND);
+        fed.syn(1000, now().nanos() - 1000 * SECOND);
         assert_eq!(fed.pods(1).len(), 1);
         assert_eq!(fed.pods(60).len(), 1);
         assert_eq!(fed.pods(1).len(), 0);
@@ -380,7 +376,7 @@ mod tests {
     #[test]
     fn other_names_are_no_traffic() {
         let mut fed = Fed::new();
-        let time = now();
+        let time = now().nanos();
         fed.syn(1000, time);
         fed.pods(1);
         fed.syn(1000, time + SECOND);
@@ -399,7 +395,7 @@ mod tests {
     #[test]
     fn all_kinds_of_pairs_have_the_same_sum() {
         let mut fed = Fed::new();
-        let time = now();
+        let time = now().nanos();
         for n in 0..6 {
             fed.syn(1000 + n, time);
         }

@@ -26,7 +26,7 @@ impl Totals {
             packets: sum.packets,
             bytes: sum.bytes,
             retransmits: sum.retransmits.iter().sum(),
-            failed: sum.unanswered + sum.rejected + sum.resets,
+            failed: sum.failed(),
         }
     }
 
