@@ -11,8 +11,20 @@ pub struct Mix {
     pub hosts: u32,
     /// One in so many frames is IPv6 inside and outside; 0 for none.
     pub every_nth_is_ipv6: u32,
-    /// The flows come one after the other rather than scattered.
-    pub in_turn: bool,
+    /// In which order flows, lengths and directions come.
+    pub order: Order,
+}
+
+/// In which order the flows of a [`Mix`] come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// One after the other: each frame begins a flow until all have begun.
+    InTurn,
+    /// Scattered by a fixed step. Lengths and address families come in turn.
+    Scattered,
+    /// Flow, length, address family and direction of each frame are drawn at random, the same in
+    /// every run: no branch predictor or cache learns the order.
+    Random,
 }
 
 impl Mix {
@@ -22,7 +34,7 @@ impl Mix {
         flows: 5_000,
         hosts: 1_000,
         every_nth_is_ipv6: 10,
-        in_turn: false,
+        order: Order::Scattered,
     };
     /// The same sizes, IPv4 alone, and many short flows as of requests between services: 70,000 flows, 29 packets each of
     /// 2,000,000.
@@ -33,19 +45,33 @@ impl Mix {
         flows: 50_000,
         hosts: 1_000,
         every_nth_is_ipv6: 0,
-        in_turn: false,
+        order: Order::Scattered,
     };
     /// Each frame begins a flow, up to 59,940,000; 64 bytes inside, IPv4.
     pub const FLOWS: Self =
-        Self { flows: SOURCE_PORTS * (Self::TINY.hosts - 1), in_turn: true, ..Self::TINY };
+        Self { flows: SOURCE_PORTS * (Self::TINY.hosts - 1), order: Order::InTurn, ..Self::TINY };
+
+    /// The sizes of `SMALL` in random order and both directions, 20,000 flows, a fifth IPv6.
+    pub const RANDOM: Self =
+        Self { flows: 20_000, every_nth_is_ipv6: 5, order: Order::Random, ..Self::SMALL };
 
     /// Writes the `n`th frame of the mix: Ethernet, IP, UDP to 8472, VXLAN, Ethernet, IP, TCP or UDP.
     pub fn write_frame(&self, n: u32, frame: &mut Vec<u8>) {
-        let flow = if self.in_turn { n } else { scatter(n) } % self.flows;
-        let turn = n as usize % self.inner_lengths.len();
+        let drawn = random(n);
+        let [flow, turn, family] = match self.order {
+            Order::InTurn => [n, n, n],
+            Order::Scattered => [scatter(n), n, n],
+            Order::Random => [drawn as u32, (drawn >> 32) as u32 & 0xffff, (drawn >> 48) as u32],
+        };
+        let flow = flow % self.flows;
+        let turn = turn as usize % self.inner_lengths.len();
         let inner_len: usize = self.inner_lengths.get(turn).copied().unwrap_or(64);
-        let six = self.every_nth_is_ipv6 != 0 && n.is_multiple_of(self.every_nth_is_ipv6);
-        let pods = self.pods_of(flow);
+        let six = self.every_nth_is_ipv6 != 0 && family.is_multiple_of(self.every_nth_is_ipv6);
+        let is_answer = self.order == Order::Random && drawn.is_multiple_of(2);
+        let mut pods = self.pods_of(flow);
+        if is_answer {
+            pods = (pods.1, pods.0);
+        }
         let (ip_len, ether_type) = if six { (40, 0x86dd) } else { (20, 0x0800) };
         let inner_len = inner_len.max(14 + ip_len + 20);
         let nodes = (pods.0 % NODES, pods.1 % NODES);
@@ -61,8 +87,11 @@ impl Mix {
 
         ethernet(frame, nodes, ether_type);
         let transport_len = inner_len - 14 - ip_len;
-        let ports: (u16, u16) =
+        let mut ports: (u16, u16) =
             ((1024 + flow % SOURCE_PORTS) as u16, if flow.is_multiple_of(4) { 8125 } else { 8080 });
+        if is_answer {
+            ports = (ports.1, ports.0);
+        }
         let protocol = if flow.is_multiple_of(4) { 17 } else { 6 };
         ip(frame, six, OVERLAY, pods, protocol, transport_len);
         frame.extend(ports.0.to_be_bytes());
@@ -83,7 +112,7 @@ impl Mix {
     fn pods_of(&self, flow: u32) -> (u32, u32) {
         let source = flow % self.hosts;
         // so that all flows differ: the source and its port come again after so many
-        let turn = if self.in_turn { flow / SOURCE_PORTS } else { scatter(flow) };
+        let turn = if self.order == Order::InTurn { flow / SOURCE_PORTS } else { scatter(flow) };
         (source, (source + 1 + turn % (self.hosts - 1)) % self.hosts)
     }
 
@@ -140,6 +169,15 @@ const OVERLAY: Network = ([10, 244], [0xfd, 0, 0, 0xf4]);
 /// Spreads consecutive numbers (the multiplicative hash of Knuth, The Art of Computer Programming 6.4).
 const fn scatter(n: u32) -> u32 {
     n.wrapping_mul(2_654_435_761) >> 7
+}
+
+/// A number that `n` draws (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
+/// SplitMix64).
+const fn random(n: u32) -> u64 {
+    let mut z = (n as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 /// A source port as Linux chooses one: from the range of ephemeral ports, by the inner flow.

@@ -1,4 +1,4 @@
-//! Writes a capture file of overlay traffic, for comparing programs: `make-capture small|short|tiny|flows PACKETS FILE [FLOWS]`.
+//! Writes a capture file of overlay traffic, for comparing programs: `make-capture small|short|tiny|flows|random PACKETS FILE [FLOWS]`.
 //!
 //! About 1,000 pods; the time goes on by 10 microseconds a packet. 2,000,000 packets of `small` or `short` are 0.8 GB, 5,000,000 of
 //! `tiny` 0.65 GB. Of `flows` each packet begins a flow. FILE may be /dev/stdout.
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         [known @ .., flows] if known.len() == 3 => (known, Some(flows)),
         known => (known, None),
     }) else {
-        eprintln!("usage: make-capture small|short|tiny|flows PACKETS FILE [FLOWS]");
+        eprintln!("usage: make-capture small|short|tiny|flows|random PACKETS FILE [FLOWS]");
         return ExitCode::from(2);
     };
     let mix = match mix.as_str() {
@@ -50,8 +50,9 @@ fn main() -> ExitCode {
         "short" => Mix::SHORT,
         "tiny" => Mix::TINY,
         "flows" => Mix::FLOWS,
+        "random" => Mix::RANDOM,
         other => {
-            eprintln!("make-capture: no mix {other:?}: small, short, tiny or flows");
+            eprintln!("make-capture: no mix {other:?}: small, short, tiny, flows or random");
             return ExitCode::from(2);
         }
     };
