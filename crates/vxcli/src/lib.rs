@@ -5,7 +5,6 @@
 
 pub mod args;
 mod failure;
-mod outer_fragments;
 mod progress;
 mod same_file;
 mod select;
@@ -14,7 +13,6 @@ mod signals;
 mod terminal;
 
 pub use failure::Failure;
-pub use outer_fragments::OuterFragments;
 pub use progress::Progress;
 pub use same_file::{is_same_file, refuse_same_file};
 pub use select::{Selection, ends};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use podmap::PodMap;
 use vxcap::{Frame, Interface};
-use vxcli::{Failure, OuterFragments, Selection};
-use vxlan::{Decoder, Tunnel, Vni};
+use vxcli::{Failure, Selection};
+use vxlan::{Decoder, OuterFragments, Tunnel, Vni};
 
 use crate::cli::PacketArgs;
 use crate::device_names::DeviceNames;

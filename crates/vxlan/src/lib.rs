@@ -72,6 +72,8 @@ mod ipv6;
 mod link;
 mod link_type;
 mod ordinary_vxlan;
+#[cfg(feature = "alloc")]
+mod outer_fragments;
 mod packet;
 mod ports;
 #[cfg(feature = "alloc")]
@@ -96,6 +98,9 @@ pub use ipv6::{Ipv6ExtensionHeader, Ipv6ExtensionHeaders, Ipv6Header};
 pub use link::{EthernetHeader, MacAddr, SllHeader, VlanTag, VlanTags};
 pub use link_type::LinkType;
 pub use ordinary_vxlan::OrdinaryVxlan;
+#[cfg(feature = "alloc")]
+#[cfg_attr(docsrs, doc(cfg(feature = "alloc")))]
+pub use outer_fragments::OuterFragments;
 pub use packet::{Decoder, Encapsulation, Encapsulations, Packet, decode};
 pub use ports::{FLANNEL_UDP_PORT, GENEVE_PORT, GPE_PORT, IANA_PORT, LINUX_PORT, PortFull, Ports};
 #[cfg(feature = "alloc")]

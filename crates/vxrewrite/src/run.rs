@@ -4,8 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use vxcap::file::Block;
-use vxcli::OuterFragments;
-use vxlan::{Decoder, LinkType, Packet};
+use vxlan::{Decoder, LinkType, OuterFragments, Packet};
 
 use crate::annotate;
 use crate::dedup::{Dedup, Point};

@@ -1,39 +1,71 @@
-//! Outer fragments: the later ones show neither tunnel nor inner packet, so what was decided on the first one holds for them.
+//! Decisions on fragments of the underlay.
 
-use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
+use alloc::collections::{BTreeMap, VecDeque};
+use core::net::IpAddr;
 
-use vxlan::{IpProtocol, Packet};
+use crate::ip_protocol::IpProtocol;
+use crate::packet::Packet;
 
-/// A decision holds so long, in nanoseconds: as long as a reassembler waits (Linux: `net.ipv4.ipfrag_time`, 30 seconds).
+/// How long a decision holds, in nanoseconds: as long as a reassembler waits
+/// (Linux: `net.ipv4.ipfrag_time`, 30 seconds).
 const HOLDS: i64 = 30_000_000_000;
-/// Decisions on so many datagrams are kept, 5 MB; then the oldest are forgotten. Own choice: as many as there are values of IPv4's
-/// identification.
+/// How many decisions are kept before the oldest are forgotten: as many as there are values of
+/// IPv4's identification. With small decisions they take some 10 MB.
 const MOST: usize = 1 << 16;
 
-/// What was decided on datagrams of the underlay, by their first fragments.
+/// Gives later outer fragments the decision that was made for their first fragment.
+///
+/// A tunnel packet that is too long for the underlay travels in several fragments. Only the first
+/// one has the tunnel header and the inner headers, so only for the first one can be decided
+/// whether a packet of this network or that pod is wanted. The later fragments carry no tunnel
+/// header, so they inherit the decision made for their first fragment.
+///
+/// ```
+/// use core::convert::Infallible;
+/// use vxlan::{LinkType, OuterFragments};
+///
+/// // two fragments of one IPv4 packet of UDP: equal but for flags and offset
+/// let mut first = [0; 28];
+/// first[..20].copy_from_slice(&[
+///     0x45, 0, 0, 28, 0, 7, 0x20, 0, 64, 17, 0, 0, 172, 18, 0, 3, 172, 18, 0, 4,
+/// ]);
+/// let mut second = first;
+/// second[6..8].copy_from_slice(&[0x00, 0x01]);
+///
+/// let mut fragments = OuterFragments::default();
+/// let mut decide = |frame: &[u8], itself: bool| {
+///     let packet = vxlan::decode(frame, LinkType::RAW);
+///     fragments.follow(&packet, 0, 0, || Ok::<_, Infallible>(itself)).unwrap()
+/// };
+/// assert!(decide(&first, true));
+/// assert!(decide(&second, false)); // inherited: the closure is not called
+/// ```
+///
+/// A decision holds for 30 seconds of the packets' times. At most 65,536 decisions are kept; then
+/// the oldest are forgotten.
 #[derive(Debug)]
 pub struct OuterFragments<T> {
-    decisions: HashMap<Datagram, Decision<T>>,
-    /// The same by age, with their numbers.
+    decisions: BTreeMap<Datagram, Decision<T>>,
+    /// number, time and datagram of each decision, the oldest first
     ages: VecDeque<(u64, i64, Datagram)>,
-    /// How many decisions there were.
+    /// how many decisions were made so far
     count: u64,
     unfollowed: u64,
 }
 
 #[derive(Debug)]
 struct Decision<T> {
-    /// Which one it is: two of one datagram may have the same time.
+    /// tells it apart from another decision on the same datagram at the same time
     number: u64,
     time: i64,
     value: T,
 }
 
-/// What all fragments of a datagram have in common (RFC 791 section 3.2, RFC 8200 section 4.5); it is UDP, as all tunnels are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What all fragments of a datagram have in common (RFC 791 section 3.2, RFC 8200 section 4.5).
+/// The protocol is UDP, as in all tunnels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Datagram {
-    /// Where it was captured: copies at other points are decided on by themselves.
+    /// copies at other capture points have decisions of their own
     point: u64,
     source: IpAddr,
     destination: IpAddr,
@@ -42,13 +74,16 @@ struct Datagram {
 
 impl<T> Default for OuterFragments<T> {
     fn default() -> Self {
-        Self { decisions: HashMap::new(), ages: VecDeque::new(), count: 0, unfollowed: 0 }
+        Self { decisions: BTreeMap::new(), ages: VecDeque::new(), count: 0, unfollowed: 0 }
     }
 }
 
 impl<T: Clone> OuterFragments<T> {
-    /// What is decided on a packet: of a later fragment what was decided on its first one, of all else what `decide` says.
-    /// `now` is its time in nanoseconds; `point` tells apart the interfaces, and the files, that packets are captured on.
+    /// The decision on a packet: for a later fragment the one on its first fragment, for every
+    /// other packet what `decide` says.
+    ///
+    /// `point` tells apart the interfaces and files in which packets were captured. `now` is the
+    /// packet's time in nanoseconds.
     ///
     /// # Errors
     ///
@@ -94,7 +129,8 @@ impl<T: Clone> OuterFragments<T> {
         self.ages.push_back((number, now, datagram));
     }
 
-    /// Later fragments that were decided on by themselves: their first one came after them, was not captured, or is too long ago.
+    /// How many later fragments found no decision, so that `decide` was asked for them: their first
+    /// fragment came after them, was not captured, or is too long ago.
     pub fn unfollowed(&self) -> u64 {
         self.unfollowed
     }
@@ -116,11 +152,12 @@ impl Datagram {
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-
-    use vxlan::{Decoder, LinkType};
+    use alloc::vec;
+    use alloc::vec::Vec;
+    use core::convert::Infallible;
 
     use super::*;
+    use crate::{Decoder, LinkType};
 
     /// An IPv4 fragment of UDP with this identification and offset, and nothing in it.
     fn fragment(id: u16, offset: u16) -> Vec<u8> {
@@ -131,12 +168,12 @@ mod tests {
         packet
     }
 
-    /// What is decided on a fragment where it is decided on by itself, or is not asked for.
+    /// The decision on a fragment, for which `decide` says `itself`.
     fn decided(fragments: &mut OuterFragments<u32>, packet: &[u8], now: i64, itself: u32) -> u32 {
         decided_at(fragments, packet, 0, now, itself)
     }
 
-    /// The same at some point.
+    /// The same at a capture point.
     fn decided_at(
         fragments: &mut OuterFragments<u32>,
         packet: &[u8],
