@@ -8,6 +8,7 @@ use vxcli::Failure;
 use vxcli::args::{MapArgs, SelectArgs, TunnelArgs};
 
 use crate::flows::command::FlowsCommand;
+use crate::out::format::Format;
 use crate::top::command::TopCommand;
 
 /// Capture and read Kubernetes overlay traffic: pod-to-pod packets with their nodes, pods and tunnels.
@@ -354,17 +355,6 @@ pub(crate) enum Backend {
     Ring,
     /// libpcap.
     Pcap,
-}
-
-/// How to print.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// Lines as tcpdump's, with names and carriage.
-    Text,
-    /// One JSON object a line.
-    Json,
-    /// Comma-separated values, with a line of column names.
-    Csv,
 }
 
 /// When to colour.

@@ -3,31 +3,13 @@
 #![forbid(unsafe_code)]
 
 mod cli;
-mod csv;
-mod device_names;
-mod devices;
-mod faults;
 mod flows;
-mod following;
-mod json;
-pub mod kernel_map;
-mod live;
+pub mod input;
 mod man;
-mod map_command;
-mod names;
-mod numbers;
-mod output;
+mod map;
+mod out;
 mod packets;
-mod pipeline;
-#[cfg(target_os = "linux")]
-pub mod sandbox;
-mod save;
-mod signals;
-mod source;
-mod style;
-mod taps;
 pub mod text;
-mod time_utc;
 pub mod top;
 
 use std::ffi::OsString;
@@ -67,11 +49,11 @@ fn dispatch(cli: Cli, terminal: &mut Terminal) -> Result<(), Failure> {
         return man::write(&mut terminal.out).map_err(|e| Failure::writing(&e));
     }
     if cli.list_interfaces {
-        return devices::list(&cli.packets.input, terminal);
+        return input::devices::list(&cli.packets.input, terminal);
     }
     match cli.command {
         Some(Command::Flows(command)) => flows::run(&command, terminal),
-        Some(Command::Map(command)) => map_command::run(&command, terminal),
+        Some(Command::Map(command)) => map::run(&command, terminal),
         Some(Command::Top(command)) => top::run(&command, terminal),
         None => packets::run(&cli.packets, terminal),
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use podmap::{Builder, Kind, PodMap};
 use vxcap::live::Netns;
-use vxdump::kernel_map::KernelMap;
+use vxdump::input::kernel_map::KernelMap;
 
 fn is_root() -> bool {
     let status = fs::read_to_string("/proc/self/status").expect("a process has a status");

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use vxcap::filter::Program;
 use vxcap::live::{Capture, Error, Options, TableReader, TableWatch, User};
-use vxdump::sandbox::Sandbox;
+use vxdump::input::sandbox::Sandbox;
 
 /// Tells the test program that it is to go into the sandbox: it holds the folder to work in.
 const FOLDER: &str = "VXDUMP_TEST_SANDBOX_FOLDER";

@@ -14,7 +14,7 @@ use vxflow::{
 };
 use vxlan::{Decoder, LinkType, Packet};
 
-use crate::source::Source;
+use crate::input::files::Source;
 
 /// Packets that are counted together, so that the table can load their flows ahead of time; then the records of flows that
 /// ended are taken from it. Their summaries stay in the processor's first cache.

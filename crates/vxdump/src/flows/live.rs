@@ -16,13 +16,13 @@ use super::prometheus::{Drops, Metrics};
 use super::row::columns;
 use super::sums::By;
 use super::{Collected, SECOND, config, tell_cut, tell_evicted, tell_exported};
-use crate::following::Following;
-use crate::live::open::{Opened, Plan, give_up_rights};
-use crate::live::{BATCH, Told, WAIT, now};
-use crate::output::Output;
-use crate::sandbox::Sandbox;
-use crate::signals::Signals;
-use crate::taps::{Captured, Purpose, Taps};
+use crate::input::following::Following;
+use crate::input::open::{Opened, Plan, give_up_rights};
+use crate::input::sandbox::Sandbox;
+use crate::input::signals::Signals;
+use crate::input::taps::{Captured, Purpose, Taps};
+use crate::out::output::Output;
+use crate::packets::live::{BATCH, Told, WAIT, now};
 
 /// A table is printed so often, in seconds, where nobody says how often.
 const INTERVAL: u32 = 10;

@@ -29,11 +29,11 @@ use vxcli::{Failure, Progress, Selection, Terminal, setup};
 use vxflow::{Config, FlowRecord, TableCounts};
 use vxlan::Decoder;
 
-use crate::following::Following;
-use crate::output::Output;
+use crate::input::files::Source;
+use crate::input::following::Following;
+use crate::out::output::Output;
+use crate::out::put;
 use crate::packets;
-use crate::source::Source;
-use crate::text::put;
 use chosen::{Chosen, Kept as _};
 use command::{FlowsCommand, LimitArgs, ShowArgs};
 use count::{Counted, Job};

@@ -14,7 +14,7 @@ use parquet::schema::types::Type;
 use vxcli::Failure;
 
 use super::row::Value;
-use crate::time_utc::Utc;
+use crate::out::time_utc::Utc;
 
 /// Rows of a row group: some ten megabytes while they wait.
 const GROUP: usize = 32 * 1024;

@@ -10,11 +10,11 @@ use super::layout::Frame;
 use super::parquet::ParquetFile;
 use super::row::{Row, Value};
 use super::table;
-use crate::csv;
-use crate::json;
-use crate::output::Output;
-use crate::text::put;
-use crate::time_utc::Utc;
+use crate::out::csv;
+use crate::out::json;
+use crate::out::output::Output;
+use crate::out::put;
+use crate::out::time_utc::Utc;
 
 /// Prints rows.
 pub(crate) struct Printer<'w> {

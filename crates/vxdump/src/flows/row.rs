@@ -10,8 +10,8 @@ use vxlan::TcpFlags;
 
 use super::command::Sort;
 use super::sums::{By, End, Sum};
-use crate::text::put;
-use crate::time_utc::Utc;
+use crate::out::put;
+use crate::out::time_utc::Utc;
 
 /// The columns of flows.
 const FLOW: &[&str] = &[

@@ -10,10 +10,10 @@ use super::layout::{
 };
 use super::print::reuse;
 use super::row::{Row, Value};
-use crate::numbers;
-use crate::output::Output;
-use crate::text::put;
-use crate::time_utc::Utc;
+use crate::out::numbers;
+use crate::out::output::Output;
+use crate::out::put;
+use crate::out::time_utc::Utc;
 
 /// Writes the head and the rows. Without a frame all columns are shown, whole.
 pub(crate) fn write<R: Row>(

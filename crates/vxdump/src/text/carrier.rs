@@ -132,7 +132,7 @@ impl Line<'_> {
         self.hex("spi=0x", index, 8);
         self.hex(",seq=0x", sequence, 1);
         self.text(",icv=0x");
-        super::put::hex_bytes(self.out, field::slice(bytes, 12, value_len)?);
+        crate::out::put::hex_bytes(self.out, field::slice(bytes, 12, value_len)?);
         self.text("): ");
         Ok((next, len))
     }

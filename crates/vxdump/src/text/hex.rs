@@ -5,7 +5,7 @@
 
 use vxlan::{EtherType, Headers, LinkType};
 
-use super::put;
+use crate::out::put;
 
 /// Bytes on a line.
 const LINE: usize = 16;

@@ -23,7 +23,6 @@ mod llc;
 mod membership;
 mod mptcp;
 mod neighbor;
-pub(crate) mod put;
 mod sctp;
 mod sequence;
 mod tcp;
@@ -34,6 +33,7 @@ pub(crate) use link::device_and_direction;
 
 use vxlan::{Cause, Decoder, Headers, Layer};
 
+use crate::out::put;
 use field::{Cut, Printed};
 use sequence::Sequences;
 

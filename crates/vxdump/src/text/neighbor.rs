@@ -61,7 +61,7 @@ impl Line<'_> {
 
     fn neighbor_option(&mut self, kind: u8, option: &[u8]) -> Result<bool, Cut> {
         match kind {
-            1 | 2 => super::put::hardware_address(self.out, field::rest(option, 2)),
+            1 | 2 => crate::out::put::hardware_address(self.out, field::rest(option, 2)),
             3 => {
                 let [len, flags] = field::array(option, 2)?;
                 self.ipv6_field("", option, 16)?;
@@ -100,7 +100,7 @@ impl Line<'_> {
                     return Err(Cut::INVALID);
                 }
                 self.byte(b' ');
-                super::put::ipv6(self.out, prefix);
+                crate::out::put::ipv6(self.out, prefix);
                 self.labelled("/", len);
                 self.text(", pref=");
                 self.text(preference(flags));

@@ -257,7 +257,7 @@ impl Line<'_> {
             // TCP MD5 signature (RFC 2385)
             19 => {
                 self.text(" shared secret not supplied with -M, can't check - ");
-                super::put::hex_bytes(self.out, data);
+                crate::out::put::hex_bytes(self.out, data);
             }
             // SCPS capabilities
             20 => {
@@ -279,7 +279,7 @@ impl Line<'_> {
                     self.labelled(" rnextkeyid ", *next_key);
                     if !mac.is_empty() {
                         self.text(" mac 0x");
-                        super::put::hex_bytes(self.out, mac);
+                        crate::out::put::hex_bytes(self.out, mac);
                     }
                 }
                 _ => self.invalid(),
@@ -298,14 +298,14 @@ impl Line<'_> {
                 }
                 [a, b, ..] => {
                     self.byte(b'-');
-                    super::put::hex_bytes(self.out, &[*a, *b]);
+                    crate::out::put::hex_bytes(self.out, &[*a, *b]);
                 }
                 _ => return Ok(false),
             },
             _ => {
                 if !data.is_empty() {
                     self.text(" 0x");
-                    super::put::hex_bytes(self.out, data);
+                    crate::out::put::hex_bytes(self.out, data);
                 }
             }
         }
@@ -324,7 +324,7 @@ impl Line<'_> {
         } else {
             self.text(blank);
             self.text("cookie ");
-            super::put::hex_bytes(self.out, cookie);
+            crate::out::put::hex_bytes(self.out, cookie);
         }
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::put;
+use crate::out::put;
 
 /// Which time stamp stands before a packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

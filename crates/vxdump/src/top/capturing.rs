@@ -12,10 +12,10 @@ use vxflow::{Seen, Summarizer, Summary};
 use vxlan::Decoder;
 
 use super::counting::Message;
-use crate::following::Following;
-use crate::live::{BATCH, WAIT};
-use crate::signals::Signals;
-use crate::taps::{Captured, Taps};
+use crate::input::following::Following;
+use crate::input::signals::Signals;
+use crate::input::taps::{Captured, Taps};
+use crate::packets::live::{BATCH, WAIT};
 
 /// Packets that are handed to the counting thread together.
 pub(super) const TOGETHER: usize = 1024;

@@ -14,7 +14,7 @@ use super::rates::Rates;
 use super::state::{Group, Snapshot, sum};
 use crate::flows::outcome::Trouble;
 use crate::flows::sums::Sums;
-use crate::live::now;
+use crate::packets::live::now;
 
 /// As many refreshes are remembered for the chart: more than terminals are wide.
 const HISTORY: usize = 1000;

@@ -29,10 +29,10 @@ use vxflow::{Config, Summarizer};
 
 pub use screen::Screen;
 
-use crate::live::open::{Opened, Plan, give_up_rights};
-use crate::live::{lost_early, write_statistics};
-use crate::sandbox::Sandbox;
-use crate::taps::Purpose;
+use crate::input::open::{Opened, Plan, give_up_rights};
+use crate::input::sandbox::Sandbox;
+use crate::input::taps::Purpose;
+use crate::packets::live::{lost_early, write_statistics};
 use capturing::{Capturing, TOGETHER};
 use command::TopCommand;
 use counting::{Counting, Slot};

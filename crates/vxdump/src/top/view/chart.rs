@@ -6,7 +6,7 @@ use ratatui::widgets::{RenderDirection, Sparkline, Widget};
 
 use super::line::Text;
 use super::theme::{BOLD, PLAIN, Theme};
-use crate::numbers::{count, with_unit};
+use crate::out::numbers::{count, with_unit};
 use crate::top::state::State;
 
 /// Beside the chart: the total, and the highest of the chart.

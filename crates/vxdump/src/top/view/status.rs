@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use super::Fit;
 use super::line::Text;
 use super::theme::{PLAIN, Theme};
-use crate::numbers::count;
+use crate::out::numbers::count;
 use crate::top::state::State;
 
 /// Draws it; `offset`: the first row on the screen.

@@ -7,7 +7,7 @@ use ratatui::style::{Modifier, Style};
 use super::WIDE;
 use super::line::{Text, shortened, width};
 use super::theme::{HEAD, PLAIN, Theme};
-use crate::numbers::{count, percent, time};
+use crate::out::numbers::{count, percent, time};
 use crate::top::rates::Row;
 use crate::top::state::{Group, Order, State, sum};
 

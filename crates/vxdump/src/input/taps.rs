@@ -14,8 +14,9 @@ use vxcap::{Frame, Interface, Timestamp};
 use vxcli::{Failure, Selection, Terminal};
 use vxlan::{LinkType, Ports};
 
+use super::order::Order;
 use crate::cli::{Backend, Direction, InputArgs, LiveArgs};
-use crate::live::{now, order::Order};
+use crate::packets::live::now;
 
 /// A device that is captured on.
 pub(crate) struct Tap {
@@ -114,9 +115,9 @@ impl Taps {
         let is_first = share.as_ref().is_none_or(|share| share.groups.is_empty());
         let args = &input.live;
         let devices = live::devices(netns.map(Arc::as_ref)).map_err(Failure::error)?;
-        let names = crate::devices::names(args, &devices);
-        let link_type = crate::devices::link_type(args)?;
-        crate::devices::check_clock(args, terminal)?;
+        let names = crate::input::devices::names(args, &devices);
+        let link_type = crate::input::devices::link_type(args)?;
+        crate::input::devices::check_clock(args, terminal)?;
         let device = |name: &str| devices.iter().find(|device| device.name == name);
         let only_overlay: Vec<bool> =
             names.iter().map(|name| only_overlay(args, device(name))).collect();
@@ -160,7 +161,7 @@ impl Taps {
             }
             let mut interface = capture.interface().clone();
             interface.filter = text.map(str::to_owned);
-            interface.os = crate::save::operating_system();
+            interface.os = crate::packets::save::operating_system();
             let what =
                 if only_overlay { ", overlay traffic only (--all for everything)" } else { "" };
             let (short, long) = interface.link_type.name().unwrap_or(("?", "not decoded"));

@@ -6,12 +6,13 @@ use std::net::IpAddr;
 use podmap::PodMap;
 use vxcli::{Failure, Terminal};
 
-use crate::cli::{Format, MapCommand};
-use crate::csv;
-use crate::following::Following;
-use crate::json;
-use crate::output::Output;
-use crate::text::put;
+use crate::cli::MapCommand;
+use crate::input::following::Following;
+use crate::out::csv;
+use crate::out::format::Format;
+use crate::out::json;
+use crate::out::output::Output;
+use crate::out::put;
 
 pub(crate) fn run(command: &MapCommand, terminal: &mut Terminal) -> Result<(), Failure> {
     let map = Following::once(&command.map, terminal)?;

@@ -4,9 +4,10 @@ use podmap::PodMap;
 use vxcap::{Frame, Timestamp};
 use vxlan::{Decoder, MacAddr, Packet};
 
-use crate::json::{self, Origin};
-use crate::text::put;
-use crate::time_utc::Utc;
+use super::json::{self, Origin};
+use crate::out::csv::field;
+use crate::out::put;
+use crate::out::time_utc::Utc;
 
 /// The columns, in order. Of a tunnel in a tunnel the innermost is told.
 pub(crate) const COLUMNS: &str = "time,number,len,caplen,interface,encap,vni,vtep_src,vtep_dst,src_mac,dst_mac,\
@@ -72,16 +73,5 @@ fn next<T>(out: &mut Vec<u8>, value: Option<T>, write: impl FnOnce(&mut Vec<u8>,
     out.push(b',');
     if let Some(value) = value {
         write(out, value);
-    }
-}
-
-/// Text that may need quotes.
-pub(crate) fn field(out: &mut Vec<u8>, value: &str) {
-    if value.bytes().any(|b| matches!(b, b',' | b'"' | b'\n' | b'\r')) {
-        out.push(b'"');
-        put::text(out, &value.replace('"', "\"\""));
-        out.push(b'"');
-    } else {
-        put::text(out, value);
     }
 }

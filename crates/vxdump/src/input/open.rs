@@ -10,14 +10,14 @@ use vxcli::{Failure, Selection, Terminal, setup};
 use vxlan::{Decoder, LinkType, Ports};
 
 use crate::cli::{InputArgs, LiveArgs};
-use crate::device_names::DeviceNames;
-use crate::devices;
-use crate::following::Following;
-use crate::kernel_map::SUBNET_ENV_FOLDER;
+use crate::input::device_names::DeviceNames;
+use crate::input::devices;
+use crate::input::following::Following;
+use crate::input::kernel_map::SUBNET_ENV_FOLDER;
+use crate::input::sandbox::Sandbox;
+use crate::input::signals::Signals;
+use crate::input::taps::{self, Purpose, Share, Tap, Taps, Wanted};
 use crate::packets;
-use crate::sandbox::Sandbox;
-use crate::signals::Signals;
-use crate::taps::{self, Purpose, Share, Tap, Taps, Wanted};
 
 /// What is known before any device is open.
 pub(crate) struct Plan {

@@ -1,9 +1,20 @@
 //! How frames on the node's VXLAN devices are carried, as the devices and their forwarding databases say.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::json::Carriage;
-use crate::kernel_map::{KernelMap, Remotes};
+use super::kernel_map::{KernelMap, Remotes};
+
+/// The tunnel of a frame that was captured on a VXLAN device: what it has there no header for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Carriage {
+    /// The device's network identifier.
+    pub(crate) vni: Option<u32>,
+    /// Outer source address.
+    pub(crate) source: IpAddr,
+    /// Outer destination address.
+    pub(crate) destination: IpAddr,
+}
 
 /// What is known of the node's tunnels, at one time; a new one is made when that changes.
 #[derive(Debug, Default)]

@@ -5,16 +5,17 @@ use vxcap::{Frame, Timestamp};
 use vxcli::Terminal;
 use vxlan::{Decoder, LinkType, Packet};
 
-use crate::cli::{Color, Format, Precision, PrintArgs};
-use crate::csv;
-use crate::json::{self, Origin};
-use crate::names::{Colors, Names};
+use super::csv;
+use crate::cli::{Color, Precision, PrintArgs};
+use crate::out::format::Format;
+use crate::out::put;
+use crate::out::time_utc::Utc;
+use crate::packets::json::{self, Origin};
+use crate::packets::names::{Colors, Names};
 use crate::text::device_and_direction;
 use crate::text::hex;
-use crate::text::put;
 use crate::text::time::{self, Clock, Mode};
 use crate::text::{Options, Printer};
-use crate::time_utc::Utc;
 
 /// A packet to be printed.
 pub(crate) struct Seen<'a> {

@@ -3,7 +3,7 @@
 use jiff::Timestamp as Instant;
 use vxcap::Timestamp;
 
-use crate::text::put;
+use crate::out::put;
 
 /// Writes times; the text of the last second is kept, for most packets share it with the one before.
 #[derive(Default)]

@@ -7,13 +7,14 @@ use vxcap::{Frame, Interface};
 use vxcli::{Failure, Selection};
 use vxlan::{Decoder, OuterFragments, Tunnel, Vni};
 
+use super::json::Origin;
 use crate::cli::PacketArgs;
-use crate::device_names::DeviceNames;
-use crate::json::{Carriage, Origin};
-use crate::live::merge::Batch;
-use crate::output::Output;
-use crate::save::Save;
-use crate::style::{Numbers, Seen, Style};
+use crate::input::carriages::Carriage;
+use crate::input::device_names::DeviceNames;
+use crate::out::output::Output;
+use crate::packets::merge::Batch;
+use crate::packets::save::Save;
+use crate::packets::style::{Numbers, Seen, Style};
 
 /// What one run works with.
 pub(crate) struct Pipeline<'w> {

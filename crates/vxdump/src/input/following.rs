@@ -6,7 +6,7 @@ use vxcli::args::{MapArgs, TunnelArgs};
 use vxcli::{Failure, Terminal, setup};
 use vxlan::{Ports, TunnelKind};
 
-use crate::kernel_map::KernelMap;
+use crate::input::kernel_map::KernelMap;
 
 /// What the map is made of.
 pub(crate) struct Following {

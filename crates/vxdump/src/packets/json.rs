@@ -4,15 +4,17 @@
 
 use std::net::IpAddr;
 
-use podmap::{Kind, Owner, PodMap};
+use podmap::PodMap;
 use vxcap::{Frame, Timestamp};
 use vxlan::{
     Decoder, Encapsulation, EtherType, Headers, IpProtocol, MacAddr, Packet, Protocol, VlanTags,
 };
 
-use crate::faults;
-use crate::text::put;
-use crate::time_utc::Utc;
+use super::faults;
+use crate::input::carriages::Carriage;
+use crate::out::json::{key_of, member, owner, string};
+use crate::out::put;
+use crate::out::time_utc::Utc;
 
 /// Where a packet comes from.
 pub(crate) struct Origin<'a> {
@@ -22,17 +24,6 @@ pub(crate) struct Origin<'a> {
     pub(crate) file: Option<&'a str>,
     /// How a frame on a VXLAN device will be, or was, carried.
     pub(crate) carriage: Option<Carriage>,
-}
-
-/// The tunnel of a frame that was captured on a VXLAN device: what it has there no header for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Carriage {
-    /// The device's network identifier.
-    pub(crate) vni: Option<u32>,
-    /// Outer source address.
-    pub(crate) source: IpAddr,
-    /// Outer destination address.
-    pub(crate) destination: IpAddr,
 }
 
 /// Appends the object's beginning: when the packet came, and its number in the input, from 1.
@@ -345,63 +336,4 @@ fn fragment(out: &mut Vec<u8>, headers: &Headers<'_>) {
         put::text(out, ",\"more\":");
         put::text(out, if fragment.more { "true}" } else { "false}" });
     }
-}
-
-/// Who has an address.
-pub(crate) fn owner(out: &mut Vec<u8>, owner: Owner<'_>) {
-    put::text(out, "{\"kind\":\"");
-    put::text(out, owner.kind().as_str());
-    out.push(b'"');
-    if !matches!(owner.kind(), Kind::External | Kind::Unknown) {
-        if let Some(cidr) = owner.cidr() {
-            put::text(out, ",\"cidr\":\"");
-            put::address(out, cidr.address());
-            out.push(b'/');
-            put::decimal(out, cidr.prefix_len().into());
-            out.push(b'"');
-        }
-        let members = [
-            ("node", owner.node()),
-            ("namespace", owner.namespace()),
-            ("pod", owner.pod()),
-            ("service", owner.service()),
-        ];
-        for (key, value) in members {
-            if let Some(value) = value {
-                key_of(out, key);
-                string(out, value);
-            }
-        }
-    }
-    out.push(b'}');
-}
-
-/// `,"key":`
-fn key_of(out: &mut Vec<u8>, key: &str) {
-    put::text(out, ",\"");
-    put::text(out, key);
-    put::text(out, "\":");
-}
-
-/// `,"key":number`
-fn member(out: &mut Vec<u8>, key: &str, number: impl Into<u64>) {
-    key_of(out, key);
-    put::decimal(out, number.into());
-}
-
-/// A JSON string (RFC 8259 section 7).
-pub(crate) fn string(out: &mut Vec<u8>, value: &str) {
-    out.push(b'"');
-    for byte in value.bytes() {
-        match byte {
-            b'"' => put::text(out, "\\\""),
-            b'\\' => put::text(out, "\\\\"),
-            0..=0x1f | 0x7f => {
-                put::text(out, "\\u00");
-                put::hex_bytes(out, &[byte]);
-            }
-            _ => out.push(byte),
-        }
-    }
-    out.push(b'"');
 }

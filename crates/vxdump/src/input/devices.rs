@@ -7,8 +7,8 @@ use vxcli::{Failure, Terminal};
 use vxlan::LinkType;
 
 use crate::cli::{InputArgs, LiveArgs};
-use crate::output::Output;
-use crate::text::put;
+use crate::out::output::Output;
+use crate::out::put;
 
 /// libpcap's names of clocks (pcap-tstamp(7)). Of these we have the first.
 const CLOCKS: [&str; 6] =

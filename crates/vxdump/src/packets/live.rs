@@ -1,11 +1,5 @@
 //! Capturing live: packets of devices, until a signal or a number ends it.
 
-mod carriages;
-pub(crate) mod merge;
-pub(crate) mod open;
-pub(crate) mod order;
-mod threads;
-
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,19 +9,20 @@ use vxcap::live::Statistics;
 use vxcap::write::Counts;
 use vxcli::{Failure, Terminal};
 
+use super::threads;
 use crate::cli::{LiveArgs, PacketArgs};
-use crate::devices;
-use crate::following::Following;
-use crate::output::Output;
+use crate::input::carriages::Carriages;
+use crate::input::devices;
+use crate::input::following::Following;
+use crate::input::open::{self, Opened, Plan, give_up_rights};
+use crate::input::sandbox::Sandbox;
+use crate::input::signals::Signals;
+use crate::input::taps::{Captured, Purpose, Tap, Taps};
+use crate::out::output::Output;
 use crate::packets;
-use crate::pipeline::{Arrival, Next, Pipeline};
-use crate::sandbox::Sandbox;
-use crate::save::{self, Ended, Save};
-use crate::signals::Signals;
-use crate::style::Style;
-use crate::taps::{Captured, Purpose, Tap, Taps};
-use carriages::Carriages;
-use open::{Opened, Plan, give_up_rights};
+use crate::packets::pipeline::{Arrival, Next, Pipeline};
+use crate::packets::save::{self, Ended, Save};
+use crate::packets::style::Style;
 
 /// Signals and changes of the map are looked at this often, while nothing comes.
 pub(crate) const WAIT: Duration = Duration::from_millis(100);
@@ -172,7 +167,7 @@ fn capture(
 
 /// What came of asking for frames.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Round {
+pub(crate) enum Round {
     Frames,
     Nothing,
     /// As many as were asked for are there.
@@ -180,7 +175,7 @@ enum Round {
 }
 
 /// The frames that are there, at most a batch. `gone` hears of devices that went away.
-fn round(
+pub(crate) fn round(
     taps: &mut Taps,
     carriages: &Carriages,
     pipeline: &mut Pipeline<'_>,

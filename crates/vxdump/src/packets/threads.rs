@@ -15,19 +15,19 @@ use vxcap::live::Statistics;
 use vxcli::{Failure, Selection, Terminal};
 use vxlan::Decoder;
 
-use super::carriages::Carriages;
+use super::live::{Round, Told, WAIT, lost_early, round};
 use super::merge::{Heard, Merge, Message, Next};
-use super::open::Opened;
-use super::{Round, Told, WAIT, lost_early, round};
 use crate::cli::PacketArgs;
-use crate::device_names::DeviceNames;
-use crate::following::Following;
-use crate::output::Output;
+use crate::input::carriages::Carriages;
+use crate::input::device_names::DeviceNames;
+use crate::input::following::Following;
+use crate::input::open::Opened;
+use crate::input::signals::Signals;
+use crate::input::taps::Taps;
+use crate::out::output::Output;
 use crate::packets;
-use crate::pipeline::{Pipeline, unfollowed_warning};
-use crate::signals::Signals;
-use crate::style::{Head, Numbers, Rest, Style};
-use crate::taps::Taps;
+use crate::packets::pipeline::{Pipeline, unfollowed_warning};
+use crate::packets::style::{Head, Numbers, Rest, Style};
 
 /// Batches of lines that may wait for a thread's turn; then it waits, and its frames wait in its rings.
 const WAITING: usize = 16;
@@ -78,7 +78,7 @@ struct Ended {
 }
 
 /// Captures until it is over, and prints.
-pub(super) fn run(
+pub(crate) fn run(
     args: &PacketArgs,
     opened: Opened,
     head: Head,

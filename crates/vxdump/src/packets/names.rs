@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use podmap::PodMap;
 use vxlan::{Decoder, Encapsulation, Fragment, Headers, IpProtocol, Packet, Protocol, Tunnel};
 
-use crate::faults;
-use crate::text::put;
+use crate::out::put;
+use crate::packets::faults;
 
 /// Writes ends and carriage.
 pub(crate) struct Names {

@@ -1,5 +1,16 @@
 //! Reading and printing packets: the program's main job.
 
+mod csv;
+mod faults;
+mod json;
+pub(crate) mod live;
+pub(crate) mod merge;
+mod names;
+pub(crate) mod pipeline;
+pub(crate) mod save;
+mod style;
+mod threads;
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,14 +21,13 @@ use vxcli::{Failure, Progress, Selection, Terminal, setup};
 use vxlan::LinkType;
 
 use crate::cli::{InputArgs, PacketArgs};
-use crate::following::Following;
-use crate::live;
-use crate::output::Output;
-use crate::pipeline::{Arrival, Next, Pipeline};
-use crate::save::{Plan, Save};
-use crate::source::{Captured, Source};
-use crate::style::Style;
-use crate::text::put;
+use crate::input::files::{Captured, Source};
+use crate::input::following::Following;
+use crate::out::output::Output;
+use crate::out::put;
+use crate::packets::pipeline::{Arrival, Next, Pipeline};
+use crate::packets::save::{Plan, Save};
+use crate::packets::style::Style;
 
 pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Failure> {
     if !args.input.live.interface.is_empty() {
