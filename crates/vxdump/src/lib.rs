@@ -58,3 +58,8 @@ fn dispatch(cli: Cli, terminal: &mut Terminal) -> Result<(), Failure> {
         None => packets::run(&cli.packets, terminal),
     }
 }
+
+/// The README's example of the libraries compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

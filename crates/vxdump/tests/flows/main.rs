@@ -10,8 +10,6 @@ mod memory;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod program;
-#[cfg(target_os = "linux")]
-mod readme;
 
 /// Without the feature `--format parquet` says what is missing.
 #[cfg(not(feature = "parquet"))]
