@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use super::command::Sort;
 use super::row::Row;
+use super::sort::Sort;
 
 /// Rows until they are printed.
 pub(crate) trait Kept: Default {

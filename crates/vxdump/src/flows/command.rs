@@ -1,11 +1,18 @@
 //! The command line of `vxdump flows`, as it is typed.
 
-use clap::{Args, ValueEnum};
-use vxcli::args::{MapArgs, SelectArgs};
-use vxflow::ConnState;
+use std::num::NonZeroUsize;
 
+use clap::Args;
+use vxcli::args::{MapArgs, SelectArgs};
+use vxflow::Config;
+use vxlan::Decoder;
+
+use super::collected::View;
+use super::ends::By;
 use super::outcome::State;
-use super::sums::By;
+use super::print::FlowFormat;
+use super::sort::Sort;
+use super::traffic::SECOND;
 use crate::cli::InputArgs;
 
 /// `vxdump flows`.
@@ -70,18 +77,15 @@ pub(crate) struct ShowArgs {
 }
 
 impl ShowArgs {
-    /// Is a flow in this state to be shown?
-    pub(crate) fn wants(&self, state: ConnState) -> bool {
-        self.state.is_empty() || self.state.contains(&State(state))
-    }
-
-    /// What comes first.
-    pub(crate) const fn sort(&self) -> Sort {
-        match (self.sort, self.format) {
+    /// The same, for those who show flows.
+    pub(super) fn view(&self) -> View {
+        let sort = match (self.sort, self.format) {
             (Some(sort), _) => sort,
             (None, FlowFormat::Text) => Sort::Bytes,
             (None, _) => Sort::First,
-        }
+        };
+        let states = self.state.iter().map(|state| state.0).collect();
+        View { by: self.by, sort, top: self.top, states }
     }
 }
 
@@ -116,6 +120,36 @@ pub(crate) struct LimitArgs {
     pub(crate) threads: Option<u16>,
 }
 
+impl LimitArgs {
+    /// Limits and policies as the command line has them, the rest as in `base`.
+    pub(super) fn config(&self, base: &Config, decoder: Decoder) -> Config {
+        let timeout = |given: Option<u32>, or: Option<i64>| {
+            given.map(|seconds| i64::from(seconds) * SECOND).or(or)
+        };
+        let idle_timeout = timeout(self.idle_timeout, base.idle_timeout);
+        // a closed connection is not waited for longer than an open one
+        let closed_timeout =
+            base.closed_timeout.map(|closed| closed.min(idle_timeout.unwrap_or(closed)));
+        Config {
+            max_flows: self.max_flows as usize,
+            idle_timeout,
+            closed_timeout,
+            active_timeout: timeout(self.active_timeout, base.active_timeout),
+            count_copies: !self.once,
+            decoder,
+            ..base.clone()
+        }
+    }
+
+    /// As many threads as were asked for, or one for each processor.
+    pub(super) fn threads(&self) -> NonZeroUsize {
+        match self.threads {
+            Some(threads) => NonZeroUsize::new(threads.into()).unwrap_or(NonZeroUsize::MIN),
+            None => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        }
+    }
+}
+
 /// Where flows go besides.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Exports")]
@@ -128,38 +162,4 @@ pub(crate) struct ExportArgs {
     /// Live: serve counters at http://ADDR:PORT/metrics, by pair of nodes and VNI.
     #[arg(long, value_name = "ADDR:PORT", requires = "interface", conflicts_with = "read")]
     pub(crate) prometheus: Option<String>,
-}
-
-/// How flows are printed.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FlowFormat {
-    /// A table, fitted to the terminal.
-    Text,
-    /// One JSON object a line.
-    Json,
-    /// Comma-separated values, with a line of column names.
-    Csv,
-    /// A Parquet file, for query engines (needs a build with the feature `parquet`).
-    Parquet,
-}
-
-/// What flows are sorted by.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sort {
-    /// Bytes of both ends, the most first.
-    Bytes,
-    /// Packets of both ends, the most first.
-    Packets,
-    /// How long they lasted, the longest first.
-    Duration,
-    /// Round-trip time, the longest first.
-    Rtt,
-    /// TCP segments sent again by both ends, the most first.
-    Retransmits,
-    /// When they began, the earliest first.
-    First,
-    /// How many flows a sum has, the most first.
-    Flows,
-    /// What went wrong, the most first: flows that were not answered, rejected, or reset.
-    Failed,
 }

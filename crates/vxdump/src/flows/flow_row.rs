@@ -7,10 +7,10 @@ use podmap::PodMap;
 use vxflow::{ConnState, Counts, FlowKey, FlowRecord};
 use vxlan::{IpProtocol, TcpFlags};
 
-use super::command::Sort;
+use super::ends::protocol_name;
 use super::outcome::Trouble;
 use super::row::{Row, Value};
-use super::sums::protocol_name;
+use super::sort::Sort;
 
 /// What a row says of a flow, and what rows are sorted by: less than its record has.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Which columns a terminal has room for, and what they look like there.
 
-use super::command::Sort;
+use super::sort::Sort;
 
 /// Blanks between columns.
 pub(super) const GAP: usize = 2;
@@ -344,8 +344,8 @@ fn share(mut group: Vec<usize>, widths: &mut [usize], wanted: &[usize], mut room
 
 #[cfg(test)]
 mod tests {
+    use super::super::ends::By;
     use super::super::row::columns;
-    use super::super::sums::By;
     use super::*;
 
     const ALL: [By; 6] = [By::Flow, By::Pod, By::Node, By::Vni, By::Vtep, By::Service];

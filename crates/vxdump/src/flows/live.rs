@@ -6,16 +6,18 @@ use podmap::PodMap;
 use vxcli::{Failure, Selection, Terminal};
 use vxflow::{Config, FlowRecord, FlowTable, Seen, TableCounts};
 
-use super::command::{FlowFormat, FlowsCommand};
+use super::collected::{Collected, View};
+use super::command::FlowsCommand;
 use super::count::chosen;
+use super::ends::By;
 use super::flow_row::FlowRow;
 use super::interval::Interval;
 use super::ipfix::Exporter;
-use super::print::{Form, Printer};
+use super::print::{FlowFormat, Form, Printer};
 use super::prometheus::{Drops, Metrics};
 use super::row::columns;
-use super::sums::By;
-use super::{Collected, SECOND, config, tell_cut, tell_evicted, tell_exported};
+use super::tail::{tell_cut, tell_evicted, tell_exported};
+use super::traffic::SECOND;
 use crate::input::following::Following;
 use crate::input::open::{Opened, Plan, give_up_rights};
 use crate::input::sandbox::Sandbox;
@@ -35,7 +37,8 @@ const BEHIND: i64 = SECOND;
 pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Failure> {
     let show = &args.show;
     let columns = columns(show.by);
-    let form = Form::new(show, columns, terminal)?;
+    let view = show.view();
+    let form = Form::new(show.format, view.sort, columns, terminal)?;
     let plan = Plan::new(&args.input, &args.select, &args.map, terminal)?;
     let Opened { mut following, map, decoder, selection, mut taps, signals, .. } =
         plan.open(&args.input, None, Purpose::Show, Vec::new(), terminal)?;
@@ -52,13 +55,15 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     };
     let output = Output::new(&mut *terminal.out, terminal.out_is_terminal);
     let printer = Printer::new(output, form, columns);
+    let config = args.limits.config(&Config::default(), decoder);
     let mut watch = Watch {
-        args,
-        config: config(&args.limits, &Config::default(), decoder),
+        most: args.input.count.unwrap_or(u64::MAX),
+        collected: Collected::new(&view, &config),
+        config,
+        view: &view,
         map,
         selection,
         printer,
-        collected: Collected::new(args),
         as_they_end: interval.is_none() && show.by == By::Flow && show.top.is_none(),
         interval: interval.map(|_| Interval::new(args.limits.once)),
         printed: Instant::now(),
@@ -97,7 +102,9 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
 
 /// What a live run works with, but for the table.
 struct Watch<'a> {
-    args: &'a FlowsCommand,
+    view: &'a View,
+    /// After so many packets it ends.
+    most: u64,
     config: Config,
     map: PodMap,
     selection: Selection,
@@ -122,7 +129,7 @@ impl Watch<'_> {
         if let Some(metrics) = &mut self.metrics {
             metrics.ended(&record, &self.map);
         }
-        if self.as_they_end && !self.args.show.wants(record.state) {
+        if self.as_they_end && !self.view.wants(record.state) {
             return Ok(());
         }
         if self.as_they_end {
@@ -157,7 +164,8 @@ impl Watch<'_> {
             let seconds = self.printed.duration_since(last).as_secs_f64();
             self.printer.interval(now().nanos(), seconds);
         }
-        let collected = std::mem::replace(&mut self.collected, Collected::new(self.args));
+        let collected =
+            std::mem::replace(&mut self.collected, Collected::new(self.view, &self.config));
         collected.print(&mut self.printer, &self.map, &counts)
     }
 }
@@ -172,7 +180,7 @@ fn capture(
     interval: Option<Duration>,
     told: &mut Told<'_>,
 ) -> Result<(), Failure> {
-    let most = watch.args.input.count.unwrap_or(u64::MAX);
+    let most = watch.most;
     let decoder = watch.config.decoder.clone();
     let mut due = interval.map(|interval| Instant::now() + interval);
     watch.printer.head();

@@ -6,8 +6,8 @@ use vxflow::{ConnState, Ends, FlowKey};
 use vxlan::{IpProtocol, TcpFlags, Vni};
 
 use super::chosen::Kept;
-use super::command::Sort;
 use super::flow_row::{FlowRow, Rank, Sent};
+use super::sort::Sort;
 
 /// Bytes of a piece: as the pieces that a flow table gives back while its flows come here, so that these fit there.
 const PIECE: usize = 32 * 1024;

@@ -251,8 +251,8 @@ mod tests {
     use parquet::file::metadata::RowGroupMetaData;
     use parquet::file::reader::{FileReader, SerializedFileReader};
 
+    use super::super::ends::By;
     use super::super::row::columns;
-    use super::super::sums::By;
     use super::*;
 
     /// Row groups are written as they are full, and what waits does not grow.

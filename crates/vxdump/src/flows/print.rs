@@ -1,20 +1,34 @@
 //! Rows as JSON, one object a line; as CSV; as a table; as Parquet.
 
+use clap::ValueEnum;
 use podmap::PodMap;
 use vxcap::Timestamp;
 use vxcli::{Failure, Terminal};
 
-use super::command::{FlowFormat, ShowArgs, Sort};
 use super::layout::Frame;
 #[cfg(feature = "parquet")]
 use super::parquet::ParquetFile;
 use super::row::{Row, Value};
+use super::sort::Sort;
 use super::table;
 use crate::out::csv;
 use crate::out::json;
 use crate::out::output::Output;
 use crate::out::put;
 use crate::out::time_utc::Utc;
+
+/// How flows are printed.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FlowFormat {
+    /// A table, fitted to the terminal.
+    Text,
+    /// One JSON object a line.
+    Json,
+    /// Comma-separated values, with a line of column names.
+    Csv,
+    /// A Parquet file, for query engines (needs a build with the feature `parquet`).
+    Parquet,
+}
 
 /// Prints rows.
 pub(crate) struct Printer<'w> {
@@ -38,16 +52,19 @@ pub(crate) enum Form {
 }
 
 impl Form {
+    /// The form of this format, for rows that are sorted so.
+    ///
     /// # Errors
     ///
     /// [`Failure::Usage`] where the format cannot go to stdout, or was not built in.
     pub(crate) fn new(
-        args: &ShowArgs,
+        format: FlowFormat,
+        sort: Sort,
         columns: &[&str],
         terminal: &Terminal,
     ) -> Result<Self, Failure> {
-        match args.format {
-            FlowFormat::Text => Ok(Self::Table(terminal.out_is_terminal.then_some(args.sort()))),
+        match format {
+            FlowFormat::Text => Ok(Self::Table(terminal.out_is_terminal.then_some(sort))),
             FlowFormat::Json => Ok(Self::Json),
             FlowFormat::Csv => Ok(Self::Csv),
             FlowFormat::Parquet => Self::parquet(columns, terminal),

@@ -8,8 +8,9 @@ use podmap::PodMap;
 use vxcap::Timestamp;
 use vxlan::TcpFlags;
 
-use super::command::Sort;
-use super::sums::{By, End, Sum};
+use super::ends::{By, End};
+use super::sort::Sort;
+use super::sums::Sum;
 use crate::out::put;
 use crate::out::time_utc::Utc;
 

@@ -278,10 +278,10 @@ mod tests {
     use podmap::{Builder, PodClaim};
     use vxflow::{FlowTable, Seen};
 
-    use super::super::command::Sort;
+    use super::super::ends::By;
     use super::super::flow_row::FlowRow;
     use super::super::row::columns;
-    use super::super::sums::By;
+    use super::super::sort::Sort;
     use super::*;
 
     /// With their nodes where there is room, without where there is less; a range's name is none of an address.

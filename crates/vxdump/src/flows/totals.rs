@@ -8,8 +8,8 @@ use podmap::PodMap;
 use vxflow::{Counts, FlowRecord};
 use vxlan::Vni;
 
+use super::ends::{End, Names, node_ends};
 use super::outcome::Trouble;
-use super::sums::{End, Names, node_ends};
 
 /// The most series of labels; what comes beyond has the label `other` everywhere.
 const MOST: usize = 1000;

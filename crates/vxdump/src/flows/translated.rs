@@ -11,9 +11,9 @@ use std::net::IpAddr;
 use vxflow::{ConnState, FlowRecord};
 use vxlan::{IpProtocol, TcpFlags};
 
-use super::SECOND;
+use super::ends::{End, Side};
 use super::outcome::Trouble;
-use super::sums::{End, Traffic};
+use super::traffic::{SECOND, Traffic};
 
 /// A packet is on the other side of kube-proxy after so long, in nanoseconds: `--once` looks for copies as long.
 const SOON: i64 = SECOND / 10;
@@ -21,15 +21,6 @@ const SOON: i64 = SECOND / 10;
 const ANSWER: i64 = 5 * SECOND;
 /// So many parts before and after one, from the same port, are looked at for its other part.
 const LOOK: usize = 32;
-
-/// The side of kube-proxy on which a flow was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Side {
-    /// With the service's address.
-    Before,
-    /// With a pod's address.
-    Behind,
-}
 
 /// A flow to a service that may be a part of a connection. Parts are in order by service and client, and then by time; what
 /// comes after that is there so that only parts with nothing to tell them apart are equal.

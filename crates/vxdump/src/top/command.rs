@@ -3,7 +3,8 @@
 use clap::Args;
 use vxcli::args::{MapArgs, SelectArgs};
 
-use super::state::{Group, Order};
+use super::group::Group;
+use super::order::Order;
 use crate::cli::InputArgs;
 
 /// `vxdump top`.

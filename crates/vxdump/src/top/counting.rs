@@ -10,8 +10,9 @@ use podmap::PodMap;
 use vxcap::live::Statistics;
 use vxflow::{Config, ConnState, EndReason, FlowRecord, FlowTable, Summarizer, Summary};
 
-use super::rates::Rates;
-use super::state::{Group, Snapshot, sum};
+use super::group::Group;
+use super::rates::{Rates, sum};
+use super::state::Snapshot;
 use crate::flows::outcome::Trouble;
 use crate::flows::sums::Sums;
 use crate::packets::live::now;

@@ -6,7 +6,9 @@
 mod capturing;
 pub(crate) mod command;
 mod counting;
+mod group;
 mod input;
+mod order;
 mod rates;
 mod screen;
 mod state;

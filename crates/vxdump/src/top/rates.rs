@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-use crate::flows::sums::{End, Openers, Rtt, Sum, Sums};
+use crate::flows::ends::End;
+use crate::flows::sums::{Openers, Rtt, Sum, Sums};
 
 /// A pair without flows is remembered for this long after its last packet, so that short connections, one after the other,
 /// are one row with one total.
@@ -88,6 +89,11 @@ pub(super) struct Row {
     pub(super) total_bytes: u64,
 }
 
+/// Both ways.
+pub(super) fn sum([there, back]: [u64; 2]) -> u64 {
+    there.saturating_add(back)
+}
+
 /// All pairs of a kind.
 #[derive(Debug)]
 pub(super) struct Rates {
@@ -162,14 +168,14 @@ impl Rates {
             Row {
                 ends: ends.map(|end| end.label().into_owned()),
                 bytes,
-                packets: per_second(fresh.packets[0].saturating_add(fresh.packets[1])),
+                packets: per_second(sum(fresh.packets)),
                 retransmits: pair.total.retransmits,
                 failed: pair.total.failed,
                 rtt: pair.rtt.mean(),
                 longest_rtt: (pair.rtt.count > 0).then_some(pair.rtt.longest),
                 flows: pair.flows,
-                total_packets: pair.total.packets[0].saturating_add(pair.total.packets[1]),
-                total_bytes: pair.total.bytes[0].saturating_add(pair.total.bytes[1]),
+                total_packets: sum(pair.total.packets),
+                total_bytes: sum(pair.total.bytes),
             }
         };
         self.pairs.iter_mut().map(row).collect()

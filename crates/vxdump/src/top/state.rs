@@ -1,98 +1,14 @@
 //! What the screen shows: pairs of which kind, in which order, which of them, from which on.
 
-use std::cmp::Ordering;
-
 use vxcap::live::Statistics;
 
+use super::group::Group;
 use super::input::Action;
+use super::order::Order;
 use super::rates::Row;
-use crate::flows::sums::By;
 
 /// The longest filter that can be typed.
 const FILTER_MAX: usize = 256;
-
-/// Kinds of pairs.
-#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Group {
-    /// Pairs of pods; of addresses where the map has no pod.
-    #[default]
-    #[value(name = "pod")]
-    Pods,
-    /// Pairs of nodes; of VTEPs where the map has no node.
-    #[value(name = "node")]
-    Nodes,
-    /// Networks.
-    #[value(name = "vni")]
-    Vnis,
-    /// Clients, and the service or server that they talk to.
-    #[value(name = "service")]
-    Services,
-}
-
-impl Group {
-    /// All of them, in the order of [`Snapshot::rows`].
-    pub(super) const ALL: [Self; 4] = [Self::Pods, Self::Nodes, Self::Vnis, Self::Services];
-
-    /// What flows are summed by.
-    pub(super) const fn by(self) -> By {
-        match self {
-            Self::Pods => By::Pod,
-            Self::Nodes => By::Node,
-            Self::Vnis => By::Vni,
-            Self::Services => By::Service,
-        }
-    }
-
-    /// What the rows are called.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Pods => "pairs of pods",
-            Self::Nodes => "pairs of nodes",
-            Self::Vnis => "VNIs",
-            Self::Services => "clients and services",
-        }
-    }
-}
-
-/// Columns to sort by.
-#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// Bytes a second.
-    #[default]
-    Bytes,
-    /// Packets a second.
-    Packets,
-    /// Flows that failed: without answer, rejected, or ended by a reset.
-    Failed,
-    /// Retransmissions.
-    Retransmits,
-    /// Round-trip time.
-    Rtt,
-    /// Names of the ends.
-    Name,
-}
-
-impl Order {
-    /// The order in which rows come first to last: what is most first, names from A to Z.
-    fn compare(self, a: &Row, b: &Row) -> Ordering {
-        let names = || a.ends.cmp(&b.ends);
-        let most = match self {
-            Self::Bytes => sum(b.bytes).cmp(&sum(a.bytes)),
-            Self::Packets => b.packets.cmp(&a.packets),
-            Self::Failed => b.failed.cmp(&a.failed),
-            Self::Retransmits => b.retransmits.cmp(&a.retransmits),
-            Self::Rtt => b.rtt.cmp(&a.rtt),
-            Self::Name => return names(),
-        };
-        // pairs of equal rates stay where they are from one refresh to the next
-        most.then_with(|| b.total_bytes.cmp(&a.total_bytes)).then_with(names)
-    }
-}
-
-/// Both ways.
-pub(super) fn sum([there, back]: [u64; 2]) -> u64 {
-    there.saturating_add(back)
-}
 
 /// What was counted, at one time.
 #[derive(Clone, Debug, Default)]

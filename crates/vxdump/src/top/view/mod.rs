@@ -113,9 +113,11 @@ mod tests {
     use vxcap::live::Statistics;
 
     use super::*;
+    use crate::top::group::Group;
     use crate::top::input::Action;
-    use crate::top::rates::Row;
-    use crate::top::state::{Group, Order, Snapshot, sum};
+    use crate::top::order::Order;
+    use crate::top::rates::{Row, sum};
+    use crate::top::state::Snapshot;
 
     fn row(ends: [&str; 2], bytes: [u64; 2], rtt: Option<i64>) -> Row {
         Row {

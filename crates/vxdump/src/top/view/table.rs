@@ -8,8 +8,10 @@ use super::WIDE;
 use super::line::{Text, shortened, width};
 use super::theme::{HEAD, PLAIN, Theme};
 use crate::out::numbers::{count, percent, time};
-use crate::top::rates::Row;
-use crate::top::state::{Group, Order, State, sum};
+use crate::top::group::Group;
+use crate::top::order::Order;
+use crate::top::rates::{Row, sum};
+use crate::top::state::State;
 
 /// Columns of names at least this wide are worth more than another column of numbers.
 const NAMES_LEAST: u16 = 24;

@@ -5,7 +5,8 @@ use ratatui::layout::Rect;
 
 use super::line::Text;
 use super::theme::{BOLD, HEAD, PLAIN, Theme};
-use crate::top::state::{Order, State};
+use crate::top::order::Order;
+use crate::top::state::State;
 
 /// That nothing moves now.
 const PAUSED: &str = " PAUSED ";

@@ -1,0 +1,24 @@
+//! What flows are sorted by.
+
+use clap::ValueEnum;
+
+/// What flows are sorted by.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sort {
+    /// Bytes of both ends, the most first.
+    Bytes,
+    /// Packets of both ends, the most first.
+    Packets,
+    /// How long they lasted, the longest first.
+    Duration,
+    /// Round-trip time, the longest first.
+    Rtt,
+    /// TCP segments sent again by both ends, the most first.
+    Retransmits,
+    /// When they began, the earliest first.
+    First,
+    /// How many flows a sum has, the most first.
+    Flows,
+    /// What went wrong, the most first: flows that were not answered, rejected, or reset.
+    Failed,
+}
