@@ -6,7 +6,7 @@ use std::fs::File;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use vxcap::live::{Capture, Error, Options};
+use vxcap::live::{Capture, CaptureOptions, Error};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
-    let options = Options::new(device);
+    let options = CaptureOptions::new(device);
     let options = if has("--immediate") { options.immediate() } else { options };
     match run(&options, Duration::from_secs(seconds), has("--latency")) {
         Ok(()) => ExitCode::SUCCESS,
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: &Options, time: Duration, tell_latency: bool) -> Result<(), Error> {
+fn run(options: &CaptureOptions, time: Duration, tell_latency: bool) -> Result<(), Error> {
     let mut capture = Capture::open(options)?;
     let (begin, mut bytes) = (Instant::now(), 0_u64);
     while begin.elapsed() < time {

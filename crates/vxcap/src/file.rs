@@ -56,15 +56,15 @@ mod pieces;
 mod reader;
 
 pub use block::{
-    Block, Body, Custom, InterfaceDescription, Packet, PcapRecord, Secrets, SectionHeader,
-    Statistics,
+    Block, Body, Custom, InterfaceDescription, InterfaceStatistics, PcapRecord, PcapngPacket,
+    Secrets, SectionHeader,
 };
 pub use block_reader::BlockReader;
 pub use format::{ByteOrder, Format, Variant};
-pub use input::{Compression, Input, Progress};
+pub use input::{Compression, Input, ReadProgress};
 pub use merge::{Merge, Merged};
 pub use names::{NameRecord, NameRecords};
-pub use options::{OptionField, Options};
+pub use options::{OptionField, OptionFields};
 pub use pcap::PcapHeader;
 pub use piece::Piece;
 pub use pieces::Pieces;

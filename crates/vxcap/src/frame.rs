@@ -85,6 +85,7 @@ pub enum ChecksumHint {
 
 /// Direction, checksum and segmentation state of a frame.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub struct FrameFlags {
     /// Which way the frame went.
     pub direction: Direction,

@@ -6,6 +6,7 @@ use crate::frame::{NANOS_PER_SECOND, Timestamp};
 
 /// An interface of a capture: a pcap file has one, a pcapng file one for each interface description block.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Interface {
     /// The link type of its frames.
     pub link_type: LinkType,
@@ -36,7 +37,7 @@ pub struct Interface {
 }
 
 impl Interface {
-    /// An interface of which only this is known; microseconds, no offset.
+    /// An interface of which only this is known. Its times are in microseconds, without an offset.
     pub const fn new(link_type: LinkType, snaplen: u32) -> Self {
         Self {
             link_type,
@@ -53,6 +54,27 @@ impl Interface {
             speed: None,
             mac: None,
         }
+    }
+
+    /// The same interface with this name.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The same interface with times in this unit.
+    #[must_use]
+    pub const fn with_resolution(mut self, resolution: Resolution) -> Self {
+        self.resolution = resolution;
+        self
+    }
+
+    /// The same interface with so many seconds to add to its times.
+    #[must_use]
+    pub const fn with_ts_offset(mut self, seconds: i64) -> Self {
+        self.ts_offset = seconds;
+        self
     }
 }
 

@@ -8,10 +8,10 @@
 //! use vxcap::{Frame, FrameFlags, Interface, LinkType, Resolution, Timestamp};
 //!
 //! let mut writer = PcapngWriter::new(Vec::new());
-//! writer.section(&Section { user_application: Some("example"), ..Section::default() })?;
-//! let mut eth0 = Interface::new(LinkType::ETHERNET, 262_144);
-//! eth0.name = Some("eth0".into());
-//! eth0.resolution = Resolution::NANOS;
+//! writer.section(&Section::default().application("example"))?;
+//! let eth0 = Interface::new(LinkType::ETHERNET, 262_144)
+//!     .with_name("eth0")
+//!     .with_resolution(Resolution::NANOS);
 //! let interface = writer.interface(&eth0, &[])?;
 //! let frame = Frame {
 //!     time: Timestamp::from_nanos(1_700_000_000_000_000_001),
@@ -37,5 +37,5 @@ mod sink;
 
 pub use block_writer::BlockWriter;
 pub use pcap_writer::{PcapFormat, PcapWriter};
-pub use pcapng_writer::{Counts, PacketOptions, PcapngWriter, Section};
+pub use pcapng_writer::{InterfaceCounts, PacketOptions, PcapngWriter, Section};
 pub use sink::Sink;

@@ -130,13 +130,14 @@ fn packets_allocate_nothing() {
     let mut writer = PcapngWriter::new(Vec::with_capacity(64 << 20));
     writer.section(&Section::default()).unwrap();
     writer.interface(&Interface::new(LinkType::ETHERNET, 0), &[]).unwrap();
-    let flags = FrameFlags { direction: Direction::Outbound, ..FrameFlags::default() };
+    let mut flags = FrameFlags::default();
+    flags.direction = Direction::Outbound;
     let data = [7; 90];
     let mut packet = |number: i64| {
         let time = Timestamp::from_nanos(number * 1000);
         let (link_type, interface, orig_len) = (LinkType::ETHERNET, 0, 90);
         let frame = Frame { time, link_type, interface, orig_len, data: &data, flags };
-        let options = PacketOptions { comments: &["a comment"], ..PacketOptions::default() };
+        let options = PacketOptions::default().comments(&["a comment"]);
         writer.packet(&frame, &options).unwrap();
     };
     // until the buffer has its final length

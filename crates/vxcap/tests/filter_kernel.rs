@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use socket2::{SockFilter, SockRef};
 use vxcap::filter::{
     Ancillary, Instruction, Program,
-    pushdown::{Overlay, Prefix, Selection},
+    pushdown::{KernelSelection, Overlay, Prefix},
 };
 use vxlan::{LinkType, Ports, Vni};
 
@@ -84,16 +84,13 @@ fn programs_that_are_pushed_down_are_taken_and_decide_as_said() {
         Program::compile(expression, LinkType::ETHERNET, 96)
             .unwrap_or_else(|error| panic!("{expression}: {error}"))
     };
-    let overlay = Overlay {
-        ports: Ports::default(),
-        pods: (0..100)
-            .filter_map(|n| Prefix::new([10, 244, 2 * n, 0].into(), 24))
-            .chain(Prefix::new("fd00:10:244::".parse().expect("an address"), 48))
-            .collect(),
-    };
+    let pods = (0..100)
+        .filter_map(|n| Prefix::new([10, 244, 2 * n, 0].into(), 24))
+        .chain(Prefix::new("fd00:10:244::".parse().expect("an address"), 48));
+    let overlay = Overlay::new(Ports::default(), pods);
     let ends = [Prefix::from("10.244.1.2".parse::<std::net::IpAddr>().expect("an address"))];
     let vnis: Vec<Vni> = [1, 4096].into_iter().filter_map(Vni::new).collect();
-    let any = Selection::default;
+    let any = KernelSelection::default;
     for expression in [
         "tcp port 80",
         "not tcp",
@@ -106,19 +103,13 @@ fn programs_that_are_pushed_down_are_taken_and_decide_as_said() {
     ] {
         let program = compile(expression);
         compare(&program, &packets);
-        compare(&Selection { inner: Some(&program), ..any() }.program().program, &packets);
-        let all = Selection {
-            overlay: Some(&overlay),
-            inner: Some(&program),
-            ends: &ends,
-            vnis: &vnis,
-            ..any()
-        };
+        compare(&any().inner(&program).program().program, &packets);
+        let all = any().overlay(&overlay).inner(&program).ends(&ends).vnis(&vnis);
         compare(&all.program().program.with_snaplen(128), &packets);
     }
-    compare(&Selection { overlay: Some(&overlay), ..any() }.program().program, &packets);
-    compare(&Selection { ends: &ends, ..any() }.program().program, &packets);
-    compare(&Selection { vnis: &vnis, ..any() }.program().program, &packets);
+    compare(&any().overlay(&overlay).program().program, &packets);
+    compare(&any().ends(&ends).program().program, &packets);
+    compare(&any().vnis(&vnis).program().program, &packets);
 }
 
 #[test]

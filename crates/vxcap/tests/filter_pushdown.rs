@@ -9,7 +9,7 @@ use captures::Captured;
 use proptest::prelude::*;
 use vxcap::filter::{
     Ancillary, Instruction, Program,
-    pushdown::{self, NotPushed, Overlay, Part, Prefix, Selection},
+    pushdown::{self, KernelSelection, NotPushed, Overlay, Prefix, SelectionPart},
 };
 use vxlan::{Decoder, IpProtocol, LinkType, Ports, TunnelKind, Vni};
 
@@ -54,7 +54,7 @@ const OUTER: &[&str] = &[
 ];
 
 /// The exact decision, step by step and slow.
-fn keeps(selection: &Selection<'_>, frame: &[u8]) -> bool {
+fn keeps(selection: &KernelSelection<'_>, frame: &[u8]) -> bool {
     let length = u32::try_from(frame.len()).expect("a short frame");
     let decoder = Decoder::default().ports(selection.ports.clone());
     let packet = decoder.decode(frame, selection.link_type);
@@ -181,41 +181,39 @@ impl Parts {
                 prefixes(&[("192.0.2.0", 24)]),
             ],
             overlays: vec![
-                Overlay { ports: Ports::default(), pods: Vec::new() },
-                Overlay { ports: Ports::default(), pods },
-                Overlay { ports: source_too, pods: Vec::new() },
+                Overlay::new(Ports::default(), []),
+                Overlay::new(Ports::default(), pods),
+                Overlay::new(source_too, []),
             ],
         }
     }
 
     /// Each part alone, and many together.
-    fn selections(&self) -> Vec<Selection<'_>> {
+    fn selections(&self) -> Vec<KernelSelection<'_>> {
         let mut list = Vec::new();
-        let any = || Selection { link_type: self.link_type, ..Selection::default() };
+        let any = || KernelSelection::new(self.link_type);
         list.extend(self.inner.iter().enumerate().map(|(index, inner)| {
             let inner_cooked = self.inner_cooked.get(index).and_then(Option::as_ref);
-            Selection { inner: Some(inner), inner_cooked, ..any() }
+            any().inner(inner).inner_cooked(inner_cooked)
         }));
-        list.extend(self.outer.iter().map(|outer| Selection { expression: Some(outer), ..any() }));
-        list.extend(self.vnis.iter().map(|vnis| Selection { vnis, ..any() }));
-        list.extend(self.ends.iter().map(|ends| Selection { ends, ..any() }));
-        list.extend(self.overlays.iter().map(|overlay| Selection {
-            overlay: Some(overlay),
-            ports: overlay.ports.clone(),
-            ..any()
-        }));
+        list.extend(self.outer.iter().map(|outer| any().expression(outer)));
+        list.extend(self.vnis.iter().map(|vnis| any().vnis(vnis)));
+        list.extend(self.ends.iter().map(|ends| any().ends(ends)));
+        list.extend(
+            self.overlays.iter().map(|overlay| any().overlay(overlay).ports(overlay.ports.clone())),
+        );
         for (index, inner) in self.inner.iter().enumerate() {
             let overlay = &self.overlays[index % self.overlays.len()];
-            list.push(Selection {
-                link_type: self.link_type,
-                inner_cooked: self.inner_cooked.get(index).and_then(Option::as_ref),
-                ports: overlay.ports.clone(),
-                overlay: (index % 4 != 3).then_some(overlay),
-                expression: self.outer.get(index % (2 * self.outer.len())),
-                inner: Some(inner),
-                vnis: self.vnis.get(index % 5).map_or(&[], Vec::as_slice),
-                ends: self.ends.get(index % 7).map_or(&[], Vec::as_slice),
-            });
+            list.push(
+                any()
+                    .inner_cooked(self.inner_cooked.get(index).and_then(Option::as_ref))
+                    .ports(overlay.ports.clone())
+                    .overlay((index % 4 != 3).then_some(overlay))
+                    .expression(self.outer.get(index % (2 * self.outer.len())))
+                    .inner(inner)
+                    .vnis(self.vnis.get(index % 5).map_or(&[], Vec::as_slice))
+                    .ends(self.ends.get(index % 7).map_or(&[], Vec::as_slice)),
+            );
         }
         list
     }
@@ -233,7 +231,7 @@ fn ethernet(folder: &str, most: usize) -> Option<Vec<(String, Captured)>> {
     Some(frames)
 }
 
-fn assert_kept(selection: &Selection<'_>, program: &Program, frame: &[u8], name: &str) {
+fn assert_kept(selection: &KernelSelection<'_>, program: &Program, frame: &[u8], name: &str) {
     if keeps(selection, frame) {
         assert!(
             pushed(program, frame),
@@ -300,13 +298,10 @@ fn cooked(frame: &[u8], link_type: LinkType) -> Option<Vec<u8>> {
 /// What the program would do with a frame of a cooked header on its way to a socket, where it has none.
 fn pushed_without_header(program: &Program, frame: &[u8], link_type: LinkType) -> bool {
     let (len, protocol) = if link_type == LinkType::LINUX_SLL2 { (20, 0) } else { (16, 14) };
-    let ancillary = Ancillary {
-        protocol: u16::from_be_bytes([frame[protocol], frame[protocol + 1]]),
-        packet_type: if len == 20 { frame[10] } else { frame[1] },
-        device: 7,
-        vlan_tag: None,
-        ..Ancillary::default()
-    };
+    let mut ancillary = Ancillary::default();
+    ancillary.protocol = u16::from_be_bytes([frame[protocol], frame[protocol + 1]]);
+    ancillary.packet_type = if len == 20 { frame[10] } else { frame[1] };
+    ancillary.device = 7;
     program.run_as_kernel(&frame[len..], ancillary) != 0
 }
 
@@ -366,13 +361,17 @@ fn fields_of_cooked_headers_are_asked_of_the_kernel() {
         let in_kernel = pushdown::cooked(&program, link_type).expect(expression);
         assert_eq!(pushed_without_header(&in_kernel, &frame, link_type), expected, "{expression}");
         // with a tag it is in other places
-        let tagged = Ancillary { vlan_tag: Some(5), ..Ancillary::default() };
+        let mut tagged = Ancillary::default();
+        tagged.vlan_tag = Some(5);
         assert_ne!(in_kernel.run_as_kernel(&frame[20..], tagged), 0);
     }
     let address = Program::compile("link[12:4] = 1", link_type, 0).expect("it makes sense");
     assert_eq!(pushdown::cooked(&address, link_type), Err(NotPushed::CookedHeader));
-    let selection = Selection { link_type, expression: Some(&address), ..Selection::default() };
-    assert_eq!(selection.program().left_out, [(Part::Expression, NotPushed::CookedHeader)]);
+    let selection = KernelSelection::new(link_type).expression(&address);
+    assert_eq!(
+        selection.program().left_out,
+        [(SelectionPart::Expression, NotPushed::CookedHeader)]
+    );
     let plain = Program::compile("ip", LinkType::ETHERNET, 0).expect("it makes sense");
     assert_eq!(pushdown::cooked(&plain, LinkType::ETHERNET), Err(NotPushed::CookedHeader));
 }
@@ -452,7 +451,8 @@ fn nothing_that_is_wanted_is_dropped_of_tagged_frames() {
             let mut tagged = frame.data.clone();
             tagged.splice(12..12, [0x81, 0, 0, 100]);
             if keeps(&selection, &tagged) {
-                let ancillary = Ancillary { vlan_tag: Some(100), ..Ancillary::default() };
+                let mut ancillary = Ancillary::default();
+                ancillary.vlan_tag = Some(100);
                 let found = program.run_as_kernel(&frame.data, ancillary) != 0;
                 assert!(found, "dropped, of {name}: {:02x?}\n{selection:?}", frame.data);
             }
@@ -463,8 +463,8 @@ fn nothing_that_is_wanted_is_dropped_of_tagged_frames() {
 #[test]
 fn overlay_traffic_is_selected_of_all_that_a_node_sees() {
     let Some(frames) = ethernet("lab/underlay-mix", usize::MAX) else { return };
-    let overlay = Overlay { ports: Ports::default(), pods: Vec::new() };
-    let program = Selection { overlay: Some(&overlay), ..Selection::default() }.program().program;
+    let overlay = Overlay::new(Ports::default(), []);
+    let program = KernelSelection::default().overlay(&overlay).program().program;
     let (mut kept, mut ports) = (0, 0);
     for (_, frame) in frames.iter().filter(|(name, _)| name.ends_with("n1-eth0.pcap")) {
         kept += usize::from(pushed(&program, &frame.data));
@@ -492,8 +492,8 @@ fn icmp_error(quoted: &[u8]) -> Vec<u8> {
 
 #[test]
 fn errors_about_tunnel_packets_are_overlay_traffic_and_others_are_not() {
-    let overlay = Overlay { ports: Ports::default(), pods: Vec::new() };
-    let program = Selection { overlay: Some(&overlay), ..Selection::default() }.program().program;
+    let overlay = Overlay::new(Ports::default(), []);
+    let program = KernelSelection::default().overlay(&overlay).program().program;
     let tunnel = icmp_error(vxlan::example::SYN);
     let decide = |frame: &[u8]| {
         let packet = vxlan::decode(frame, LinkType::ETHERNET);
@@ -587,16 +587,16 @@ fn what_cannot_be_pushed_down_is_left_to_user_space() {
         [(&loop_, NotPushed::Loop), (&shift, NotPushed::Shift), (&live, NotPushed::Ancillary)]
     {
         let pods = prefixes(&[("192.0.2.0", 24)]);
-        let selection = Selection { inner: Some(program), ends: &pods, ..Selection::default() };
+        let selection = KernelSelection::default().inner(program).ends(&pods);
         let pushed = selection.program();
-        assert_eq!(pushed.left_out, [(Part::Inner, reason)]);
+        assert_eq!(pushed.left_out, [(SelectionPart::Inner, reason)]);
         // the rest is still decided in the kernel
         assert!(!self::pushed(&pushed.program, vxlan::example::SYN));
     }
-    let pushed = Selection { expression: Some(&loop_), ..Selection::default() }.program();
-    assert_eq!(pushed.left_out, [(Part::Expression, NotPushed::Loop)]);
+    let pushed = KernelSelection::default().expression(&loop_).program();
+    assert_eq!(pushed.left_out, [(SelectionPart::Expression, NotPushed::Loop)]);
     assert_eq!(pushed.program, Program::accept_all());
-    let pushed = Selection { expression: Some(&live), ..Selection::default() }.program();
+    let pushed = KernelSelection::default().expression(&live).program();
     assert_eq!(pushed.left_out, [], "on the outer frame the kernel knows");
 }
 
@@ -609,8 +609,8 @@ fn what_is_too_long_is_left_to_user_space() {
     list.extend([Instruction { code: 0x15, jt: 0, jf: 1, k: 7 }, plain(0x06, 1), plain(0x06, 0)]);
     let long = Program::new(list).expect("a program");
     let vnis: Vec<Vni> = (0..200).filter_map(Vni::new).collect();
-    let pushed = Selection { inner: Some(&long), vnis: &vnis, ..Selection::default() }.program();
-    let [(Part::Inner, NotPushed::TooLong { instructions })] = pushed.left_out[..] else {
+    let pushed = KernelSelection::default().inner(&long).vnis(&vnis).program();
+    let [(SelectionPart::Inner, NotPushed::TooLong { instructions })] = pushed.left_out[..] else {
         panic!("{:?}", pushed.left_out)
     };
     assert!(instructions > 4096);

@@ -15,10 +15,13 @@ const OUTGOING: u8 = 4;
 /// The program's number, as the kernel gets it for a frame that is received and for one that is sent.
 fn numbers(program: &Program, frame: &[u8]) -> [u32; 2] {
     let protocol = frame.get(12..14).map_or(0, |b| u16::from_be_bytes([b[0], b[1]]));
-    let known = Ancillary { protocol, hardware: 1, ..Ancillary::default() };
+    let mut received = Ancillary::default();
+    (received.protocol, received.hardware) = (protocol, 1);
+    let mut sent = received;
+    sent.packet_type = OUTGOING;
     [
-        program.run_as_kernel(frame.get(14..).unwrap_or_default(), known),
-        program.run_as_kernel(frame, Ancillary { packet_type: OUTGOING, ..known }),
+        program.run_as_kernel(frame.get(14..).unwrap_or_default(), received),
+        program.run_as_kernel(frame, sent),
     ]
 }
 

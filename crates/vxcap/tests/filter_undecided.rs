@@ -3,7 +3,7 @@
 
 use vxcap::filter::{
     Ancillary, Instruction, Program,
-    pushdown::{self, Overlay, Prefix, Selection},
+    pushdown::{self, KernelSelection, Overlay, Prefix},
 };
 use vxlan::{Decoder, LinkType, Ports, TunnelKind, Vni, example::SYN};
 
@@ -19,14 +19,14 @@ fn kept(program: &Program, frame: &[u8]) -> bool {
     program.run_as_kernel(frame, Ancillary::default()) != 0
 }
 
-fn pushed(selection: &Selection<'_>) -> Program {
+fn pushed(selection: &KernelSelection<'_>) -> Program {
     let pushed = selection.program();
     assert_eq!(pushed.left_out, []);
     pushed.program
 }
 
 fn inner(expression: &str) -> Program {
-    pushed(&Selection { inner: Some(&compile(expression)), ..Selection::default() })
+    pushed(&KernelSelection::default().inner(&compile(expression)))
 }
 
 /// The frame in one more VXLAN, over IPv4.
@@ -74,11 +74,11 @@ fn a_tunnel_in_a_tunnel() {
         let packet = vxlan::decode(&nested, LinkType::ETHERNET);
         assert_eq!((packet.depth(), packet.inner.tcp().is_some()), (2, true));
         assert!(kept(&inner("tcp port 80"), &nested));
-        assert!(kept(&pushed(&Selection { vnis: &[vni], ..Selection::default() }), &nested));
+        assert!(kept(&pushed(&KernelSelection::default().vnis(&[vni])), &nested));
         let one = Vni::new(1).expect("an identifier");
-        assert!(kept(&pushed(&Selection { vnis: &[one], ..Selection::default() }), &nested));
+        assert!(kept(&pushed(&KernelSelection::default().vnis(&[one])), &nested));
         let ends = [Prefix::new([10, 244, 2, 0].into(), 24).expect("a prefix")];
-        assert!(kept(&pushed(&Selection { ends: &ends, ..Selection::default() }), &nested));
+        assert!(kept(&pushed(&KernelSelection::default().ends(&ends)), &nested));
     }
 }
 
@@ -138,11 +138,11 @@ fn ports_that_count_as_source_ports_too() {
     let decoder = Decoder::default().ports(ports.clone());
     assert!(decoder.decode(&answer, LinkType::ETHERNET).tunnel.is_some());
     let http = compile("tcp port 80");
-    let either = Selection { ports: ports.clone(), inner: Some(&http), ..Selection::default() };
+    let either = KernelSelection::default().ports(ports.clone()).inner(&http);
     assert!(kept(&pushed(&either), &answer));
     assert!(kept(&pushed(&either), &wrapped(&answer, 1)), "inside, too");
-    let overlay = Overlay { ports, pods: Vec::new() };
-    let only = Selection { overlay: Some(&overlay), ..Selection::default() };
+    let overlay = Overlay::new(ports, []);
+    let only = KernelSelection::default().overlay(&overlay);
     assert!(kept(&pushed(&only), &answer));
     // with the ports of every day it is some other UDP
     assert!(!kept(&inner("tcp port 80"), &answer));
@@ -163,8 +163,8 @@ fn headers_with_more_to_them() {
     let hopping = over_ipv6(SYN, 0, &[17, 0, 1, 4, 0, 0, 0, 0]);
     assert!(vxlan::decode(&hopping, LinkType::ETHERNET).tunnel.is_some());
     assert!(kept(&http, &hopping));
-    let overlay = Overlay { ports: Ports::default(), pods: Vec::new() };
-    let only = pushed(&Selection { overlay: Some(&overlay), ..Selection::default() });
+    let overlay = Overlay::new(Ports::default(), []);
+    let only = pushed(&KernelSelection::default().overlay(&overlay));
     assert!(
         kept(&only, &hopping) && overlay.contains(&vxlan::decode(&hopping, LinkType::ETHERNET))
     );
@@ -189,8 +189,8 @@ fn headers_with_more_to_them() {
 
 #[test]
 fn errors_over_ipv6() {
-    let overlay = Overlay { ports: Ports::default(), pods: Vec::new() };
-    let only = pushed(&Selection { overlay: Some(&overlay), ..Selection::default() });
+    let overlay = Overlay::new(Ports::default(), []);
+    let only = pushed(&KernelSelection::default().overlay(&overlay));
     for (quoted, tunnel) in [(8472_u16, true), (53, false)] {
         let mut quote = over_ipv6(SYN, 17, &[]);
         quote[56..58].copy_from_slice(&quoted.to_be_bytes());

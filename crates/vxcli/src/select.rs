@@ -104,16 +104,14 @@ impl Selection {
         // an expression about Ethernet is true of no packet without an Ethernet header
         let inner_cooked = compiled(&mut self.inner, link_type).ok().flatten();
         let ends = self.ends(map);
-        let selection = pushdown::Selection {
-            link_type,
-            inner_cooked: inner_cooked.as_ref(),
-            ports: ports.clone(),
-            overlay: self.overlay.as_ref().filter(|_| overlay).map(|(overlay, _)| overlay),
-            expression: expression.as_ref(),
-            inner: inner.as_ref(),
-            vnis: &self.vnis,
-            ends: &ends,
-        };
+        let selection = pushdown::KernelSelection::new(link_type)
+            .ports(ports.clone())
+            .overlay(self.overlay.as_ref().filter(|_| overlay).map(|(overlay, _)| overlay))
+            .expression(expression.as_ref())
+            .inner(inner.as_ref())
+            .inner_cooked(inner_cooked.as_ref())
+            .vnis(&self.vnis)
+            .ends(&ends);
         Ok(selection.program())
     }
 

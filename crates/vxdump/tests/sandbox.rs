@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use vxcap::filter::Program;
-use vxcap::live::{Capture, Error, Options, TableReader, TableWatch, User};
+use vxcap::live::{Capture, CaptureOptions, Error, TableReader, TableWatch, User};
 use vxdump::input::sandbox::Sandbox;
 
 /// Tells the test program that it is to go into the sandbox: it holds the folder to work in.
@@ -55,7 +55,7 @@ fn a_capture_goes_on_and_little_else() {
     };
     let out = folder.join("out");
     let status = PathBuf::from("/proc/thread-self/status");
-    let mut capture = Capture::open(&Options::new("lo")).unwrap();
+    let mut capture = Capture::open(&CaptureOptions::new("lo")).unwrap();
     let mut tables = TableReader::open().unwrap();
     let mut watch = TableWatch::open().unwrap();
     let mut open_file = File::create(folder.join("open")).unwrap();
@@ -85,7 +85,7 @@ fn a_capture_goes_on_and_little_else() {
     assert!(fs::create_dir(out.join("folder")).is_err());
     assert!(Command::new("/bin/true").status().is_err());
     assert!(TcpListener::bind("127.0.0.1:0").is_err());
-    let again = Capture::open(&Options::new("lo")).unwrap_err();
+    let again = Capture::open(&CaptureOptions::new("lo")).unwrap_err();
     assert!(matches!(again, Error::System { .. } | Error::NotPermitted { .. }), "{again}");
 }
 
@@ -117,7 +117,7 @@ fn commands_run_without_capabilities() {
     assert!(
         Path::new("/bin/true").exists() && Command::new("/bin/true").status().unwrap().success()
     );
-    assert!(matches!(Capture::open(&Options::new("lo")), Err(Error::NotPermitted { .. })));
+    assert!(matches!(Capture::open(&CaptureOptions::new("lo")), Err(Error::NotPermitted { .. })));
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_capture_goes_on_as_another_user() {
     let Some(folder) = folder() else {
         return in_a_process("a_capture_goes_on_as_another_user", &[]);
     };
-    let mut capture = Capture::open(&Options::new("lo")).unwrap();
+    let mut capture = Capture::open(&CaptureOptions::new("lo")).unwrap();
     User::named("nobody").unwrap().assume().unwrap();
     capture.next_frame(Duration::from_millis(10)).unwrap();
     capture.statistics().unwrap();

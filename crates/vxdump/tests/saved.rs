@@ -30,7 +30,8 @@ fn capture(
 ) -> PathBuf {
     let mut writer = PcapngWriter::new(Vec::new());
     writer.section(&Section::default()).unwrap();
-    let interface = Interface { resolution, ts_offset, ..Interface::new(link_type, 65_535) };
+    let interface =
+        Interface::new(link_type, 65_535).with_resolution(resolution).with_ts_offset(ts_offset);
     writer.interface(&interface, &[]).unwrap();
     for (number, &nanos) in nanos.iter().enumerate() {
         let frame = Frame {

@@ -1,8 +1,8 @@
 //! Blocks kept beyond the read block that they came in.
 
 use vxcap::file::{
-    Block, Body, ByteOrder, Custom, InterfaceDescription, Packet, PcapHeader, PcapRecord, Secrets,
-    SectionHeader, Statistics,
+    Block, Body, ByteOrder, Custom, InterfaceDescription, InterfaceStatistics, PcapHeader,
+    PcapRecord, PcapngPacket, Secrets, SectionHeader,
 };
 use vxcap::{Frame, FrameFlags, LinkType, Timestamp};
 
@@ -23,7 +23,7 @@ enum StoredBody {
     Section(SectionHeader),
     Interface(InterfaceDescription),
     NameResolution,
-    Statistics(Statistics),
+    Statistics(InterfaceStatistics),
     Secrets { kind: u32, len: usize },
     Custom { enterprise: u32, copy: bool, len: usize },
     Journal { len: usize },
@@ -58,7 +58,7 @@ impl StoredBlock {
     pub(crate) fn new(block: &Block<'_>, mut raw: Vec<u8>) -> Self {
         raw.clear();
         raw.extend_from_slice(block.raw);
-        let packet = |packet: &Packet<'_>| {
+        let packet = |packet: &PcapngPacket<'_>| {
             (StoredFrame::new(&packet.frame, packet.data_at), packet.section_interface)
         };
         let body = match &block.body {
@@ -100,7 +100,7 @@ impl StoredBlock {
     /// The block as it was.
     pub(crate) fn block(&self) -> Block<'_> {
         let part = |at: usize, len: usize| self.raw.get(at..at + len).unwrap_or_default();
-        let packet = |stored: &StoredFrame, section_interface, drops| Packet {
+        let packet = |stored: &StoredFrame, section_interface, drops| PcapngPacket {
             frame: stored.frame(&self.raw),
             section_interface,
             data_at: stored.data_at,

@@ -61,9 +61,9 @@ fn capture(packets: &[Made], order: ByteOrder) -> Vec<u8> {
     let mut writer = PcapngWriter::with_order(Vec::new(), order);
     writer.section(&Section::default()).unwrap();
     for name in ["eth0", "eth1", "eth2"] {
-        let mut interface = Interface::new(LinkType::ETHERNET, 0);
-        interface.name = Some(name.to_owned());
-        interface.resolution = Resolution::NANOS;
+        let interface = Interface::new(LinkType::ETHERNET, 0)
+            .with_name(name)
+            .with_resolution(Resolution::NANOS);
         writer.interface(&interface, &[]).unwrap();
     }
     for packet in packets {
@@ -77,7 +77,7 @@ fn capture(packets: &[Made], order: ByteOrder) -> Vec<u8> {
             flags: FrameFlags::default(),
         };
         let comments: &[&str] = if packet.comment { &["kept"] } else { &[] };
-        writer.packet(&frame, &PacketOptions { comments, ..PacketOptions::default() }).unwrap();
+        writer.packet(&frame, &PacketOptions::default().comments(comments)).unwrap();
     }
     writer.finish().unwrap()
 }

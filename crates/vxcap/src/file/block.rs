@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use vxlan::LinkType;
 
-use super::{ByteOrder, NameRecords, Options, PcapHeader, block_type, interface_block};
+use super::{ByteOrder, NameRecords, OptionFields, PcapHeader, block_type, interface_block};
 use crate::{Frame, Interface};
 
 /// Offset of the options in a section header block (draft-ietf-opsawg-pcapng, section 4.1).
@@ -46,15 +46,15 @@ pub enum Body<'a> {
     /// An interface description block; [`Block::interface`] reads all of it.
     Interface(InterfaceDescription),
     /// An enhanced packet block.
-    EnhancedPacket(Packet<'a>),
+    EnhancedPacket(PcapngPacket<'a>),
     /// A simple packet block.
-    SimplePacket(Packet<'a>),
+    SimplePacket(PcapngPacket<'a>),
     /// A packet block of the obsolete kind.
-    ObsoletePacket(Packet<'a>),
+    ObsoletePacket(PcapngPacket<'a>),
     /// A name resolution block; [`Block::name_records`] reads its records.
     NameResolution,
     /// An interface statistics block; its counts are options.
-    Statistics(Statistics),
+    Statistics(InterfaceStatistics),
     /// A decryption secrets block.
     Secrets(Secrets<'a>),
     /// A custom block.
@@ -96,7 +96,7 @@ pub struct InterfaceDescription {
 
 /// A packet block.
 #[derive(Copy, Clone, Debug)]
-pub struct Packet<'a> {
+pub struct PcapngPacket<'a> {
     /// The packet.
     pub frame: Frame<'a>,
     /// Number of the interface in its section, as it stands in the block.
@@ -109,7 +109,7 @@ pub struct Packet<'a> {
 
 /// The fixed part of an interface statistics block (draft-ietf-opsawg-pcapng, section 4.6).
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub struct Statistics {
+pub struct InterfaceStatistics {
     /// Number of the interface in its section.
     pub section_interface: u32,
     /// When the counts were taken, in the interface's unit.
@@ -183,9 +183,9 @@ impl<'a> Block<'a> {
     }
 
     /// The options; none where a block of this kind has none.
-    pub fn options(&self) -> Options<'a> {
+    pub fn options(&self) -> OptionFields<'a> {
         let range = self.options_range().unwrap_or_default();
-        Options::new(self.raw.get(range.clone()).unwrap_or_default(), range.start, self.order)
+        OptionFields::new(self.raw.get(range.clone()).unwrap_or_default(), range.start, self.order)
     }
 
     /// The offset in `raw` at which another option could be inserted: behind the last one, before the
@@ -238,7 +238,7 @@ impl<'a> Body<'a> {
                 snaplen: order.u32_at(raw, 12)?,
             }),
             block_type::NAME_RESOLUTION => Self::NameResolution,
-            block_type::STATISTICS => Self::Statistics(Statistics {
+            block_type::STATISTICS => Self::Statistics(InterfaceStatistics {
                 section_interface: order.u32_at(raw, 8)?,
                 ticks: halves(12, 16)?,
             }),

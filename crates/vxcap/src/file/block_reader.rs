@@ -9,7 +9,9 @@ use vxlan::LinkType;
 use super::buffer::ReadBlock;
 use super::pcap::{FILE_HEADER_LEN, RECORD_HEADER_LEN, RecordHeader, Records};
 use super::pcapng::{BLOCK_START_LEN, Located, Sections};
-use super::{Block, Body, Format, Input, Packet, PcapHeader, PcapRecord, Progress, block_type};
+use super::{
+    Block, Body, Format, Input, PcapHeader, PcapRecord, PcapngPacket, ReadProgress, block_type,
+};
 use crate::{Error, Frame, Interface, Part};
 
 /// Reads a capture file block by block.
@@ -37,7 +39,7 @@ pub struct BlockReader<R = Input> {
     records: Records,
     sections: Sections,
     path: Option<PathBuf>,
-    progress: Option<Progress>,
+    progress: Option<ReadProgress>,
     /// Packets given so far.
     packets: u64,
 }
@@ -174,7 +176,7 @@ impl<R: Read> BlockReader<R> {
     }
 
     /// How much of the file has been read, where it was opened as [`Input`].
-    pub fn progress(&self) -> Option<&Progress> {
+    pub fn progress(&self) -> Option<&ReadProgress> {
         self.progress.as_ref()
     }
 
@@ -202,7 +204,7 @@ impl<R: Read> BlockReader<R> {
             self.given(len);
             let raw = self.buffer.slice(start, start + len);
             let order = self.sections.order;
-            let body = Body::EnhancedPacket(Packet {
+            let body = Body::EnhancedPacket(PcapngPacket {
                 frame: self.frame(&packet.moved(start)),
                 section_interface: order.u32_at(raw, 8).unwrap_or_default(),
                 data_at: packet.start,
@@ -380,7 +382,7 @@ impl<R: Read> BlockReader<R> {
         let data_at = packet.start - block_start;
         let order = self.sections.order;
         let short = |at| order.u16_at(raw, at).unwrap_or_default();
-        let view = |section_interface, drops| Packet {
+        let view = |section_interface, drops| PcapngPacket {
             frame: self.frame(packet),
             section_interface,
             data_at,

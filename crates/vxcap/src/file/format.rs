@@ -85,6 +85,7 @@ impl ByteOrder {
 
 /// The format of a capture file.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Format {
     /// pcap (draft-ietf-opsawg-pcap), and formats made from it.
     Pcap {
@@ -104,6 +105,7 @@ pub enum Format {
 
 /// How the headers of a pcap file differ from the usual ones.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Variant {
     /// Not at all.
     Standard,

@@ -22,6 +22,7 @@ const LZ4_END_MARK: [u8; 8] = [0; 8];
 
 /// How a file is compressed.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Compression {
     /// Not at all.
     None,
@@ -76,7 +77,7 @@ pub struct Input {
     source: Box<dyn Read + Send>,
     compression: Compression,
     path: Option<PathBuf>,
-    progress: Progress,
+    progress: ReadProgress,
 }
 
 impl Input {
@@ -110,7 +111,7 @@ impl Input {
     }
 
     fn counted(source: impl Read + Send + 'static, total: Option<u64>) -> Result<Self, Error> {
-        let progress = Progress { read: Arc::default(), total };
+        let progress = ReadProgress { read: Arc::default(), total };
         let mut source = Counted { source, read: Arc::clone(&progress.read) };
         let mut magic = [0; MAGIC_LEN];
         let mut len = 0;
@@ -149,7 +150,7 @@ impl Input {
     }
 
     /// A handle on how much has been read, which goes on telling while the input is read elsewhere.
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> ReadProgress {
         self.progress.clone()
     }
 }
@@ -162,12 +163,12 @@ impl Read for Input {
 
 /// How much of a file has been read.
 #[derive(Clone, Debug)]
-pub struct Progress {
+pub struct ReadProgress {
     read: Arc<AtomicU64>,
     total: Option<u64>,
 }
 
-impl Progress {
+impl ReadProgress {
     /// Bytes of the (compressed) file that have been read.
     pub fn read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)

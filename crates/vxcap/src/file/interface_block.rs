@@ -2,7 +2,7 @@
 
 use vxlan::LinkType;
 
-use super::{ByteOrder, Options, option};
+use super::{ByteOrder, OptionFields, option};
 use crate::interface::{Interface, Resolution};
 
 /// Offset of the options in the block: type, length, link type, reserved, snapshot length.
@@ -14,7 +14,7 @@ pub(crate) fn parse(raw: &[u8], order: ByteOrder, section: u32) -> Option<Interf
     let snaplen = order.u32_at(raw, 12)?;
     let options = raw.get(OPTIONS_AT..raw.len().checked_sub(4)?)?;
     let mut interface = Interface { section, ..Interface::new(link_type, snaplen) };
-    for field in Options::new(options, OPTIONS_AT, order) {
+    for field in OptionFields::new(options, OPTIONS_AT, order) {
         let text = || Some(String::from_utf8_lossy(trim(field.value)).into_owned());
         match (field.code, field.value) {
             (option::IF_NAME, _) => interface.name = text(),

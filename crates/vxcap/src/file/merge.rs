@@ -47,6 +47,7 @@ struct Source<R> {
 
 /// A packet of one of several files.
 #[derive(Copy, Clone, Debug)]
+#[non_exhaustive]
 pub struct Merged<'a> {
     /// The packet; its interface is an index into [`Merge::interfaces`].
     pub frame: Frame<'a>,

@@ -13,6 +13,7 @@ const IPV6: u16 = 2;
 
 /// A record: an address and its names.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NameRecord<'a> {
     /// The record's type: 1 is IPv4, 2 is IPv6, 3 is EUI-48, 4 is EUI-64.
     pub code: u16,

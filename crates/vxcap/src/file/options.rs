@@ -4,6 +4,7 @@ use super::{ByteOrder, option};
 
 /// An option: its code, its value, and where in the block it stands.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OptionField<'a> {
     /// What it is; see [`option`](super::option).
     pub code: u16,
@@ -44,14 +45,14 @@ impl<'a> OptionField<'a> {
 ///
 /// An option that reaches beyond its block ends them; [`Self::is_damaged`] then tells so.
 #[derive(Clone, Debug)]
-pub struct Options<'a> {
+pub struct OptionFields<'a> {
     rest: &'a [u8],
     offset: usize,
     order: ByteOrder,
     damaged: bool,
 }
 
-impl<'a> Options<'a> {
+impl<'a> OptionFields<'a> {
     /// The options in these bytes, which stand at `offset` in their block.
     pub(crate) fn new(bytes: &'a [u8], offset: usize, order: ByteOrder) -> Self {
         Self { rest: bytes, offset, order, damaged: false }
@@ -79,7 +80,7 @@ impl<'a> Options<'a> {
     }
 }
 
-impl<'a> Iterator for Options<'a> {
+impl<'a> Iterator for OptionFields<'a> {
     type Item = OptionField<'a>;
 
     #[inline]
@@ -112,14 +113,14 @@ mod tests {
     #[test]
     fn options_of_both_byte_orders() {
         let big = [0, 1, 0, 2, b'h', b'i', 0, 0, 0, 2, 0, 4, 0, 0, 0, 9, 0, 0, 0, 0, 0xff];
-        let options = Options::new(&big, 32, ByteOrder::Big);
+        let options = OptionFields::new(&big, 32, ByteOrder::Big);
         let all: Vec<_> = options.clone().collect();
         assert_eq!(all.len(), 2);
         assert_eq!((all[0].text(), all[0].offset), (Some("hi"), 32));
         assert_eq!((all[1].u32(), all[1].offset), (Some(9), 40));
         assert_eq!(options.end(), 48);
         let little = [2, 0, 8, 0, 1, 0, 0, 0, 2, 0, 0, 0];
-        let field = Options::new(&little, 0, ByteOrder::Little).next().unwrap();
+        let field = OptionFields::new(&little, 0, ByteOrder::Little).next().unwrap();
         assert_eq!(field.u64(), Some(0x2_0000_0001));
         assert_eq!(field.ticks(), Some(0x1_0000_0002));
     }
@@ -127,7 +128,7 @@ mod tests {
     #[test]
     fn a_long_option_ends_them() {
         let bytes = [1, 0, 1, 0, b'x', 0, 0, 0, 1, 0, 200, 0, 1, 2, 3, 4];
-        let mut options = Options::new(&bytes, 0, ByteOrder::Little);
+        let mut options = OptionFields::new(&bytes, 0, ByteOrder::Little);
         assert_eq!(options.by_ref().count(), 1);
         assert!(options.is_damaged());
         assert_eq!(options.end(), 8);

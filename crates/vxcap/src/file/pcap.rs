@@ -25,6 +25,7 @@ const USBPCAP: u16 = 249;
 
 /// The header of a pcap file.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PcapHeader {
     /// Byte order, unit of times, variant.
     pub format: Format,

@@ -2,7 +2,7 @@
 
 use vxlan::LinkType;
 
-use super::{ByteOrder, MAX_LEN, Options, block_type, interface_block, option};
+use super::{ByteOrder, MAX_LEN, OptionFields, block_type, interface_block, option};
 use crate::frame::{Frame, FrameFlags, Timestamp};
 use crate::interface::Scale;
 use crate::{Error, Interface};
@@ -297,7 +297,7 @@ impl Sections {
     fn packet_flags(&self, raw: &[u8], packet_end: usize, code: u16) -> FrameFlags {
         let start = packet_end.next_multiple_of(4);
         let options = raw.get(start..raw.len().saturating_sub(4)).unwrap_or_default();
-        Options::new(options, start, self.order)
+        OptionFields::new(options, start, self.order)
             .find(code)
             .and_then(|field| field.u32())
             .map_or_else(FrameFlags::default, FrameFlags::from_epb_flags)

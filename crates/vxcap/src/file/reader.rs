@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::pcapng::Located;
-use super::{BlockReader, Format, Input, Progress};
+use super::{BlockReader, Format, Input, ReadProgress};
 use crate::{Error, Frame, Interface};
 
 /// Reads the packets of a capture file, borrowed from its read block.
@@ -105,7 +105,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// How much of the file has been read, where it was opened as [`Input`].
-    pub fn progress(&self) -> Option<&Progress> {
+    pub fn progress(&self) -> Option<&ReadProgress> {
         self.blocks.progress()
     }
 

@@ -38,6 +38,7 @@ pub enum Error {
 
 /// libpcap's refusal of an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ExpressionError {
     /// The expression, as it was given.
     pub expression: String,

@@ -23,6 +23,7 @@ impl Step {
 
 /// What the Linux kernel knows about a packet besides its bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Ancillary {
     /// The control information (priority and VLAN identifier) of the VLAN tag that the kernel or
     /// the device took out of the frame.

@@ -11,7 +11,7 @@ use super::libpcap::Libpcap;
 use super::netns::run_in;
 #[cfg(target_os = "linux")]
 use super::ring::Ring;
-use super::{Device, Error, Options, Statistics, poll};
+use super::{CaptureOptions, Device, Error, Statistics, poll};
 use crate::filter::Program;
 use crate::{Frame, Interface, Resolution, Timestamp};
 
@@ -49,7 +49,7 @@ impl Capture {
     /// # Errors
     ///
     /// [`Error::NotPermitted`], [`Error::NoSuchDevice`], [`Error::Down`], and what else keeps the system from it.
-    pub fn open(options: &Options) -> Result<Self, Error> {
+    pub fn open(options: &CaptureOptions) -> Result<Self, Error> {
         let source = Source::open(options)?;
         let device = with!(&source, source => source.device());
         let link_type = with!(&source, source => source.link_type());
@@ -87,7 +87,7 @@ impl Capture {
     /// Where there is no frame: those that come yet came no earlier than this time, as far as the host's timers keep theirs. `now` is what
     /// the clock said before [`Self::next_time`] had none.
     ///
-    /// The kernel hands frames over in blocks, after [`Options::latency`] at the latest: what is in one that is not handed over may be
+    /// The kernel hands frames over in blocks, after [`CaptureOptions::latency`] at the latest: what is in one that is not handed over may be
     /// earlier than what another capture has. Where the block is empty, only what is on its way into it can be.
     pub fn nothing_before(&self, now: Timestamp) -> Timestamp {
         with!(&self.source, source => source.nothing_before(now))
@@ -170,7 +170,7 @@ impl Capture {
 
 impl Source {
     #[cfg(target_os = "linux")]
-    fn open(options: &Options) -> Result<Self, Error> {
+    fn open(options: &CaptureOptions) -> Result<Self, Error> {
         match options.backend {
             Backend::Native => Ok(Self::Ring(Box::new(Ring::open(options)?))),
             Backend::Pcap => run_in(options.netns.as_deref(), || Libpcap::open(options))
@@ -179,7 +179,7 @@ impl Source {
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn open(options: &Options) -> Result<Self, Error> {
+    fn open(options: &CaptureOptions) -> Result<Self, Error> {
         Ok(Self::Libpcap(Box::new(Libpcap::open(options)?)))
     }
 }

@@ -8,20 +8,21 @@ use vxlan::LinkType;
 
 #[cfg(target_os = "linux")]
 use super::Netns;
-use super::{Error, Options};
+use super::{CaptureOptions, Error};
 
 /// The name that stands for all devices together.
 pub const ANY: &str = "any";
 
 /// A network device, as the kernel describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Device {
     /// Its number in its network namespace; 0 for [`ANY`].
     pub index: u32,
     /// Its name.
     pub name: String,
     /// What it is.
-    pub kind: Kind,
+    pub kind: DeviceKind,
     /// Whether it was brought up (`IFF_UP`).
     pub up: bool,
     /// Whether it can carry frames now: it is up and has a carrier (`IFF_RUNNING`).
@@ -47,7 +48,7 @@ pub struct Device {
 /// What a device is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Kind {
+pub enum DeviceKind {
     /// All devices together.
     Any,
     /// The loopback device.
@@ -77,7 +78,7 @@ pub enum Kind {
     Other(String),
 }
 
-impl Kind {
+impl DeviceKind {
     /// The kind in one word, as `ip link show type` takes it where it can.
     pub fn name(&self) -> &str {
         match self {
@@ -104,7 +105,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for DeviceKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
         match self {
@@ -117,6 +118,7 @@ impl fmt::Display for Kind {
 
 /// What a VXLAN device was told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 #[allow(clippy::struct_excessive_bools, reason = "independent switches of the kernel's")]
 pub struct Vxlan {
     /// The network identifier, 24 bits; none where each packet has its own (`external`).
@@ -168,7 +170,7 @@ impl Device {
         Self {
             index: 0,
             name: ANY.to_owned(),
-            kind: Kind::Any,
+            kind: DeviceKind::Any,
             up: true,
             running: true,
             mac: None,
@@ -193,7 +195,7 @@ impl Device {
 
     /// What the device's frames begin with when they are captured; the same as libpcap's choice.
     pub fn link_type(&self) -> LinkType {
-        if self.kind == Kind::Any {
+        if self.kind == DeviceKind::Any {
             return LinkType::LINUX_SLL2;
         }
         match self.hardware {
@@ -245,7 +247,7 @@ pub(super) fn find(name: &str) -> Result<Device, Error> {
 }
 
 /// What frames of the device shall begin with: what was asked for, where the device has it.
-pub(super) fn link_type_of(device: &Device, options: &Options) -> Result<LinkType, Error> {
+pub(super) fn link_type_of(device: &Device, options: &CaptureOptions) -> Result<LinkType, Error> {
     match options.link_type {
         None => Ok(device.link_type()),
         Some(wanted) if device.link_types().contains(&wanted) => Ok(wanted),
@@ -283,7 +285,7 @@ fn of_interface(interface: &pnet::datalink::NetworkInterface) -> Device {
     Device {
         index: interface.index,
         name: interface.name.clone(),
-        kind: if interface.is_loopback() { Kind::Loopback } else { Kind::Physical },
+        kind: if interface.is_loopback() { DeviceKind::Loopback } else { DeviceKind::Physical },
         up: interface.is_up(),
         running: interface.is_running(),
         mac: interface.mac.map(|mac| mac.octets()),

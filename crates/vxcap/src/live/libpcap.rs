@@ -8,7 +8,7 @@ use pcap::{Active, Linktype, Precision};
 use vxlan::LinkType;
 
 use super::device::{find, link_type_of};
-use super::{Device, Directions, Error, Options, Statistics, poll};
+use super::{CaptureOptions, Device, Directions, Error, Statistics, poll};
 use crate::filter::Program;
 use crate::frame::NANOS_PER_SECOND;
 use crate::{Frame, FrameFlags, Timestamp};
@@ -20,7 +20,7 @@ const IMMEDIATE: Duration = Duration::from_millis(1);
 pub(super) struct Libpcap {
     device: Device,
     link_type: LinkType,
-    options: Options,
+    options: CaptureOptions,
     capture: pcap::Capture<Active>,
     /// The frame that was read last: libpcap's own memory changes with the next call.
     data: Vec<u8>,
@@ -31,7 +31,7 @@ pub(super) struct Libpcap {
 
 impl Libpcap {
     /// Runs in the network namespace of the device.
-    pub(super) fn open(options: &Options) -> Result<Self, Error> {
+    pub(super) fn open(options: &CaptureOptions) -> Result<Self, Error> {
         libpcap_shim::available().map_err(|missing| Error::NoPcap(missing.to_string()))?;
         let device = find(&options.device)?;
         if options.fanout.is_some() {
@@ -201,6 +201,6 @@ fn failure(device: &str, error: pcap::Error) -> Error {
     }
 }
 
-fn unsupported(options: &Options, what: &'static str) -> Error {
+fn unsupported(options: &CaptureOptions, what: &'static str) -> Error {
     Error::Unsupported { device: options.device.clone(), what }
 }

@@ -10,7 +10,7 @@ use netlink_packet_route::link::{
 use super::device::{ARPHRD_LOOPBACK, Vxlan};
 use super::netlink::Netlink;
 use super::tables::mac_of;
-use super::{Device, Kind};
+use super::{Device, DeviceKind};
 
 /// The device that a message describes.
 pub(super) fn device(message: &LinkMessage) -> Device {
@@ -21,7 +21,7 @@ pub(super) fn device(message: &LinkMessage) -> Device {
         up: header.flags.contains(LinkFlags::Up),
         running: header.flags.contains(LinkFlags::Running),
         hardware: u16::from(header.link_layer_type),
-        kind: Kind::Physical,
+        kind: DeviceKind::Physical,
         ..Device::any()
     };
     for attribute in &message.attributes {
@@ -38,13 +38,13 @@ pub(super) fn device(message: &LinkMessage) -> Device {
         }
     }
     if device.hardware == ARPHRD_LOOPBACK {
-        device.kind = Kind::Loopback;
+        device.kind = DeviceKind::Loopback;
         device.mac = None;
     }
     device
 }
 
-fn kind(info: &[LinkInfo]) -> Kind {
+fn kind(info: &[LinkInfo]) -> DeviceKind {
     let data = info.iter().find_map(|item| match item {
         LinkInfo::Data(data) => Some(data),
         _ => None,
@@ -55,23 +55,23 @@ fn kind(info: &[LinkInfo]) -> Kind {
     });
     match kind {
         // only said as a port: a physical device in a bridge
-        None => Kind::Physical,
-        Some(InfoKind::Vxlan) => Kind::Vxlan(match data {
+        None => DeviceKind::Physical,
+        Some(InfoKind::Vxlan) => DeviceKind::Vxlan(match data {
             Some(InfoData::Vxlan(data)) => vxlan(data),
             _ => Vxlan::default(),
         }),
-        Some(InfoKind::Vlan) => Kind::Vlan(match data {
+        Some(InfoKind::Vlan) => DeviceKind::Vlan(match data {
             Some(InfoData::Vlan(data)) => vlan_id(data),
             _ => 0,
         }),
-        Some(InfoKind::Bridge) => Kind::Bridge,
-        Some(InfoKind::Veth) => Kind::Veth,
-        Some(InfoKind::Bond) => Kind::Bond,
-        Some(InfoKind::Dummy) => Kind::Dummy,
-        Some(InfoKind::Tun) => Kind::Tun,
-        Some(InfoKind::Wireguard) => Kind::Wireguard,
-        Some(InfoKind::IpIp | InfoKind::Ip6Tnl | InfoKind::SitTun) => Kind::Ipip,
-        Some(other) => Kind::Other(other.to_string()),
+        Some(InfoKind::Bridge) => DeviceKind::Bridge,
+        Some(InfoKind::Veth) => DeviceKind::Veth,
+        Some(InfoKind::Bond) => DeviceKind::Bond,
+        Some(InfoKind::Dummy) => DeviceKind::Dummy,
+        Some(InfoKind::Tun) => DeviceKind::Tun,
+        Some(InfoKind::Wireguard) => DeviceKind::Wireguard,
+        Some(InfoKind::IpIp | InfoKind::Ip6Tnl | InfoKind::SitTun) => DeviceKind::Ipip,
+        Some(other) => DeviceKind::Other(other.to_string()),
     }
 }
 
@@ -113,7 +113,7 @@ pub(super) fn name_underlays(devices: &mut [Device]) {
         devices.iter().map(|device| (device.index, device.name.clone())).collect();
     for device in devices {
         // the index is one of another namespace where the device was moved after it was made
-        if let Kind::Vxlan(vxlan) = &mut device.kind
+        if let DeviceKind::Vxlan(vxlan) = &mut device.kind
             && device.lower_netns.is_none()
         {
             vxlan.underlay_name = vxlan.underlay.and_then(|index| names.get(&index).cloned());

@@ -3,9 +3,9 @@
 //! ```no_run
 //! use std::time::Duration;
 //!
-//! use vxcap::live::{Capture, Options};
+//! use vxcap::live::{Capture, CaptureOptions};
 //!
-//! let mut capture = Capture::open(&Options::new("eth0"))?;
+//! let mut capture = Capture::open(&CaptureOptions::new("eth0"))?;
 //! while let Some(frame) = capture.next_frame(Duration::from_secs(1))? {
 //!     println!("{} bytes, {:?}", frame.orig_len, frame.flags.direction);
 //! }
@@ -72,9 +72,9 @@ mod sys;
 mod tables;
 
 pub use capture::Capture;
-pub use device::{ANY, Device, Kind, Vxlan, devices};
+pub use device::{ANY, Device, DeviceKind, Vxlan, devices};
 pub use error::Error;
-pub use options::{Backend, DEFAULT_BUFFER, Directions, Fanout, FanoutMode, Options};
+pub use options::{Backend, CaptureOptions, DEFAULT_BUFFER, Directions, Fanout, FanoutMode};
 pub use statistics::Statistics;
 pub use user::User;
 

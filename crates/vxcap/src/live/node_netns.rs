@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::netns::NAMED_FOLDERS;
-use super::{Device, Error, Kind, Netns, TableReader};
+use super::{Device, DeviceKind, Error, Netns, TableReader};
 
 /// Whose network namespace a capture is in, and where its node's is: a pod's kernel tables know little more than
 /// the way out, its node's know the cluster.
@@ -56,7 +56,8 @@ impl NodeNetns {
 
 /// The number of the one other namespace that a pod's devices lead to; `None` where they are not a pod's.
 fn outside(devices: &[Device]) -> Option<i32> {
-    if devices.iter().any(|device| matches!(device.kind, Kind::Vxlan(_) | Kind::Bridge)) {
+    if devices.iter().any(|device| matches!(device.kind, DeviceKind::Vxlan(_) | DeviceKind::Bridge))
+    {
         return None;
     }
     let mut numbers = devices.iter().filter_map(|device| device.lower_netns);
@@ -86,23 +87,35 @@ fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
 mod tests {
     use super::*;
 
-    fn device(kind: Kind, lower_netns: Option<i32>) -> Device {
+    fn device(kind: DeviceKind, lower_netns: Option<i32>) -> Device {
         Device { kind, lower_netns, ..Device::any() }
     }
 
     #[test]
     fn a_pods_devices_lead_to_one_other_namespace() {
-        let lo = || device(Kind::Loopback, None);
-        assert_eq!(outside(&[lo(), device(Kind::Veth, Some(3))]), Some(3));
-        let two = [device(Kind::Veth, Some(0)), device(Kind::Other("macvlan".into()), Some(0))];
+        let lo = || device(DeviceKind::Loopback, None);
+        assert_eq!(outside(&[lo(), device(DeviceKind::Veth, Some(3))]), Some(3));
+        let two = [
+            device(DeviceKind::Veth, Some(0)),
+            device(DeviceKind::Other("macvlan".into()), Some(0)),
+        ];
         assert_eq!(outside(&two), Some(0));
         // a container that is a node, with its own cable outside and those of its pods
-        assert_eq!(outside(&[device(Kind::Veth, Some(0)), device(Kind::Veth, Some(1))]), None);
-        assert_eq!(outside(&[device(Kind::Veth, Some(0)), device(Kind::Bridge, None)]), None);
-        let vxlan = device(Kind::Vxlan(super::super::Vxlan::default()), None);
-        assert_eq!(outside(&[device(Kind::Veth, Some(0)), vxlan]), None);
-        assert_eq!(outside(&[lo(), device(Kind::Physical, None), device(Kind::Veth, None)]), None);
+        assert_eq!(
+            outside(&[device(DeviceKind::Veth, Some(0)), device(DeviceKind::Veth, Some(1))]),
+            None
+        );
+        assert_eq!(
+            outside(&[device(DeviceKind::Veth, Some(0)), device(DeviceKind::Bridge, None)]),
+            None
+        );
+        let vxlan = device(DeviceKind::Vxlan(super::super::Vxlan::default()), None);
+        assert_eq!(outside(&[device(DeviceKind::Veth, Some(0)), vxlan]), None);
+        assert_eq!(
+            outside(&[lo(), device(DeviceKind::Physical, None), device(DeviceKind::Veth, None)]),
+            None
+        );
         // what the kernel has no number for
-        assert_eq!(outside(&[device(Kind::Veth, Some(-1))]), None);
+        assert_eq!(outside(&[device(DeviceKind::Veth, Some(-1))]), None);
     }
 }

@@ -11,6 +11,7 @@ use crate::filter::{MAX_SNAPLEN, Program};
 
 /// What captures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Backend {
     /// The kernel's ring on Linux, libpcap elsewhere.
     #[default]
@@ -19,80 +20,83 @@ pub enum Backend {
     Pcap,
 }
 
-/// Which frames are wanted, by their way.
+/// Which frames are captured, by the way they go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Directions {
-    /// All.
+    /// Received and sent frames.
     #[default]
     Both,
-    /// What the device received (`-Q in`).
+    /// Frames that the device received.
     In,
-    /// What the host sent through it (`-Q out`).
+    /// Frames that the host sent through it.
     Out,
 }
 
-/// Several captures of one device share its frames: each gets a part, so that several threads can work.
-/// Linux only.
+/// Several captures that share one device's frames: each gets a part of them, so that several threads
+/// can work on them (`PACKET_FANOUT` of packet(7)). Linux only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fanout {
-    /// The group; captures of one device and network namespace with the same number share, whatever process they are of. `None`:
-    /// a number that no other has, which [`Capture::fanout_group`](super::Capture::fanout_group) tells for those that join.
-    pub group: Option<u16>,
-    /// Who gets a frame.
-    pub mode: FanoutMode,
+    pub(super) group: Option<u16>,
+    pub(super) mode: FanoutMode,
 }
 
-/// How the captures of a [`Fanout`] share.
+impl Fanout {
+    /// Begins a group of its own, whose number [`Capture::fanout_group`](super::Capture::fanout_group)
+    /// tells for the others to join.
+    pub fn new(mode: FanoutMode) -> Self {
+        Self { group: None, mode }
+    }
+
+    /// Joins the group of this number. All captures of one device and network namespace with the same
+    /// number share its frames, in whichever processes they are.
+    #[must_use]
+    pub fn group(mut self, group: impl Into<Option<u16>>) -> Self {
+        self.group = group.into();
+        self
+    }
+}
+
+/// How the captures of a [`Fanout`] share frames.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FanoutMode {
-    /// By the kernel's hash of the frame's outermost flow, both directions of it together. All frames between two
-    /// tunnel endpoints that use one source port go to one capture.
+    /// By the kernel's hash of the frame's outermost flow, the same for both directions. All frames
+    /// between two tunnel endpoints that use one source port go to one capture.
     Hash,
     /// In turn.
     RoundRobin,
-    /// By the CPU that the frame came through.
+    /// By the CPU that handled the frame.
     Cpu,
-    /// By the number that a program returns, divided by how many captures share: the rest says whose it is. The kernel runs it
-    /// on received frames from the network header on, on sent ones from the link-layer header on;
+    /// By the number that a program returns, modulo the number of captures. The kernel runs the program
+    /// on received frames from the network header on, and on sent frames from the link-layer header on.
     /// [`by_inner_ends`](crate::filter::pushdown::by_inner_ends) makes one.
     Program(Arc<Program>),
 }
 
-/// What to capture, and how; [`Options::new`] has tcpdump's defaults, but for a greater buffer.
+/// What to capture, and how: made by [`Self::new`], and changed by one method an option.
+///
+/// ```
+/// use vxcap::live::{CaptureOptions, Directions};
+///
+/// let options = CaptureOptions::new("eth0").snaplen(128).directions(Directions::In).immediate();
+/// # let _ = options;
+/// ```
 #[derive(Clone, Debug)]
-pub struct Options {
-    /// The device's name, or [`ANY`](super::ANY).
-    pub device: String,
-    /// At most this many bytes of a frame are captured; 0 stands for [`MAX_SNAPLEN`].
-    pub snaplen: u32,
-    /// Size of the buffer between kernel and reader, in bytes; it must hold what arrives while the
-    /// reader does something else.
-    pub buffer: usize,
-    /// Whether the device shall receive frames to other stations too.
-    pub promiscuous: bool,
-    /// The longest time that a frame waits in a block that is not full yet, before the reader sees it.
-    pub latency: Duration,
-    /// What frames shall begin with: one of the device's [link types](super::Device::link_types). By default its first.
-    pub link_type: Option<LinkType>,
-    /// Which frames, by their way.
-    pub directions: Directions,
-    /// Only frames that this program accepts, made for the link type. On Ethernet and raw IP devices the kernel runs it, which
-    /// sees no VLAN tag in the frame; where frames have a cooked header, the kernel runs what
-    /// [`pushdown::cooked`](crate::filter::pushdown::cooked) makes of it, and frames with a tag are decided in user space, on the
-    /// frame as it is handed out. So are all where the kernel does not take the program.
-    pub program: Option<Arc<Program>>,
-    /// The same as pcap-filter(7) expression, for libpcap, which takes no programs. Without it, [`Self::program`] runs in user space
-    /// there.
-    pub expression: Option<String>,
-    /// Share the device's frames with other captures.
-    pub fanout: Option<Fanout>,
-    /// The network namespace of the device, where it is not the caller's.
+pub struct CaptureOptions {
+    pub(super) device: String,
+    pub(super) snaplen: u32,
+    pub(super) buffer: usize,
+    pub(super) promiscuous: bool,
+    pub(super) latency: Duration,
+    pub(super) link_type: Option<LinkType>,
+    pub(super) directions: Directions,
+    pub(super) program: Option<Arc<Program>>,
+    pub(super) expression: Option<String>,
+    pub(super) fanout: Option<Fanout>,
     #[cfg(target_os = "linux")]
-    pub netns: Option<Arc<Netns>>,
-    /// What captures.
-    pub backend: Backend,
-    /// What [`Frame::interface`](crate::Frame::interface) of the frames is.
-    pub interface: u32,
+    pub(super) netns: Option<Arc<Netns>>,
+    pub(super) backend: Backend,
+    pub(super) interface: u32,
 }
 
 /// 32 MiB: at 600,000 small frames a second a reader may be away for 0.2 s. libpcap's 2 MiB are 30 ms at half of that rate.
@@ -104,11 +108,12 @@ const DEFAULT_LATENCY: Duration = Duration::from_millis(20);
 /// How late a timer of the kernel may be: two of its ticks, of up to 10 ms.
 const TICKS: Duration = Duration::from_millis(20);
 
-/// What [`Options::immediate`] sets: the least that the kernel counts.
+/// What [`CaptureOptions::immediate`] sets: the shortest time that the kernel can count.
 const IMMEDIATE_LATENCY: Duration = Duration::from_millis(1);
 
-impl Options {
-    /// All frames of a device, promiscuously.
+impl CaptureOptions {
+    /// All frames of a device, which is given by its name or as [`ANY`](super::ANY). The defaults are
+    /// those of tcpdump, but for a larger buffer.
     pub fn new(device: impl Into<String>) -> Self {
         Self {
             device: device.into(),
@@ -128,14 +133,109 @@ impl Options {
         }
     }
 
-    /// The least delay, as `--immediate-mode`: frames wait two ticks of the kernel's timer at most, each of 1 to 10 ms.
+    /// At most this many bytes of a frame are captured. 0 stands for the default, [`MAX_SNAPLEN`].
     #[must_use]
-    pub fn immediate(mut self) -> Self {
-        self.latency = IMMEDIATE_LATENCY;
+    pub fn snaplen(mut self, bytes: u32) -> Self {
+        self.snaplen = bytes;
         self
     }
 
-    /// A frame can be had this long after it came, at the latest.
+    /// The size in bytes of the buffer between kernel and reader, [`DEFAULT_BUFFER`] by default. It must
+    /// hold what arrives while the reader does something else.
+    #[must_use]
+    pub fn buffer(mut self, bytes: usize) -> Self {
+        self.buffer = bytes;
+        self
+    }
+
+    /// Whether the device also receives frames that are addressed to other stations: by default it does.
+    #[must_use]
+    pub fn promiscuous(mut self, promiscuous: bool) -> Self {
+        self.promiscuous = promiscuous;
+        self
+    }
+
+    /// The longest time that a frame waits in a block that is not full yet: by default 20 ms.
+    #[must_use]
+    pub fn latency(mut self, latency: Duration) -> Self {
+        self.latency = latency;
+        self
+    }
+
+    /// The least delay, as tcpdump's immediate mode: a frame waits at most two ticks of the kernel's
+    /// timer, each of 1 to 10 ms.
+    #[must_use]
+    pub fn immediate(self) -> Self {
+        self.latency(IMMEDIATE_LATENCY)
+    }
+
+    /// What frames begin with: one of the device's [link types](super::Device::link_types). By default,
+    /// or with `None`, it is the first of them.
+    #[must_use]
+    pub fn link_type(mut self, link_type: impl Into<Option<LinkType>>) -> Self {
+        self.link_type = link_type.into();
+        self
+    }
+
+    /// Only frames that went this way: by default [`Directions::Both`].
+    #[must_use]
+    pub fn directions(mut self, directions: Directions) -> Self {
+        self.directions = directions;
+        self
+    }
+
+    /// Only frames that this program accepts. It must be made for the capture's link type.
+    ///
+    /// On Ethernet and raw IP devices the kernel runs it; there it sees no VLAN tag in the frame. Where
+    /// frames have a cooked header, the kernel runs what
+    /// [`pushdown::cooked`](crate::filter::pushdown::cooked) makes of it, and user space decides about
+    /// frames with a VLAN tag. User space decides about all frames where the kernel does not take the
+    /// program.
+    #[must_use]
+    pub fn program(mut self, program: impl Into<Option<Arc<Program>>>) -> Self {
+        self.program = program.into();
+        self
+    }
+
+    /// A pcap-filter(7) expression for [`Backend::Pcap`]: libpcap takes no programs. Without it,
+    /// [`Self::program`] runs in user space there.
+    #[must_use]
+    pub fn expression(mut self, expression: impl Into<Option<String>>) -> Self {
+        self.expression = expression.into();
+        self
+    }
+
+    /// Shares the device's frames with other captures.
+    #[must_use]
+    pub fn fanout(mut self, fanout: impl Into<Option<Fanout>>) -> Self {
+        self.fanout = fanout.into();
+        self
+    }
+
+    /// The network namespace of the device: by default, or with `None`, the caller's.
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub fn netns(mut self, netns: impl Into<Option<Arc<Netns>>>) -> Self {
+        self.netns = netns.into();
+        self
+    }
+
+    /// What captures: by default [`Backend::Native`].
+    #[must_use]
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = backend;
+        self
+    }
+
+    /// The number that frames have as their [interface](crate::Frame::interface): by default 0. It tells
+    /// several captures apart.
+    #[must_use]
+    pub fn interface(mut self, number: u32) -> Self {
+        self.interface = number;
+        self
+    }
+
+    /// The longest time between the arrival of a frame and the moment when it can be read.
     pub(super) fn longest_delay(&self) -> Duration {
         self.latency + TICKS
     }

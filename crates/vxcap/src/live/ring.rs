@@ -16,7 +16,9 @@ use super::netlink::Netlink;
 use super::netns::run_in;
 use super::setup::Remaining;
 use super::statistics::Backlog;
-use super::{Device, Directions, Error, Options, Statistics, device, link, poll, setup, sys};
+use super::{
+    CaptureOptions, Device, Directions, Error, Statistics, device, link, poll, setup, sys,
+};
 use crate::filter::Program;
 use crate::{Frame, FrameFlags, Timestamp};
 
@@ -31,7 +33,7 @@ pub(super) struct Ring {
     link_type: LinkType,
     /// Whether frames begin with a header that is made here.
     is_cooked: bool,
-    options: Options,
+    options: CaptureOptions,
     /// Which frames the program is to be asked about that the kernel cannot decide on.
     remaining: Remaining,
     socket: OwnedFd,
@@ -80,7 +82,7 @@ struct Place {
 }
 
 impl Ring {
-    pub(super) fn open(options: &Options) -> Result<Self, Error> {
+    pub(super) fn open(options: &CaptureOptions) -> Result<Self, Error> {
         run_in(options.netns.as_deref(), || {
             let device = device::find(&options.device)?;
             let link_type = device::link_type_of(&device, options)?;

@@ -9,7 +9,7 @@ use vxlan::LinkType;
 use super::blocks::Blocks;
 use super::header::HEADERS_LEN;
 use super::headroom::{VLAN_TAG_LEN, cooked_len};
-use super::{Device, Directions, Error, Fanout, FanoutMode, Options, sys};
+use super::{CaptureOptions, Device, Directions, Error, Fanout, FanoutMode, sys};
 use crate::filter::{Instruction, Program, pushdown};
 
 /// The greatest block: its last part is lost where the next frame does not fit, so it is some times the
@@ -29,7 +29,7 @@ pub(super) const REJECT_ALL: Instruction = Instruction { code: 0x06, jt: 0, jf: 
 pub(super) fn open(
     device: &Device,
     link_type: LinkType,
-    options: &Options,
+    options: &CaptureOptions,
 ) -> Result<(OwnedFd, Blocks), Error> {
     let failed = |doing| move |source| Error::system(&device.name, doing, source);
     let cooked = cooked_len(link_type);
@@ -98,7 +98,10 @@ pub(super) fn open(
 }
 
 /// The program that the kernel runs, and what is left of it for user space.
-pub(super) fn kernel_program(link_type: LinkType, options: &Options) -> (Program, Remaining) {
+pub(super) fn kernel_program(
+    link_type: LinkType,
+    options: &CaptureOptions,
+) -> (Program, Remaining) {
     // the header that is made here counts, but takes no room in the packet
     let header = cooked_len(link_type) as u32;
     let (program, remaining) = match options.program.as_deref() {
@@ -137,7 +140,7 @@ fn set_up_ring(
     fd: BorrowedFd<'_>,
     (block_len, count): (usize, usize),
     headroom: usize,
-    options: &Options,
+    options: &CaptureOptions,
 ) -> io::Result<Blocks> {
     debug_assert!(HEADERS_LEN + headroom < FRAME_SIZE);
     let latency = options.latency.as_millis().clamp(1, 10_000) as u32;

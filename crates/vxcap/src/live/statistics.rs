@@ -5,6 +5,7 @@ use std::io::{Read, Seek};
 
 /// What became of a device's frames since the capture began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Statistics {
     /// Frames that were handed out.
     pub captured: u64,

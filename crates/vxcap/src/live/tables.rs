@@ -23,6 +23,7 @@ use super::{Device, Error, Netns, link, poll};
 
 /// What the kernel knows at one moment. The order is the kernel's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Tables {
     /// Devices; their `addresses` are empty here, see [`Self::addresses`].
     pub devices: Vec<Device>,
@@ -38,6 +39,7 @@ pub struct Tables {
 
 /// An address of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Address {
     /// The device's index.
     pub device: u32,
@@ -49,6 +51,7 @@ pub struct Address {
 
 /// A route, or one of the next hops of a route that has several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Route {
     /// The first address of the destination.
     pub destination: IpAddr,
@@ -64,6 +67,7 @@ pub struct Route {
 
 /// Which MAC address a neighbour has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Neighbour {
     /// The index of the device.
     pub device: u32,
@@ -77,6 +81,7 @@ pub struct Neighbour {
 
 /// Where frames to a MAC address go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Forwarding {
     /// The index of the VXLAN device or bridge port.
     pub device: u32,

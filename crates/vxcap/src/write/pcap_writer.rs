@@ -10,6 +10,7 @@ use crate::{Error, Frame, Interface, Resolution, Timestamp};
 
 /// What the header of a pcap file says.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PcapFormat {
     /// The byte order of the headers.
     pub order: ByteOrder,

@@ -14,48 +14,139 @@ const NAME_IPV4: u16 = 1;
 /// A record of IPv6 names (section 4.5).
 const NAME_IPV6: u16 = 2;
 
-/// What a section header block says (section 4.1).
+/// What a section header block says (section 4.1): nothing, but for what these methods add.
 #[derive(Copy, Clone, Debug, Default)]
 pub struct Section<'a> {
-    /// Hardware of the capturing host.
-    pub hardware: Option<&'a str>,
-    /// Operating system of the capturing host.
-    pub os: Option<&'a str>,
-    /// The program that writes the section.
-    pub user_application: Option<&'a str>,
-    /// Comments.
-    pub comments: &'a [&'a str],
+    hardware: Option<&'a str>,
+    os: Option<&'a str>,
+    application: Option<&'a str>,
+    comments: &'a [&'a str],
 }
 
-/// What an enhanced packet block says beside the packet (section 4.3).
+impl<'a> Section<'a> {
+    /// The hardware of the capturing host (`shb_hardware`).
+    #[must_use]
+    pub fn hardware(mut self, name: impl Into<Option<&'a str>>) -> Self {
+        self.hardware = name.into();
+        self
+    }
+
+    /// The operating system of the capturing host (`shb_os`).
+    #[must_use]
+    pub fn os(mut self, name: impl Into<Option<&'a str>>) -> Self {
+        self.os = name.into();
+        self
+    }
+
+    /// The program that writes the section (`shb_userappl`).
+    #[must_use]
+    pub fn application(mut self, name: impl Into<Option<&'a str>>) -> Self {
+        self.application = name.into();
+        self
+    }
+
+    /// Comments.
+    #[must_use]
+    pub fn comments(mut self, comments: &'a [&'a str]) -> Self {
+        self.comments = comments;
+        self
+    }
+}
+
+/// What an enhanced packet block says besides the packet (section 4.3): the frame's flags, and what
+/// these methods add.
 #[derive(Copy, Clone, Debug, Default)]
 pub struct PacketOptions<'a> {
-    /// Whole options as they stood in another block of the same byte order, without the end mark. If there are
-    /// any, the frame's flags are not written: they are here already.
-    pub raw: &'a [u8],
-    /// Comments, behind those in `raw`.
-    pub comments: &'a [&'a str],
-    /// Packets lost between this one and the one before it.
-    pub drop_count: Option<u64>,
+    raw: &'a [u8],
+    comments: &'a [&'a str],
+    drop_count: Option<u64>,
 }
 
-/// What an interface statistics block counts (section 4.6).
+impl<'a> PacketOptions<'a> {
+    /// Whole options of another block with the same byte order, without the end mark. They contain the
+    /// flags already, so the frame's flags are not written.
+    #[must_use]
+    pub fn raw(mut self, options: &'a [u8]) -> Self {
+        self.raw = options;
+        self
+    }
+
+    /// Comments, after those of [`Self::raw`].
+    #[must_use]
+    pub fn comments(mut self, comments: &'a [&'a str]) -> Self {
+        self.comments = comments;
+        self
+    }
+
+    /// How many packets were lost between the packet before and this one (`epb_dropcount`).
+    #[must_use]
+    pub fn drop_count(mut self, packets: impl Into<Option<u64>>) -> Self {
+        self.drop_count = packets.into();
+        self
+    }
+}
+
+/// What an interface statistics block counts (section 4.6): nothing, but for what these methods add.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// When the capture began.
-    pub start: Option<Timestamp>,
-    /// When the capture ended.
-    pub end: Option<Timestamp>,
-    /// Packets that the interface received.
-    pub received: Option<u64>,
-    /// Packets that the interface dropped.
-    pub dropped_by_interface: Option<u64>,
-    /// Packets that the filter accepted.
-    pub accepted_by_filter: Option<u64>,
-    /// Packets that the operating system dropped.
-    pub dropped_by_os: Option<u64>,
-    /// Packets that were delivered to the user.
-    pub delivered: Option<u64>,
+pub struct InterfaceCounts {
+    start: Option<Timestamp>,
+    end: Option<Timestamp>,
+    received: Option<u64>,
+    dropped_by_interface: Option<u64>,
+    accepted_by_filter: Option<u64>,
+    dropped_by_os: Option<u64>,
+    delivered: Option<u64>,
+}
+
+impl InterfaceCounts {
+    /// When the capture began (`isb_starttime`).
+    #[must_use]
+    pub fn start(mut self, time: impl Into<Option<Timestamp>>) -> Self {
+        self.start = time.into();
+        self
+    }
+
+    /// When the capture ended (`isb_endtime`).
+    #[must_use]
+    pub fn end(mut self, time: impl Into<Option<Timestamp>>) -> Self {
+        self.end = time.into();
+        self
+    }
+
+    /// Packets that the interface received (`isb_ifrecv`).
+    #[must_use]
+    pub fn received(mut self, packets: impl Into<Option<u64>>) -> Self {
+        self.received = packets.into();
+        self
+    }
+
+    /// Packets that the interface dropped (`isb_ifdrop`).
+    #[must_use]
+    pub fn dropped_by_interface(mut self, packets: impl Into<Option<u64>>) -> Self {
+        self.dropped_by_interface = packets.into();
+        self
+    }
+
+    /// Packets that the filter accepted (`isb_filteraccept`).
+    #[must_use]
+    pub fn accepted_by_filter(mut self, packets: impl Into<Option<u64>>) -> Self {
+        self.accepted_by_filter = packets.into();
+        self
+    }
+
+    /// Packets that the operating system dropped (`isb_osdrop`).
+    #[must_use]
+    pub fn dropped_by_os(mut self, packets: impl Into<Option<u64>>) -> Self {
+        self.dropped_by_os = packets.into();
+        self
+    }
+
+    /// Packets that were delivered to the user (`isb_usrdeliv`).
+    #[must_use]
+    pub fn delivered(mut self, packets: impl Into<Option<u64>>) -> Self {
+        self.delivered = packets.into();
+        self
+    }
 }
 
 /// Writes a pcapng file: a section, its interfaces, then packets and other blocks.
@@ -88,7 +179,7 @@ impl<W: Sink> PcapngWriter<W> {
         options.comments(section.comments)?;
         options.text(option::SHB_HARDWARE, section.hardware)?;
         options.text(option::SHB_OS, section.os)?;
-        options.text(option::SHB_USERAPPL, section.user_application)?;
+        options.text(option::SHB_USERAPPL, section.application)?;
         let order = self.order;
         let mut body = order.bytes32(BYTE_ORDER_MAGIC).to_vec();
         body.extend(order.bytes16(1));
@@ -256,7 +347,7 @@ impl<W: Sink> PcapngWriter<W> {
         &mut self,
         interface: u32,
         time: Timestamp,
-        counts: &Counts,
+        counts: &InterfaceCounts,
     ) -> Result<(), Error> {
         let Some(&(resolution, offset)) = self.clocks.get(interface as usize) else {
             return Err(unknown_interface(interface, self.clocks.len()));

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use proptest::prelude::*;
 use vxcap::file::{BlockReader, Body, ByteOrder, Reader, option};
-use vxcap::write::{Counts, PacketOptions, PcapFormat, PcapWriter, PcapngWriter, Section};
+use vxcap::write::{InterfaceCounts, PacketOptions, PcapFormat, PcapWriter, PcapngWriter, Section};
 use vxcap::{
     ChecksumHint, Direction, Error, Frame, FrameFlags, Interface, LinkType, Resolution, Timestamp,
 };
@@ -27,50 +27,45 @@ fn frame(nanos: i64, interface: u32, data: &[u8]) -> Frame<'_> {
 fn full_pcapng(order: ByteOrder) -> Vec<u8> {
     let mut writer = PcapngWriter::with_order(Vec::new(), order);
     writer
-        .section(&Section {
-            hardware: Some("x86_64"),
-            os: Some("Linux"),
-            user_application: Some("vxdump"),
-            comments: &["made for a test"],
-        })
+        .section(
+            &Section::default()
+                .hardware("x86_64")
+                .os("Linux")
+                .application("vxdump")
+                .comments(&["made for a test"]),
+        )
         .unwrap();
-    let eth0 = Interface {
-        resolution: Resolution::NANOS,
-        name: Some("eth0".into()),
-        description: Some("uplink".into()),
-        filter: Some("udp port 8472".into()),
-        os: Some("Linux 6.18".into()),
-        hardware: Some("virtio".into()),
-        speed: Some(10_000_000_000),
-        mac: Some([2, 0x42, 0xac, 0x12, 0, 3]),
-        fcs_len: Some(0),
-        ..Interface::new(LinkType::ETHERNET, 262_144)
-    };
+    let mut eth0 = Interface::new(LinkType::ETHERNET, 262_144)
+        .with_name("eth0")
+        .with_resolution(Resolution::NANOS);
+    eth0.description = Some("uplink".into());
+    eth0.filter = Some("udp port 8472".into());
+    eth0.os = Some("Linux 6.18".into());
+    eth0.hardware = Some("virtio".into());
+    eth0.speed = Some(10_000_000_000);
+    eth0.mac = Some([2, 0x42, 0xac, 0x12, 0, 3]);
+    eth0.fcs_len = Some(0);
     assert_eq!(writer.interface(&eth0, &["first"]).unwrap(), 0);
-    let early = Interface { ts_offset: -100, ..Interface::new(LinkType::ETHERNET, 0) };
+    let early = Interface::new(LinkType::ETHERNET, 0).with_ts_offset(-100);
     assert_eq!(writer.interface(&early, &[]).unwrap(), 1);
     let names: [(IpAddr, &str); 2] =
         [("10.244.1.5".parse().unwrap(), "default/pod-1"), ("fd00::1".parse().unwrap(), "node-1")];
     writer.names(names).unwrap();
-    let flags =
-        FrameFlags { direction: Direction::Inbound, checksum: ChecksumHint::NotReady, gso: false };
+    let mut flags = FrameFlags::default();
+    flags.direction = Direction::Inbound;
+    flags.checksum = ChecksumHint::NotReady;
     let first = Frame { flags, ..frame(1_700_000_000_000_000_001, 0, &[1; 61]) };
-    let options = PacketOptions {
-        comments: &["one", "zwei ü"],
-        drop_count: Some(3),
-        ..PacketOptions::default()
-    };
+    let options = PacketOptions::default().comments(&["one", "zwei ü"]).drop_count(3);
     writer.packet(&first, &options).unwrap();
     writer.packet(&frame(-50_000_000_000, 1, &[2; 64]), &PacketOptions::default()).unwrap();
-    let counts = Counts {
-        start: Some(Timestamp::from_nanos(1_700_000_000_000_000_000)),
-        end: Some(Timestamp::from_nanos(1_700_000_001_000_000_000)),
-        received: Some(5),
-        dropped_by_interface: Some(1),
-        accepted_by_filter: Some(4),
-        dropped_by_os: Some(2),
-        delivered: Some(2),
-    };
+    let counts = InterfaceCounts::default()
+        .start(Timestamp::from_nanos(1_700_000_000_000_000_000))
+        .end(Timestamp::from_nanos(1_700_000_001_000_000_000))
+        .received(5)
+        .dropped_by_interface(1)
+        .accepted_by_filter(4)
+        .dropped_by_os(2)
+        .delivered(2);
     writer.statistics(0, Timestamp::from_nanos(1_700_000_001_000_000_000), &counts).unwrap();
     writer.secrets(0x544c_534b, b"CLIENT_RANDOM 00 00\n").unwrap();
     writer.finish().unwrap()
@@ -156,13 +151,9 @@ fn tshark_reads_what_is_written() {
 
 #[test]
 fn pcap_says_what_it_cannot_hold() {
-    let format = PcapFormat {
-        order: ByteOrder::Big,
-        nanos: false,
-        link_type: LinkType::ETHERNET,
-        snaplen: 10,
-        fcs_len: Some(4),
-    };
+    let mut format = PcapFormat::of(&Interface::new(LinkType::ETHERNET, 10));
+    format.order = ByteOrder::Big;
+    format.fcs_len = Some(4);
     let mut writer = PcapWriter::new(Vec::new(), format).unwrap();
     let far = frame(5_000_000_000_000_000_000, 0, b"x");
     assert!(writer.packet(&far).unwrap_err().to_string().contains("2106"));
@@ -172,7 +163,7 @@ fn pcap_says_what_it_cannot_hold() {
     assert!(writer.packet(&other).unwrap_err().to_string().contains("link type 101"));
     let mut picoseconds = PcapngWriter::new(Vec::new());
     picoseconds.section(&Section::default()).unwrap();
-    let unit = Interface { resolution: Resolution(12), ..Interface::new(LinkType::ETHERNET, 0) };
+    let unit = Interface::new(LinkType::ETHERNET, 0).with_resolution(Resolution(12));
     picoseconds.interface(&unit, &[]).unwrap();
     for far in [far, early] {
         let error = picoseconds.packet(&far, &PacketOptions::default()).unwrap_err();
@@ -222,8 +213,7 @@ fn options_are_kept_and_comments_added() {
             continue;
         };
         let options = block.options_range().unwrap().start..block.options_end().unwrap();
-        let options =
-            PacketOptions { raw: &block.raw[options], comments: &["added"], drop_count: None };
+        let options = PacketOptions::default().raw(&block.raw[options]).comments(&["added"]);
         let frame = Frame { interface: packet.section_interface, ..packet.frame };
         writer.packet(&frame, &options).unwrap();
     }
@@ -253,8 +243,10 @@ proptest! {
         let resolution = Resolution(resolution);
         let mut pcapng = PcapngWriter::with_order(Vec::new(), order);
         pcapng.section(&Section::default()).unwrap();
-        pcapng.interface(&Interface { resolution, ..Interface::new(LinkType::ETHERNET, 0) }, &[]).unwrap();
-        let format = PcapFormat { order, nanos: true, link_type: LinkType::ETHERNET, snaplen: 0, fcs_len: None };
+        let interface = Interface::new(LinkType::ETHERNET, 0);
+        let mut format = PcapFormat::of(&interface.clone().with_resolution(Resolution::NANOS));
+        format.order = order;
+        pcapng.interface(&interface.with_resolution(resolution), &[]).unwrap();
         let mut pcap = PcapWriter::new(Vec::new(), format).unwrap();
         for (nanos, data) in &packets {
             pcapng.packet(&frame(*nanos, 0, data), &PacketOptions::default()).unwrap();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use vxcap::LinkType;
 use vxcap::file::Reader;
-use vxcap::live::{Capture, Netns, Options};
+use vxcap::live::{Capture, CaptureOptions, Netns};
 
 /// Whether namespaces can be made here; says so where not.
 pub(crate) fn is_root() -> bool {
@@ -115,10 +115,9 @@ impl Drop for Cable {
 }
 
 /// Options for a device in a namespace.
-pub(crate) fn in_netns(netns: &str, device: &str) -> Options {
-    let mut options = Options::new(device);
-    options.netns = Some(Arc::new(Netns::open(netns).expect("the namespace is there")));
-    options
+pub(crate) fn in_netns(netns: &str, device: &str) -> CaptureOptions {
+    let netns = Netns::open(netns).expect("the namespace is there");
+    CaptureOptions::new(device).netns(Arc::new(netns))
 }
 
 /// tcpdump, writing what it captures to a file.
@@ -228,7 +227,7 @@ pub(crate) struct Running {
 
 impl Running {
     /// Returns once it captures.
-    pub(crate) fn start(options: &Options) -> Self {
+    pub(crate) fn start(options: &CaptureOptions) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let mut capture = Capture::open(options).expect("the device can be opened");

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use vxcap::filter::Program;
 use vxcap::filter::pushdown::by_inner_ends;
 use vxcap::live::{
-    Backend, Capture, Directions, Error, Fanout, FanoutMode, Kind, Netns, Options, devices,
+    Backend, Capture, DeviceKind, Directions, Error, Fanout, FanoutMode, Netns, devices,
 };
 use vxcap::{ChecksumHint, Direction, LinkType};
 
@@ -79,16 +79,16 @@ fn devices_are_known_by_their_kind() {
     let netns = Netns::open(&lab.netns("n1")).unwrap();
     let devices = devices(Some(&netns)).unwrap();
     let named = |name: &str| devices.iter().find(|device| device.name == name).unwrap();
-    let Kind::Vxlan(vxlan) = &named("flannel.42").kind else { panic!("{devices:?}") };
+    let DeviceKind::Vxlan(vxlan) = &named("flannel.42").kind else { panic!("{devices:?}") };
     assert_eq!((vxlan.vni, vxlan.port), (Some(42), 4789));
     assert_eq!(vxlan.local, Some("172.18.0.2".parse().unwrap()));
     assert!(!vxlan.learning && !vxlan.gbp && !vxlan.gpe && !vxlan.external);
     assert_eq!(named("flannel.42").mac, Some([0xee, 0x8d, 0x0f, 0x1a, 0x4b, 0x01]));
     assert_eq!(named("flannel.42").addresses, ["10.244.1.0".parse::<std::net::IpAddr>().unwrap()]);
-    assert_eq!(named("cni0").kind, Kind::Bridge);
-    assert_eq!(named("eth0").kind, Kind::Veth);
-    assert_eq!(named("lo").kind, Kind::Loopback);
-    assert_eq!(named("any").kind, Kind::Any);
+    assert_eq!(named("cni0").kind, DeviceKind::Bridge);
+    assert_eq!(named("eth0").kind, DeviceKind::Veth);
+    assert_eq!(named("lo").kind, DeviceKind::Loopback);
+    assert_eq!(named("any").kind, DeviceKind::Any);
     assert!(named("eth0").up && named("eth0").running && named("eth0").mtu > 0);
     // as `ip` has it
     let shown = run("ip", &["-n", &lab.netns("n1"), "-o", "link"]);
@@ -130,8 +130,7 @@ fn vlan_tags_are_in_the_frame() {
     }
     let cable = Cable::lay();
     let mut capture = Capture::open(&in_netns(&cable.here, "c0")).unwrap();
-    let mut short = in_netns(&cable.here, "c0");
-    short.snaplen = 30;
+    let short = in_netns(&cable.here, "c0").snaplen(30);
     let mut short = Capture::open(&short).unwrap();
     let tcpdump = Tcpdump::start(&cable.here, "c0", &[]);
     let tcpdump_short = Tcpdump::start(&cable.here, "c0", &["-s", "30"]);
@@ -161,9 +160,8 @@ fn only_what_the_program_accepts_is_delivered() {
         // tcpdump's kernel does not count the cooked header as length
         ("any", LinkType::LINUX_SLL2, "udp port 8472 and udp[39] = 6"),
     ] {
-        let mut options = in_netns(&lab.netns("n1"), device);
-        let program = Program::compile(expression, link_type, 0).unwrap();
-        options.program = Some(program.into());
+        let program = Arc::new(Program::compile(expression, link_type, 0).unwrap());
+        let options = in_netns(&lab.netns("n1"), device).program(program);
         let mut capture = Capture::open(&options).unwrap();
         let tcpdump = Tcpdump::start(&lab.netns("n1"), device, &[expression]);
         lab.command(&["traffic", "ping", "tcp"]);
@@ -184,8 +182,7 @@ fn directions_are_told_and_chosen() {
     }
     let lab = Lab::up(&[]);
     let captures = [Directions::Both, Directions::In, Directions::Out].map(|directions| {
-        let mut options = in_netns(&lab.netns("n1"), "eth0");
-        options.directions = directions;
+        let options = in_netns(&lab.netns("n1"), "eth0").directions(directions);
         Capture::open(&options).unwrap()
     });
     lab.command(&["exec", "n1", "ping", "-c", "2", "-i", "0.1", "172.18.0.3"]);
@@ -265,7 +262,7 @@ fn a_device_that_goes_away_is_told_apart_after_its_last_frame() {
     let latencies = [20, 300].map(Duration::from_millis);
     for ((way, is_right), latency) in ways.into_iter().flat_map(|way| latencies.map(|l| (way, l))) {
         let cable = Cable::lay();
-        let options = Options { latency, ..in_netns(&cable.here, "c0") };
+        let options = in_netns(&cable.here, "c0").latency(latency);
         let mut capture = Capture::open(&options).unwrap();
         send(&cable, &frame("11"));
         send(&cable, &frame("22"));
@@ -295,8 +292,7 @@ fn what_does_not_fit_the_buffer_is_counted() {
         return;
     }
     let cable = Cable::lay();
-    let mut options = in_netns(&cable.here, "c0");
-    options.buffer = 0; // the smallest ring
+    let options = in_netns(&cable.here, "c0").buffer(0); // the smallest ring
     let mut capture = Capture::open(&options).unwrap();
     let program = "import socket
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
@@ -349,8 +345,7 @@ fn what_cannot_be_opened_says_why() {
     assert!(matches!(refused("nowhere"), Error::NoSuchDevice { .. }));
     assert!(matches!(refused("d0"), Error::Down { .. }));
     assert!(refused("d0").to_string().contains("ip link set d0 up"));
-    let mut huge = in_netns(&cable.here, "c0");
-    huge.buffer = 1 << 40;
+    let huge = in_netns(&cable.here, "c0").buffer(1 << 40);
     assert!(matches!(Capture::open(&huge).unwrap_err(), Error::Memory { .. }));
 }
 
@@ -362,14 +357,12 @@ fn libpcap_captures_the_same() {
     let lab = Lab::up(&[]);
     for (device, expression) in [("eth0", Some("udp")), ("any", None)] {
         let options = in_netns(&lab.netns("n1"), device);
-        let mut ring = options.clone();
         let link_type = if device == "any" { LinkType::LINUX_SLL2 } else { LinkType::ETHERNET };
-        let program = Program::compile("udp", link_type, 0).unwrap();
-        ring.program = Some(program.into());
-        let mut pcap = Options { backend: Backend::Pcap, ..options };
-        // told in its own words, or decided in user space
-        pcap.expression = expression.map(str::to_owned);
-        pcap.program = if expression.is_none() { ring.program.clone() } else { None };
+        let program = Arc::new(Program::compile("udp", link_type, 0).unwrap());
+        let ring = options.clone().program(Arc::clone(&program));
+        // libpcap compiles the expression, or the program runs in user space
+        let pcap = options.backend(Backend::Pcap).expression(expression.map(str::to_owned));
+        let pcap = pcap.program(expression.is_none().then_some(program));
         let mut both = [&ring, &pcap].map(|options| Capture::open(options).unwrap());
         lab.command(&["traffic", "ping", "tcp"]);
         let [ring, mut pcap] = both.each_mut().map(drain);
@@ -384,8 +377,7 @@ fn libpcap_captures_the_same() {
         assert_eq!((ring.captured, ring.dropped), (pcap.captured, pcap.dropped), "{device}");
     }
     let cable = Cable::lay();
-    let mut options = in_netns(&cable.here, "c0");
-    options.backend = Backend::Pcap;
+    let options = in_netns(&cable.here, "c0").backend(Backend::Pcap);
     let mut capture = Capture::open(&options).unwrap();
     cable.ip_here("link del c0");
     let error = capture.next_frame(Duration::from_secs(2)).map(|frame| frame.is_some());
@@ -400,8 +392,7 @@ fn several_devices_are_waited_for_together_and_the_others_go_on() {
     let cables = [Cable::lay(), Cable::lay()];
     let mut captures = Vec::new();
     for (number, cable) in cables.iter().enumerate() {
-        let mut options = in_netns(&cable.here, "c0");
-        options.interface = number as u32;
+        let options = in_netns(&cable.here, "c0").interface(number as u32);
         captures.push(Capture::open(&options).unwrap());
     }
     let begin = Instant::now();
@@ -432,12 +423,11 @@ fn captures_of_a_group_share_the_frames() {
         return;
     }
     let cable = Cable::lay();
-    let mut options = in_netns(&cable.here, "c0");
-    options.fanout = Some(Fanout { group: None, mode: FanoutMode::RoundRobin });
+    let options = in_netns(&cable.here, "c0").fanout(Fanout::new(FanoutMode::RoundRobin));
     let first = Capture::open(&options).unwrap();
     let group = first.fanout_group();
     assert!(group.is_some());
-    options.fanout = Some(Fanout { group, mode: FanoutMode::RoundRobin });
+    let options = options.fanout(Fanout::new(FanoutMode::RoundRobin).group(group));
     let mut captures = [first, Capture::open(&options).unwrap()];
     for fill in ["11", "22", "33", "44"] {
         send(&cable, &frame(fill));
@@ -453,7 +443,7 @@ fn the_time_of_a_frame_is_told_before_it_is_handed_out() {
     }
     let cable = Cable::lay();
     for backend in [Backend::Native, Backend::Pcap] {
-        let options = Options { backend, ..in_netns(&cable.here, "c0") };
+        let options = in_netns(&cable.here, "c0").backend(backend);
         let mut capture = Capture::open(&options).unwrap();
         let clock = vxcap::Timestamp::from_nanos(now());
         assert_eq!(capture.next_time().unwrap(), None);
@@ -490,9 +480,8 @@ fn packets_between_two_inner_ends_go_to_one_capture_of_a_group() {
         let mut captures = Vec::new();
         for interface in 0..3 {
             let mode = FanoutMode::Program(Arc::clone(&program));
-            let mut options = in_netns(&lab.netns("n1"), device);
-            options.fanout = Some(Fanout { group, mode });
-            options.interface = interface;
+            let fanout = Fanout::new(mode).group(group);
+            let options = in_netns(&lab.netns("n1"), device).fanout(fanout).interface(interface);
             let capture = Capture::open(&options).unwrap();
             group = capture.fanout_group();
             captures.push(capture);

@@ -8,7 +8,7 @@ use podmap::{Kind, PodMap};
 use vxcap::filter::Program;
 use vxcap::filter::pushdown::{self, Overlay, Prefix, by_inner_ends};
 use vxcap::live::{
-    self, Capture, Device, Directions, Error, Fanout, FanoutMode, Netns, Options, Statistics,
+    self, Capture, CaptureOptions, Device, Directions, Error, Fanout, FanoutMode, Netns, Statistics,
 };
 use vxcap::{Frame, Interface, Timestamp};
 use vxcli::{Failure, Selection, Terminal};
@@ -134,19 +134,20 @@ impl Taps {
             devices: Vec::new(),
         };
         for (number, (name, only_overlay)) in names.iter().zip(only_overlay).enumerate() {
-            let mut options = options(input, name, number as u32, purpose);
-            options.netns = netns.cloned();
-            options.link_type = link_type;
-            options.fanout = share.as_ref().map(|share| Fanout {
-                group: share.groups.get(number).copied().flatten(),
-                mode: FanoutMode::Program(Arc::clone(&share.program)),
+            let fanout = share.as_ref().map(|share| {
+                Fanout::new(FanoutMode::Program(Arc::clone(&share.program)))
+                    .group(share.groups.get(number).copied().flatten())
             });
+            let mut options = options(input, name, number as u32, purpose)
+                .netns(netns.cloned())
+                .link_type(link_type)
+                .fanout(fanout);
             let of_frames = link_type.or(device(name).map(Device::link_type));
             if let Some(of_frames) = of_frames.filter(|of| pushdown::decides_on(*of)) {
                 let what = (name.as_str(), of_frames, only_overlay);
                 let tell = is_first.then_some(&mut *terminal);
                 let program = taps.program(what, selection, map, tell)?;
-                options.program = program.map(Arc::new);
+                options = options.program(program.map(Arc::new));
             }
             let mut capture = Capture::open(&options).map_err(|error| match error {
                 Error::NoSuchDevice { .. } | Error::Unsupported { .. } => Failure::usage(error),
@@ -404,7 +405,7 @@ pub(crate) fn only_overlay(args: &LiveArgs, device: Option<&Device>) -> bool {
 
 /// What overlay traffic is.
 pub(crate) fn overlay(ports: &Ports, map: &PodMap) -> Overlay {
-    Overlay { ports: ports.clone(), pods: pods(map) }
+    Overlay::new(ports.clone(), pods(map))
 }
 
 /// The pods' ranges and addresses.
@@ -415,34 +416,29 @@ fn pods(map: &PodMap) -> Vec<Prefix> {
         .collect()
 }
 
-fn options(input: &InputArgs, device: &str, interface: u32, purpose: Purpose) -> Options {
+fn options(input: &InputArgs, device: &str, interface: u32, purpose: Purpose) -> CaptureOptions {
     let args = &input.live;
-    let mut options = Options::new(device);
-    if purpose != Purpose::Show {
-        options.latency = UNHURRIED;
-    }
-    match purpose {
-        Purpose::Show => {}
-        Purpose::Store => options.buffer = STORING_BUFFER,
-        Purpose::CountSome => options.buffer = COUNTING_BUFFER,
-    }
-    if args.immediate_mode {
-        options = options.immediate();
-    }
-    options.interface = interface;
-    options.snaplen = input.snaplen.unwrap_or(0);
-    options.promiscuous = !args.no_promiscuous;
-    if let Some(kib) = args.buffer {
-        options.buffer = kib as usize * 1024;
-    }
-    options.directions = match args.direction {
-        Some(Direction::In) => Directions::In,
-        Some(Direction::Out) => Directions::Out,
-        Some(Direction::Inout) | None => Directions::Both,
+    let options = CaptureOptions::new(device)
+        .interface(interface)
+        .snaplen(input.snaplen.unwrap_or(0))
+        .promiscuous(!args.no_promiscuous)
+        .directions(match args.direction {
+            Some(Direction::In) => Directions::In,
+            Some(Direction::Out) => Directions::Out,
+            Some(Direction::Inout) | None => Directions::Both,
+        })
+        .backend(match args.backend {
+            Backend::Ring => live::Backend::Native,
+            Backend::Pcap => live::Backend::Pcap,
+        });
+    let options = match purpose {
+        Purpose::Show => options,
+        Purpose::Store => options.latency(UNHURRIED).buffer(STORING_BUFFER),
+        Purpose::CountSome => options.latency(UNHURRIED).buffer(COUNTING_BUFFER),
     };
-    options.backend = match args.backend {
-        Backend::Ring => live::Backend::Native,
-        Backend::Pcap => live::Backend::Pcap,
-    };
-    options
+    let options = if args.immediate_mode { options.immediate() } else { options };
+    match args.buffer {
+        Some(kib) => options.buffer(kib as usize * 1024),
+        None => options,
+    }
 }

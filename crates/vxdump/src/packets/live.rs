@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use vxcap::Timestamp;
 use vxcap::live::Statistics;
-use vxcap::write::Counts;
+use vxcap::write::InterfaceCounts;
 use vxcli::{Failure, Terminal};
 
 use super::threads;
@@ -276,16 +276,15 @@ fn ended(taps: &mut [Tap], begin: Timestamp) -> Vec<Ended<'_>> {
     let mut all = Vec::new();
     for (number, tap) in taps.iter_mut().enumerate() {
         let statistics = tap.statistics();
-        let counts = Counts {
-            start: Some(begin),
-            end: Some(end),
-            dropped_by_interface: statistics.interface_dropped,
-            accepted_by_filter: Some(statistics.received),
-            dropped_by_os: Some(statistics.dropped),
-            delivered: Some(statistics.captured),
-            ..Counts::default()
-        };
-        all.push(Ended { interface: number as u32, described: &tap.interface, counts });
+        let counts = InterfaceCounts::default()
+            .start(begin)
+            .end(end)
+            .dropped_by_interface(statistics.interface_dropped)
+            .accepted_by_filter(statistics.received)
+            .dropped_by_os(statistics.dropped)
+            .delivered(statistics.captured);
+        let (interface, described) = (number as u32, &tap.interface);
+        all.push(Ended { interface, described, time: end, counts });
     }
     all
 }

@@ -7,7 +7,7 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use jiff::Zoned;
-use vxcap::write::{Counts, PacketOptions, PcapFormat, PcapWriter, PcapngWriter, Section};
+use vxcap::write::{InterfaceCounts, PacketOptions, PcapFormat, PcapWriter, PcapngWriter, Section};
 use vxcap::{Error, Frame, Interface, Timestamp};
 use vxcli::Failure;
 
@@ -165,7 +165,9 @@ pub(crate) struct Ended<'i> {
     /// The interface's number in the source.
     pub(crate) interface: u32,
     pub(crate) described: &'i Interface,
-    pub(crate) counts: Counts,
+    /// When it was counted.
+    pub(crate) time: Timestamp,
+    pub(crate) counts: InterfaceCounts,
 }
 
 /// Saves packets.
@@ -271,8 +273,7 @@ impl Save {
             for end in ended {
                 told = told.and_then(|()| {
                     let id = number(writer, numbers, end.interface, end.described)?;
-                    let time = end.counts.end.unwrap_or_default();
-                    writer.statistics(id, time, &end.counts)
+                    writer.statistics(id, end.time, &end.counts)
                 });
             }
             self.checked(told)?;
@@ -429,11 +430,8 @@ fn open(name: &Path) -> Result<Writer, Error> {
     }
     let mut writer = PcapngWriter::new(sink);
     let os = operating_system();
-    writer.section(&Section {
-        os: os.as_deref(),
-        user_application: Some(concat!("vxdump ", env!("CARGO_PKG_VERSION"))),
-        ..Section::default()
-    })?;
+    let program = concat!("vxdump ", env!("CARGO_PKG_VERSION"));
+    writer.section(&Section::default().os(os.as_deref()).application(program))?;
     Ok(Writer::Pcapng(writer, Vec::new()))
 }
 

@@ -166,12 +166,13 @@ fn join(worker: ScopedJoinHandle<'_, Ended>) -> Ended {
 
 /// All threads together. What devices and host lost is the same for each.
 fn sum(all: &[Statistics]) -> Statistics {
-    all.iter().fold(Statistics::default(), |sum, one| Statistics {
-        captured: sum.captured + one.captured,
-        received: sum.received + one.received,
-        dropped: sum.dropped + one.dropped,
-        interface_dropped: sum.interface_dropped.max(one.interface_dropped),
-        backlog_dropped: sum.backlog_dropped.max(one.backlog_dropped),
+    all.iter().fold(Statistics::default(), |mut sum, one| {
+        sum.captured += one.captured;
+        sum.received += one.received;
+        sum.dropped += one.dropped;
+        sum.interface_dropped = sum.interface_dropped.max(one.interface_dropped);
+        sum.backlog_dropped = sum.backlog_dropped.max(one.backlog_dropped);
+        sum
     })
 }
 

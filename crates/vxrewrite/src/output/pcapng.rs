@@ -156,11 +156,9 @@ impl PcapngShape {
             })?;
         }
         let nanos = matches!(header.format, Format::Pcap { nanos: true, .. });
-        let interface = Interface {
-            resolution: if nanos { Resolution::NANOS } else { Resolution::MICROS },
-            fcs_len: header.fcs_len,
-            ..Interface::new(header.link_type, header.snaplen)
-        };
+        let mut interface = Interface::new(header.link_type, header.snaplen)
+            .with_resolution(if nanos { Resolution::NANOS } else { Resolution::MICROS });
+        interface.fcs_len = header.fcs_len;
         let idb = interfaces::describe(&interface, self.order);
         writer.raw(&idb)?;
         self.interfaces.add(file, 0, &interface, idb);

@@ -1,6 +1,6 @@
 //! Blocks in the other byte order.
 
-use vxcap::file::{Block, Body, ByteOrder, Options, block_type, option};
+use vxcap::file::{Block, Body, ByteOrder, OptionFields, block_type, option};
 
 use super::{blocks, options};
 
@@ -57,7 +57,7 @@ pub(crate) fn transcode(block: &Block<'_>, order: ByteOrder) -> Option<Vec<u8>> 
 /// Puts options in another byte order behind others, with their end mark if there are any.
 pub(crate) fn translate_options(
     out: &mut Vec<u8>,
-    fields: Options<'_>,
+    fields: OptionFields<'_>,
     kind: u32,
     order: ByteOrder,
 ) {

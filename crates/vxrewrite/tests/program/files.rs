@@ -342,7 +342,7 @@ fn times_before_1970_are_told_as_such() {
     let (file, out) = (folder.file("in.pcapng"), folder.file("out.pcap"));
     let mut writer = PcapngWriter::new(Vec::new());
     writer.section(&Section::default()).unwrap();
-    let interface = Interface { ts_offset: -2000, ..Interface::new(LinkType::ETHERNET, 0) };
+    let interface = Interface::new(LinkType::ETHERNET, 0).with_ts_offset(-2000);
     writer.interface(&interface, &[]).unwrap();
     let frame = Frame {
         time: Timestamp::from_nanos(-1_990_000_000_000),

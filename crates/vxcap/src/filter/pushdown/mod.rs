@@ -3,18 +3,17 @@
 //! A packet that a capture does not want is cheapest where it never leaves the kernel. `EXPRESSION`
 //! can be attached to a socket as it is; but what `--inner`, `--vni`, `--node` and `--pod` ask for
 //! stands behind outer headers whose lengths vary, in packets that may be fragments. A
-//! [`Selection`] becomes a [`Program`] that decides what can be decided at a glance, which is
+//! [`KernelSelection`] becomes a [`Program`] that decides what can be decided at a glance, which is
 //! nearly all of ordinary traffic, and **lets through what it cannot decide**: user space decides
 //! then, and the result is the same with and without the program.
 //!
 //! ```
-//! use vxcap::filter::{Program, Ancillary, pushdown::Selection};
+//! use vxcap::filter::{Program, Ancillary, pushdown::KernelSelection};
 //! use vxlan::{LinkType, Vni};
 //!
 //! # if libpcap_shim::available().is_err() { return Ok(()); }
 //! let http = Program::compile("tcp port 80", LinkType::ETHERNET, 0)?;
-//! let selection = Selection { inner: Some(&http), ..Selection::default() };
-//! let pushed = selection.program();
+//! let pushed = KernelSelection::default().inner(&http).program();
 //! assert!(pushed.left_out.is_empty() && pushed.program.fits_kernel());
 //!
 //! let mut frame = vxlan::example::SYN.to_vec(); // in VXLAN: a SYN to port 80
@@ -69,7 +68,7 @@ pub use self::{
     spread::by_inner_ends,
 };
 
-/// Whether a [`Selection`] of frames of this link type decides anything.
+/// Whether a [`KernelSelection`] of frames of this link type decides anything.
 pub fn decides_on(link_type: LinkType) -> bool {
     Link::of(link_type).is_some()
 }
@@ -106,51 +105,40 @@ pub enum NotPushed {
     Unsound(#[from] ProgramError),
 }
 
-/// What is wanted of the frames that come to a device. Everything that is said must hold.
+/// What is wanted of the frames that come to a device. All conditions must hold; without any, every
+/// frame is wanted.
 #[derive(Clone, Debug)]
-pub struct Selection<'a> {
-    /// What the frames begin with: Ethernet, or a cooked header, for which the program must go through [`cooked`] before
-    /// a kernel gets it. Of others nothing is decided.
+#[non_exhaustive]
+pub struct KernelSelection<'a> {
+    /// What the frames begin with.
     pub link_type: LinkType,
     /// The ports that carry tunnels.
     pub ports: Ports,
-    /// Overlay traffic only.
+    /// Set by [`Self::overlay`].
     pub overlay: Option<&'a Overlay>,
-    /// A program for the frame as captured, compiled for the link type.
+    /// Set by [`Self::expression`].
     pub expression: Option<&'a Program>,
-    /// A program for the innermost frame (the frame itself where there is no tunnel), compiled for
-    /// Ethernet.
+    /// Set by [`Self::inner`].
     pub inner: Option<&'a Program>,
-    /// The same, compiled for the link type where that is not Ethernet: for frames in no tunnel. Without it they are let through.
+    /// Set by [`Self::inner_cooked`].
     pub inner_cooked: Option<&'a Program>,
-    /// Only these identifiers; with none, any, and packets in no tunnel too.
+    /// Set by [`Self::vnis`].
     pub vnis: &'a [Vni],
-    /// Only packets with one of these addresses at either end of the innermost packet (ARP's
-    /// addresses are ends too), and ICMP errors in no tunnel, which may quote a tunnel packet with such an end; with
-    /// none, any.
+    /// Set by [`Self::ends`].
     pub ends: &'a [Prefix],
 }
 
-impl Default for Selection<'_> {
-    /// Everything, of an Ethernet device.
+impl Default for KernelSelection<'_> {
+    /// Every frame of an Ethernet device.
     fn default() -> Self {
-        Self {
-            link_type: LinkType::ETHERNET,
-            ports: Ports::default(),
-            overlay: None,
-            expression: None,
-            inner: None,
-            inner_cooked: None,
-            vnis: &[],
-            ends: &[],
-        }
+        Self::new(LinkType::ETHERNET)
     }
 }
 
-/// A part of a [`Selection`].
+/// A part of a [`KernelSelection`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Part {
+pub enum SelectionPart {
     /// Overlay traffic only.
     Overlay,
     /// The program for the frame as captured.
@@ -161,7 +149,7 @@ pub enum Part {
     InnerHeaders,
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for SelectionPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Overlay => "the choice of overlay traffic",
@@ -172,17 +160,86 @@ impl fmt::Display for Part {
     }
 }
 
-/// What became of a [`Selection`].
+/// What became of a [`KernelSelection`].
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Pushed {
     /// The program: it accepts at least what the selection wants. Give it a length with
     /// [`Program::with_snaplen`].
     pub program: Program,
     /// The parts that it does not look at, each with the reason.
-    pub left_out: Vec<(Part, NotPushed)>,
+    pub left_out: Vec<(SelectionPart, NotPushed)>,
 }
 
-impl Selection<'_> {
+impl<'a> KernelSelection<'a> {
+    /// Every frame of devices with this link type: Ethernet, or a cooked header, for which the program
+    /// must go through [`cooked`] before a kernel gets it. Of other link types nothing is decided.
+    pub fn new(link_type: LinkType) -> Self {
+        Self {
+            link_type,
+            ports: Ports::default(),
+            overlay: None,
+            expression: None,
+            inner: None,
+            inner_cooked: None,
+            vnis: &[],
+            ends: &[],
+        }
+    }
+
+    /// The ports that carry tunnels, by default [`Ports::default`].
+    #[must_use]
+    pub fn ports(mut self, ports: Ports) -> Self {
+        self.ports = ports;
+        self
+    }
+
+    /// Only overlay traffic.
+    #[must_use]
+    pub fn overlay(mut self, overlay: impl Into<Option<&'a Overlay>>) -> Self {
+        self.overlay = overlay.into();
+        self
+    }
+
+    /// Only frames that this program accepts as they were captured; it is compiled for the link type.
+    #[must_use]
+    pub fn expression(mut self, program: impl Into<Option<&'a Program>>) -> Self {
+        self.expression = program.into();
+        self
+    }
+
+    /// Only frames whose innermost frame this program accepts (the frame itself where there is no
+    /// tunnel); it is compiled for Ethernet.
+    #[must_use]
+    pub fn inner(mut self, program: impl Into<Option<&'a Program>>) -> Self {
+        self.inner = program.into();
+        self
+    }
+
+    /// The program of [`Self::inner`], compiled for a link type with a cooked header: it decides about
+    /// frames in no tunnel. Without it, such frames are let through.
+    #[must_use]
+    pub fn inner_cooked(mut self, program: impl Into<Option<&'a Program>>) -> Self {
+        self.inner_cooked = program.into();
+        self
+    }
+
+    /// Only these identifiers. With none, any, and packets in no tunnel too.
+    #[must_use]
+    pub fn vnis(mut self, vnis: &'a [Vni]) -> Self {
+        self.vnis = vnis;
+        self
+    }
+
+    /// Only packets with one of these addresses at either end of the innermost packet (ARP's addresses
+    /// are ends too), and ICMP errors in no tunnel, which may quote a tunnel packet with such an end.
+    /// With none, any.
+    #[must_use]
+    pub fn ends(mut self, ends: &'a [Prefix]) -> Self {
+        self.ends = ends;
+        self
+    }
+
     /// Makes the program. What cannot be pushed down is left out of it: in the worst case it
     /// accepts everything.
     pub fn program(&self) -> Pushed {
@@ -209,13 +266,13 @@ impl Selection<'_> {
 
     /// Makes the program of all parts. An error tells which part it comes from, or none where it is
     /// all together.
-    fn assemble(&self) -> Result<Program, (Option<Part>, NotPushed)> {
+    fn assemble(&self) -> Result<Program, (Option<SelectionPart>, NotPushed)> {
         // The part that is being worked at.
         let mut part = None;
         let Some(link) = Link::of(self.link_type) else { return Ok(Program::accept_all()) };
         let program = combine::build(|asm, accept, reject| {
             if let Some(expression) = self.expression {
-                part = Some(Part::Expression);
+                part = Some(SelectionPart::Expression);
                 let next = asm.label();
                 if !expression.needs_kernel() {
                     put_unless_tagged(asm, next);
@@ -235,7 +292,7 @@ impl Selection<'_> {
             let plain_program = if link.is_cooked() { self.inner_cooked } else { program };
             let inner = Inner { link, ports, vnis, ends, program, plain_program };
             if !inner.is_empty() {
-                part = Some(Part::Inner);
+                part = Some(SelectionPart::Inner);
                 if let Some(program) = self.inner_cooked.filter(|_| link.is_cooked()) {
                     cooked(program, self.link_type)?;
                 }
@@ -248,25 +305,25 @@ impl Selection<'_> {
         program.map_err(|error| (part, error))
     }
 
-    fn leave_out(&mut self, part: Part) {
+    fn leave_out(&mut self, part: SelectionPart) {
         match part {
-            Part::Overlay => self.overlay = None,
-            Part::Expression => self.expression = None,
-            Part::Inner => (self.inner, self.inner_cooked) = (None, None),
-            Part::InnerHeaders => (self.vnis, self.ends) = (&[], &[]),
+            SelectionPart::Overlay => self.overlay = None,
+            SelectionPart::Expression => self.expression = None,
+            SelectionPart::Inner => (self.inner, self.inner_cooked) = (None, None),
+            SelectionPart::InnerHeaders => (self.vnis, self.ends) = (&[], &[]),
         }
     }
 
     /// The part that takes most instructions, roughly.
-    fn largest(&self) -> Option<Part> {
+    fn largest(&self) -> Option<SelectionPart> {
         let length = |program: Option<&Program>| program.map(|p| p.instructions().len());
         let headers = 8 * self.vnis.len() + 16 * self.ends.len();
         [
-            (Part::Expression, length(self.expression)),
+            (SelectionPart::Expression, length(self.expression)),
             // it is there three times
-            (Part::Inner, length(self.inner).map(|length| 3 * length)),
-            (Part::InnerHeaders, Some(headers).filter(|&length| length > 0)),
-            (Part::Overlay, self.overlay.map(|overlay| 16 * overlay.pods.len())),
+            (SelectionPart::Inner, length(self.inner).map(|length| 3 * length)),
+            (SelectionPart::InnerHeaders, Some(headers).filter(|&length| length > 0)),
+            (SelectionPart::Overlay, self.overlay.map(|overlay| 16 * overlay.pods.len())),
         ]
         .into_iter()
         .filter_map(|(part, length)| Some((length?, part)))

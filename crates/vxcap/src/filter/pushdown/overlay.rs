@@ -17,15 +17,20 @@ use super::{
 /// `ICMPv6` errors that quote either, and plain packets from or to a pod's address. Over IPv4 and
 /// IPv6, with VLAN tags or without.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Overlay {
     /// The ports that carry tunnels.
     pub ports: Ports,
-    /// The podCIDRs: where a backend does not encapsulate, pods' packets stand on the underlay as
-    /// they are.
+    /// The podCIDRs: where packets are not encapsulated, the underlay carries them as pods send them.
     pub pods: Vec<Prefix>,
 }
 
 impl Overlay {
+    /// Overlay traffic on these tunnel ports, and of these podCIDRs.
+    pub fn new(ports: Ports, pods: impl IntoIterator<Item = Prefix>) -> Self {
+        Self { ports, pods: pods.into_iter().collect() }
+    }
+
     /// Whether a decoded packet is overlay traffic: the exact decision, of which the program in the
     /// kernel knows a little less.
     pub fn contains(&self, packet: &Packet<'_>) -> bool {

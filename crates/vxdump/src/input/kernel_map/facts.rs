@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use podmap::{Builder, Cidr, NodeRef, Source, VtepRecord};
-use vxcap::live::{Device, Kind, Tables};
+use vxcap::live::{Device, DeviceKind, Tables};
 
 use super::{Endpoint, Tunnel};
 
@@ -40,7 +40,10 @@ impl Facts {
             let devices = &tables.devices;
             let at = devices.binary_search_by_key(&row.device, |device| device.index);
             let kind = at.ok().and_then(|at| devices.get(at)).map(|device| &device.kind);
-            let is_other = matches!(kind, Some(Kind::Vxlan(_) | Kind::Loopback | Kind::Dummy));
+            let is_other = matches!(
+                kind,
+                Some(DeviceKind::Vxlan(_) | DeviceKind::Loopback | DeviceKind::Dummy)
+            );
             !is_other && !is_link_local(row.address)
         });
         let own = self.tunnels.iter().filter_map(|tunnel| tunnel.local);
@@ -151,7 +154,7 @@ impl Facts {
 
 /// A VXLAN device with what its forwarding database and its neighbours say of other nodes.
 fn tunnel(device: &Device, tables: &Tables) -> Option<Tunnel> {
-    let Kind::Vxlan(vxlan) = &device.kind else { return None };
+    let DeviceKind::Vxlan(vxlan) = &device.kind else { return None };
     let neighbours = tables.neighbours.iter().filter(|row| row.device == device.index);
     let mut addresses: HashMap<[u8; 6], BTreeSet<(bool, IpAddr)>> = HashMap::new();
     for row in neighbours.filter(|row| !is_link_local(row.address)) {

@@ -275,8 +275,8 @@ mod tests {
     #[test]
     fn losses_stand_in_the_status_line() {
         let mut state = state();
-        let statistics =
-            Statistics { dropped: 12, backlog_dropped: Some(3400), ..Statistics::default() };
+        let mut statistics = Statistics::default();
+        (statistics.dropped, statistics.backlog_dropped) = (12, Some(3400));
         let gone = vec!["eth1: the device is gone".to_owned()];
         state.take(Snapshot { statistics, gone, evicted: 5, ..state.shown.clone() });
         let screen = lines(&state, 200, 24);
