@@ -70,8 +70,10 @@ pub fn ports(args: &TunnelArgs) -> Result<Ports, Failure> {
     let mut ports = Ports::none();
     for value in tunnel_ports {
         let (port, kind) = tunnel_port(value).ok_or_else(|| {
+            let kinds: Vec<&str> = TunnelKind::ALL.iter().map(|kind| kind.name()).collect();
             Failure::usage(format_args!(
-                "--tunnel-port {value}: not PORT or PORT=KIND, with a port of 1 to 65535 and a kind of vxlan, gpe, geneve, udp"
+                "--tunnel-port {value}: not PORT or PORT=KIND, with a port of 1 to 65535 and a kind of {}",
+                kinds.join(", ")
             ))
         })?;
         ports = ports.with_either_direction(port, kind).map_err(Failure::usage)?;
@@ -87,11 +89,7 @@ fn tunnel_port(value: &str) -> Option<(u16, TunnelKind)> {
     };
     let port = port.parse().ok().filter(|&port| port != 0)?;
     let kind = match kind {
-        Some("vxlan") => TunnelKind::Vxlan,
-        Some("gpe") => TunnelKind::Gpe,
-        Some("geneve") => TunnelKind::Geneve,
-        Some("udp") => TunnelKind::Udp,
-        Some(_) => return None,
+        Some(kind) => kind.parse().ok()?,
         None => {
             Ports::DEFAULT.iter().find(|(p, _)| *p == port).map_or(TunnelKind::Vxlan, |(_, k)| k)
         }

@@ -1,8 +1,9 @@
 //! From a decoded packet to its digest.
 
+use vxlan::ordinary_vxlan::{IPV4, IPV6, OrdinaryVxlan};
 use vxlan::{
     Cause, Decoder, Headers, IcmpHeader, Icmpv6Header, IpProtocol, Ipv4Header, Ipv6Header, Layer,
-    Limit, LinkType, OrdinaryVxlan, Packet, Stop, TcpHeader, Tunnel, Vni,
+    Limit, LinkType, Packet, Stop, TcpHeader, Tunnel, Vni,
 };
 
 use crate::config::Config;
@@ -102,7 +103,7 @@ impl Summarizer {
         seen: Seen,
         out: impl FnMut(Summary),
     ) {
-        match self.decoder.ordinary_vxlan::<false, false>(frame, link_type) {
+        match self.decoder.ordinary_vxlan::<IPV4, IPV4>(frame, link_type) {
             Some(packet) => self.summarize_ordinary(&packet, seen, out),
             None => self.summarize_other(frame, link_type, seen, out),
         }
@@ -117,9 +118,9 @@ impl Summarizer {
         seen: Seen,
         out: impl FnMut(Summary),
     ) {
-        if let Some(packet) = self.decoder.ordinary_vxlan::<true, true>(frame, link_type) {
+        if let Some(packet) = self.decoder.ordinary_vxlan::<IPV6, IPV6>(frame, link_type) {
             self.summarize_ordinary(&packet, seen, out);
-        } else if let Some(packet) = self.decoder.ordinary_vxlan::<false, true>(frame, link_type) {
+        } else if let Some(packet) = self.decoder.ordinary_vxlan::<IPV4, IPV6>(frame, link_type) {
             self.summarize_ordinary(&packet, seen, out);
         } else {
             self.decode_and_summarize(frame, link_type, seen, out);

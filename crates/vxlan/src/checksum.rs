@@ -1,28 +1,37 @@
-//! Checksum states: is a checksum that does not add up an error, or left to hardware that never came?
+//! Checksum states: is a checksum that does not add up an error, or was it left to hardware?
 //!
-//! On virtual links the kernel leaves checksums to a network card: a capture sees the sum of the pseudo header where the
-//! checksum goes (Linux: `CHECKSUM_PARTIAL`), and around it an outer checksum that is already right for the filled-in
-//! packet (local checksum offload, Linux: Documentation/networking/checksum-offloads.rst).
+//! The kernel leaves checksums to hardware offload, which a virtual link does not have. A capture
+//! there sees the sum of the pseudo header in the checksum field (Linux: `CHECKSUM_PARTIAL`), and
+//! around it an outer checksum that is already right for the packet with the field filled in (local
+//! checksum offload; Linux: Documentation/networking/checksum-offloads.rst).
+
+use core::fmt;
 
 use crate::headers::Headers;
+use crate::internet_checksum::{fold, sum};
 use crate::ip_protocol::IpProtocol;
 use crate::ipv4::source_route_end;
 use crate::ipv6::{home_address, routing_end};
 
 /// State of a transport checksum.
+///
+/// Only [`Checksum::Bad`] is an error. [`Checksum::Partial`] and [`Checksum::Lco`] are what a capture
+/// sees before a network card fills in the checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Checksum {
     /// It adds up.
     Ok,
-    /// UDP without a checksum.
+    /// UDP without a checksum: the field is 0.
     Zero,
-    /// The field holds the sum of the pseudo header: to be filled in by hardware. For SCTP: the field is 0.
+    /// The field holds the sum of the pseudo header, for hardware to complete. For SCTP the field is 0.
     Partial,
-    /// Local checksum offload: the outer checksum becomes right once the inner one, which is partial, is filled in.
+    /// Local checksum offload: the inner checksum is partial, and the outer one becomes right as
+    /// soon as the inner one is filled in.
     Lco,
     /// It does not add up, and none of the other states explains why.
     Bad,
-    /// It cannot be told: the packet is cut, or a fragment, or its protocol has no checksum.
+    /// Unknown: the packet is cut, is a fragment, or its protocol has no checksum.
     Unverified,
 }
 
@@ -40,12 +49,19 @@ impl Checksum {
     }
 }
 
-/// State of the checksum of headers that carry no tunnel, or of the innermost ones.
-pub(crate) fn of(headers: &Headers<'_>) -> Checksum {
-    let Some(seen) = Seen::of(headers) else {
-        return Checksum::Unverified;
-    };
-    seen.state()
+impl fmt::Display for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Headers<'_> {
+    /// State of the transport checksum, looked at alone. For headers that carry a tunnel ask the
+    /// [`Encapsulation`](crate::Encapsulation): it knows the inner checksum too, without which
+    /// [`Checksum::Lco`] cannot be told from [`Checksum::Bad`].
+    pub fn checksum(&self) -> Checksum {
+        Seen::of(self).map_or(Checksum::Unverified, |seen| seen.state())
+    }
 }
 
 /// State of the UDP checksum of headers that carry a tunnel with `inner` in it, and in that maybe other tunnels with
@@ -65,7 +81,7 @@ pub(crate) fn outer(
     // only one checksum of a packet is left to the network card, whichever it is: the headers around it count from there
     let is_local = [inner, innermost].into_iter().any(|inner| {
         // of the headers between, the field that follows from the innermost one is right already
-        matches!(of(inner), Checksum::Partial) && seen.adds_up_once_filled(headers, inner)
+        matches!(inner.checksum(), Checksum::Partial) && seen.adds_up_once_filled(headers, inner)
     });
     if is_local { Checksum::Lco } else { Checksum::Bad }
 }
@@ -165,45 +181,6 @@ fn pseudo(headers: &Headers<'_>, protocol: IpProtocol, len: u64) -> Option<u64> 
     };
     // lengths above 16 bits (BIG TCP) fold in like any other number
     Some(addresses + u64::from(protocol.0) + (len & 0xffff) + (len >> 16))
-}
-
-/// The sum of 16-bit words in network byte order, not folded. Below 2^47 for any frame.
-fn sum(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mut total: u64 = 0;
-    for word in words {
-        let word = u64::from_be_bytes(*word);
-        // two halves of 32 bits: the ones' complement sum does not mind where its words stand
-        total += (word >> 32) + (word & 0xffff_ffff);
-    }
-    total = (total & 0xffff_ffff) + (total >> 32);
-    let (pairs, last) = rest.as_chunks::<2>();
-    for pair in pairs {
-        total += u64::from(u16::from_be_bytes(*pair));
-    }
-    if let [byte] = last {
-        total += u64::from(*byte) << 8;
-    }
-    total
-}
-
-/// Folds a sum into 16 bits (RFC 1071).
-fn fold(mut sum: u64) -> u16 {
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    sum as u16
-}
-
-/// Does a header with its own checksum in it, such as IPv4's, add up?
-pub(crate) fn adds_up(header: &[u8]) -> bool {
-    fold(sum(header)) == 0xffff
-}
-
-/// What stands in the checksum field of a header, such as IPv4's, that holds 0 there now.
-#[cfg(feature = "alloc")]
-pub(crate) fn of_header(header: &[u8]) -> u16 {
-    !fold(sum(header))
 }
 
 /// SCTP's CRC-32C (RFC 9260 section 6.8), with the field itself counted as 0.

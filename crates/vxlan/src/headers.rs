@@ -7,7 +7,6 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::arp::ArpPacket;
 use crate::bytes::{array, be16, be32, clamped};
-use crate::checksum::{self, Checksum};
 use crate::ether_type::EtherType;
 use crate::icmp::{IcmpHeader, Icmpv6Header};
 use crate::igmp::IgmpHeader;
@@ -15,7 +14,7 @@ use crate::ip_protocol::IpProtocol;
 use crate::ipv4::Ipv4Header;
 use crate::ipv6::{Ipv6ExtensionHeaders, Ipv6Header};
 use crate::link::{EthernetHeader, MacAddr, SllHeader, VlanTags};
-use crate::link_type::LinkType;
+use crate::link_type::{LinkShape, LinkType};
 use crate::sctp::SctpHeader;
 use crate::stop::{Limit, Stop};
 use crate::tcp::{self, TcpHeader};
@@ -23,6 +22,7 @@ use crate::udp::UdpHeader;
 
 pub(crate) use decode::Input;
 pub(crate) use ordinary::Ordinary;
+pub use ordinary::{IPV4, IPV6};
 
 /// What the network layer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,14 +123,14 @@ impl<'a> Headers<'a> {
 
     /// The Linux cooked header of `-i any`.
     pub fn sll(&self) -> Option<SllHeader<'a>> {
-        let version = self.link_type;
-        let rest_len = match version {
-            LinkType::LINUX_SLL => 0,
-            LinkType::LINUX_SLL2 => 4,
+        let is_v2 = match self.link_type.shape() {
+            LinkShape::Sll => false,
+            LinkShape::Sll2 => true,
             _ => return None,
         };
         let (bytes, rest) = self.bytes.split_first_chunk()?;
-        Some(SllHeader { bytes, rest: rest.get(..rest_len)?, version })
+        let rest = rest.get(..if is_v2 { 4 } else { 0 })?;
+        Some(SllHeader { bytes, rest, is_v2 })
     }
 
     /// The sender's MAC address, of Ethernet or of a cooked header.
@@ -382,12 +382,6 @@ impl<'a> Headers<'a> {
     #[inline]
     pub fn transport_wire_len(&self) -> u32 {
         self.payload.saturating_sub(self.transport) + self.payload_wire_len
-    }
-
-    /// State of the transport checksum, taken alone; that of headers that carry a tunnel is better asked of the
-    /// [`Encapsulation`](crate::Encapsulation).
-    pub fn checksum(&self) -> Checksum {
-        checksum::of(self)
     }
 
     /// Bytes behind the end of the packet that its length fields do not count: padding, or a frame check sequence.

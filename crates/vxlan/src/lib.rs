@@ -66,12 +66,14 @@ mod geneve;
 mod headers;
 mod icmp;
 mod igmp;
+pub mod internet_checksum;
 mod ip_protocol;
 mod ipv4;
 mod ipv6;
 mod link;
 mod link_type;
-mod ordinary_vxlan;
+#[doc(hidden)]
+pub mod ordinary_vxlan;
 #[cfg(feature = "alloc")]
 mod outer_fragments;
 mod packet;
@@ -96,8 +98,7 @@ pub use ip_protocol::IpProtocol;
 pub use ipv4::Ipv4Header;
 pub use ipv6::{Ipv6ExtensionHeader, Ipv6ExtensionHeaders, Ipv6Header};
 pub use link::{EthernetHeader, MacAddr, SllHeader, VlanTag, VlanTags};
-pub use link_type::LinkType;
-pub use ordinary_vxlan::OrdinaryVxlan;
+pub use link_type::{LinkShape, LinkType};
 #[cfg(feature = "alloc")]
 #[cfg_attr(docsrs, doc(cfg(feature = "alloc")))]
 pub use outer_fragments::OuterFragments;
@@ -109,6 +110,6 @@ pub use reassembly::{Outcome, Reassembler, ReassemblyCounts, ReassemblyLimits, R
 pub use sctp::SctpHeader;
 pub use stop::{Cause, Layer, Limit, Stop};
 pub use tcp::{TcpFlags, TcpHeader, TcpOption, TcpOptions};
-pub use tunnel::{GroupPolicy, Protocol, Tunnel, TunnelKind};
+pub use tunnel::{GroupPolicy, Protocol, Tunnel, TunnelKind, UnknownTunnelKind};
 pub use udp::UdpHeader;
 pub use vni::Vni;

@@ -4,7 +4,6 @@ use core::fmt;
 
 use crate::bytes::be16;
 use crate::ether_type::EtherType;
-use crate::link_type::LinkType;
 
 /// A MAC address: 6 bytes, as they stand in the frame. Its `Display` is `02:42:ac:12:00:03`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,7 +114,7 @@ pub struct SllHeader<'a> {
     /// 16 bytes of version 1, or the first 16 of version 2, and 4 more
     pub(crate) bytes: &'a [u8; 16],
     pub(crate) rest: &'a [u8],
-    pub(crate) version: LinkType,
+    pub(crate) is_v2: bool,
 }
 
 impl SllHeader<'_> {
@@ -124,13 +123,14 @@ impl SllHeader<'_> {
     /// Bytes of a version 2 header.
     pub const V2_LEN: usize = 20;
 
-    const fn is_v2(self) -> bool {
-        self.version.0 == LinkType::LINUX_SLL2.0
+    /// The header's version, 1 or 2.
+    pub const fn version(self) -> u8 {
+        if self.is_v2 { 2 } else { 1 }
     }
 
     /// Packet type: 0 to us, 1 broadcast, 2 multicast, 3 to another host, 4 sent by us (`linux/if_packet.h`).
     pub const fn packet_type(self) -> u16 {
-        if self.is_v2() {
+        if self.is_v2 {
             self.bytes[10] as u16
         } else {
             u16::from_be_bytes([self.bytes[0], self.bytes[1]])
@@ -139,7 +139,7 @@ impl SllHeader<'_> {
 
     /// Hardware type (`linux/if_arp.h`): 1 Ethernet, 772 loopback.
     pub const fn hardware_type(self) -> u16 {
-        if self.is_v2() {
+        if self.is_v2 {
             u16::from_be_bytes([self.bytes[8], self.bytes[9]])
         } else {
             u16::from_be_bytes([self.bytes[2], self.bytes[3]])
@@ -148,7 +148,7 @@ impl SllHeader<'_> {
 
     /// Interface index on the capturing host; version 2 only.
     pub const fn interface_index(self) -> Option<u32> {
-        if self.is_v2() {
+        if self.is_v2 {
             Some(u32::from_be_bytes([self.bytes[4], self.bytes[5], self.bytes[6], self.bytes[7]]))
         } else {
             None
@@ -157,7 +157,7 @@ impl SllHeader<'_> {
 
     /// Protocol: an `EtherType` for most hardware types.
     pub const fn protocol(self) -> EtherType {
-        EtherType(if self.is_v2() {
+        EtherType(if self.is_v2 {
             u16::from_be_bytes([self.bytes[0], self.bytes[1]])
         } else {
             u16::from_be_bytes([self.bytes[14], self.bytes[15]])
@@ -167,7 +167,7 @@ impl SllHeader<'_> {
     /// The sender's link-layer address, where it is one of 6 bytes.
     pub fn source(self) -> Option<MacAddr> {
         let b = self.bytes;
-        if self.is_v2() {
+        if self.is_v2 {
             (b[11] == 6).then(|| {
                 self.rest
                     .first_chunk::<2>()

@@ -29,6 +29,20 @@ impl LinkType {
     /// Linux cooked capture, version 2 (a 20-byte header; `-i any`).
     pub const LINUX_SLL2: Self = Self(276);
 
+    /// What frames of this link type begin with.
+    pub const fn shape(self) -> LinkShape {
+        match self {
+            Self::ETHERNET => LinkShape::Ethernet,
+            Self::LINUX_SLL => LinkShape::Sll,
+            Self::LINUX_SLL2 => LinkShape::Sll2,
+            Self::RAW | Self::RAW_BSD | Self::RAW_OPENBSD => LinkShape::Ip,
+            Self::IPV4 => LinkShape::Ipv4,
+            Self::IPV6 => LinkShape::Ipv6,
+            Self::NULL | Self::LOOP => LinkShape::Loopback,
+            _ => LinkShape::Unknown,
+        }
+    }
+
     /// The name as `tcpdump` prints and takes it (`EN10MB`), and what it stands for; `None` for a
     /// type that this crate does not decode.
     pub const fn name(self) -> Option<(&'static str, &'static str)> {
@@ -43,5 +57,40 @@ impl LinkType {
             Self::LINUX_SLL2 => ("LINUX_SLL2", "Linux cooked v2"),
             _ => return None,
         })
+    }
+}
+
+/// What a frame begins with. Several link types have the same shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LinkShape {
+    /// An Ethernet header: 14 bytes.
+    Ethernet,
+    /// A Linux cooked header of version 1: 16 bytes.
+    Sll,
+    /// A Linux cooked header of version 2: 20 bytes.
+    Sll2,
+    /// An IPv4 or IPv6 packet, which the version nibble tells.
+    Ip,
+    /// An IPv4 packet.
+    Ipv4,
+    /// An IPv6 packet.
+    Ipv6,
+    /// A 4-byte address family in either byte order, and an IP packet behind it.
+    Loopback,
+    /// Something that this crate does not decode.
+    Unknown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_a_name_has_a_shape() {
+        for link_type in (0..=u16::MAX).map(LinkType) {
+            let is_known = link_type.shape() != LinkShape::Unknown;
+            assert_eq!(link_type.name().is_some(), is_known, "{link_type:?}");
+        }
     }
 }

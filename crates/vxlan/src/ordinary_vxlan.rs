@@ -1,7 +1,9 @@
-//! Ordinary VXLAN packets, read at fixed places.
+//! Ordinary VXLAN packets, read at fixed places: for `vxflow`, which counts millions of them. Not a
+//! part of the documented interface.
 
 use crate::bytes::array;
 use crate::headers::Ordinary;
+pub use crate::headers::{IPV4, IPV6};
 use crate::ipv4::Ipv4Header;
 use crate::ipv6::Ipv6Header;
 use crate::link_type::LinkType;
@@ -10,11 +12,12 @@ use crate::tcp::TcpHeader;
 use crate::tunnel::Tunnel;
 use crate::vni::Vni;
 
-/// A packet of TCP or UDP in one VXLAN tunnel, all of it captured, with nothing out of the ordinary: Ethernet without tags,
-/// IPv4 without options or IPv6 without extension headers, no fragments, on both sides of the tunnel.
+/// A packet of TCP or UDP in one VXLAN tunnel, wholly captured, with nothing out of the ordinary on
+/// either side of the tunnel: Ethernet without tags, IPv4 without options or IPv6 without extension
+/// headers, no fragments.
 ///
-/// `OUTER_SIX` and `INNER_SIX`: whether the IP header on that side is IPv6's. Each header stands at a place that is known when
-/// the program is compiled, so that reading one of its fields is a load and nothing else.
+/// `OUTER_SIX` and `INNER_SIX` are [`IPV4`] or [`IPV6`]. The place of each header is known at compile
+/// time, so that reading a field is a load and nothing else.
 #[derive(Clone, Copy, Debug)]
 pub struct OrdinaryVxlan<'a, const OUTER_SIX: bool, const INNER_SIX: bool> {
     frame: &'a [u8],
@@ -24,11 +27,10 @@ pub struct OrdinaryVxlan<'a, const OUTER_SIX: bool, const INNER_SIX: bool> {
 }
 
 impl Decoder {
-    /// The packet, where it is an ordinary one in a VXLAN tunnel. What it says is what [`Decoder::decode_captured`] gives;
-    /// `None` for all else: then the long way must be taken. What counts as ordinary may change at any time; `None` is always
-    /// allowed, and says nothing about the frame.
-    ///
-    /// For loops that need little of each packet, and need it fast.
+    /// The packet, where it is an ordinary one in a VXLAN tunnel: it says the same as
+    /// [`Decoder::decode_captured`]. `None` says nothing about the frame, which must then be decoded.
+    /// What counts as ordinary may change at any time.
+    #[doc(hidden)]
     #[inline(always)]
     #[allow(clippy::inline_always)] // the checks of the length here are those that reading would make
     pub fn ordinary_vxlan<'a, const OUTER_SIX: bool, const INNER_SIX: bool>(

@@ -2,12 +2,12 @@
 
 use crate::checksum::{self, Checksum};
 use crate::ether_type::EtherType;
-use crate::headers::{Headers, Input, Ordinary};
+use crate::headers::{Headers, IPV4, IPV6, Input, Ordinary};
 use crate::ip_protocol::IpProtocol;
 use crate::link_type::LinkType;
 use crate::ports::Ports;
-use crate::stop::{Cause, Layer, Limit, Stop};
-use crate::tunnel::{Found, Place, Protocol, Tunnel, TunnelKind};
+use crate::stop::{Cause, Limit, Stop};
+use crate::tunnel::{Found, Place, Tunnel, TunnelKind};
 
 /// Decodes frames. Cheap to make and to clone; one serves any number of frames and threads.
 ///
@@ -127,7 +127,7 @@ impl Decoder {
     ) -> Packet<'a> {
         let ordinary = if link_type == LinkType::ETHERNET { self.ordinary(frame) } else { None };
         match ordinary {
-            Some((outer, inner)) => made::<false, false>(frame, outer, inner),
+            Some((outer, inner)) => made::<IPV4, IPV4>(frame, outer, inner),
             None => self.other(frame, link_type, wire_len),
         }
     }
@@ -137,10 +137,10 @@ impl Decoder {
     fn other<'a>(&self, frame: &'a [u8], link_type: LinkType, wire_len: u32) -> Packet<'a> {
         if link_type == LinkType::ETHERNET {
             if let Some((outer, inner)) = self.ordinary(frame) {
-                return made::<true, true>(frame, outer, inner);
+                return made::<IPV6, IPV6>(frame, outer, inner);
             }
             if let Some((outer, inner)) = self.ordinary(frame) {
-                return made::<false, true>(frame, outer, inner);
+                return made::<IPV4, IPV6>(frame, outer, inner);
             }
         }
         // frames are far below 4 GiB; more than offsets can say is cut
@@ -315,15 +315,9 @@ fn carried(tunnel: Tunnel<'_>) -> Headers<'_> {
 
 #[cold]
 fn too_deep(tunnel: Tunnel<'_>, max_depth: u8) -> Stop {
-    let layer = match tunnel.protocol() {
-        Protocol::Vxlan | Protocol::VxlanGbp => Layer::Vxlan,
-        Protocol::VxlanGpe => Layer::VxlanGpe,
-        Protocol::Geneve => Layer::Geneve,
-        Protocol::Udp => Layer::Udp,
-    };
     let (needed, available) = (u32::from(max_depth), u32::from(max_depth) + 1);
     Stop {
-        layer,
+        layer: tunnel.protocol().layer(),
         cause: Cause::TooDeep,
         limit: tunnel.limit(),
         offset: tunnel.offset(),
@@ -355,6 +349,6 @@ impl Packet<'_> {
 
     /// State of the transport checksum of the innermost headers.
     pub fn inner_checksum(&self) -> Checksum {
-        checksum::of(&self.inner)
+        self.inner.checksum()
     }
 }

@@ -15,6 +15,15 @@ pub const GENEVE_PORT: u16 = 6081;
 /// Port of flannel's UDP back end.
 pub const FLANNEL_UDP_PORT: u16 = 8285;
 
+/// The default ports. The first is the one that most packets of a cluster have.
+const DEFAULTS: [(u16, TunnelKind); 5] = [
+    (LINUX_PORT, TunnelKind::Vxlan),
+    (IANA_PORT, TunnelKind::Vxlan),
+    (GPE_PORT, TunnelKind::Gpe),
+    (GENEVE_PORT, TunnelKind::Geneve),
+    (FLANNEL_UDP_PORT, TunnelKind::Udp),
+];
+
 const MOST: usize = 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +35,9 @@ struct Entry {
 
 /// The UDP ports that carry tunnels, at most 16 of them; an earlier entry for a port goes before a later one.
 ///
-/// A packet is looked at as a tunnel packet by its destination port. By its source port it is only where the port
-/// was added with [`Ports::with_either_direction`]: servers send from port 8472 too, and that is no VXLAN.
+/// The destination port decides whether a packet is looked at as a tunnel packet. The source port
+/// does only where the port was added with [`Ports::with_either_direction`]: servers send from port
+/// 8472 too, and that is not VXLAN.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ports {
     entries: [Entry; MOST],
@@ -62,22 +72,15 @@ impl Default for Ports {
 }
 
 impl Ports {
-    /// 8472 and 4789 VXLAN, 4790 GPE, 6081 Geneve, 8285 flannel's UDP back end.
+    /// 8472 and 4789 for VXLAN, 4790 for GPE, 6081 for Geneve, 8285 for flannel's UDP back end.
     pub const DEFAULT: Self = {
         let mut ports = Self::none();
-        ports.entries[0] = Entry { port: LINUX_PORT, kind: TunnelKind::Vxlan, also_source: false };
-        ports.entries[1] = Entry { port: IANA_PORT, kind: TunnelKind::Vxlan, also_source: false };
-        ports.entries[2] = Entry { port: GPE_PORT, kind: TunnelKind::Gpe, also_source: false };
-        ports.entries[3] =
-            Entry { port: GENEVE_PORT, kind: TunnelKind::Geneve, also_source: false };
-        ports.entries[4] =
-            Entry { port: FLANNEL_UDP_PORT, kind: TunnelKind::Udp, also_source: false };
-        ports.len = 5;
-        ports.bits = bit(LINUX_PORT)
-            | bit(IANA_PORT)
-            | bit(GPE_PORT)
-            | bit(GENEVE_PORT)
-            | bit(FLANNEL_UDP_PORT);
+        while (ports.len as usize) < DEFAULTS.len() {
+            let (port, kind) = DEFAULTS[ports.len as usize];
+            ports.entries[ports.len as usize] = Entry { port, kind, also_source: false };
+            ports.bits |= bit(port);
+            ports.len += 1;
+        }
         ports
     };
 
@@ -97,7 +100,7 @@ impl Ports {
         Ok(self)
     }
 
-    /// Adds a port that is looked for as source port too.
+    /// Adds a port that may be the destination port or the source port.
     ///
     /// # Errors
     ///

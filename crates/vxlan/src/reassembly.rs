@@ -6,8 +6,8 @@ use core::fmt;
 use core::net::IpAddr;
 
 use crate::bytes::be16;
-use crate::checksum;
 use crate::headers::{Fragment, Headers};
+use crate::internet_checksum::of_header;
 use crate::link_type::LinkType;
 
 /// The most bytes of an IP packet: what IPv4's total length and IPv6's payload length can say.
@@ -198,7 +198,7 @@ impl Pending {
         if four {
             put16(ip, 10, 0);
             let header_len = usize::from(ip.first().map_or(0, |first| first & 0x0f)) * 4;
-            let sum = checksum::of_header(ip.get(..header_len).unwrap_or(&[]));
+            let sum = of_header(ip.get(..header_len).unwrap_or(&[]));
             put16(ip, 10, sum);
         }
     }

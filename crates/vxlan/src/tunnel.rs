@@ -1,14 +1,26 @@
 //! Tunnel headers in a UDP payload: VXLAN, its group policy and generic protocol extensions, Geneve, raw IP.
 
+use core::fmt;
+use core::str::FromStr;
+
 use crate::bytes::{array, be16};
-use crate::checksum;
 use crate::ether_type::EtherType;
 use crate::geneve::GeneveOptions;
+use crate::internet_checksum::adds_up;
 use crate::stop::{Cause, Layer, Limit, Stop};
 use crate::vni::Vni;
 
-/// What kind of tunnel a port carries.
+/// What kind of tunnel a UDP port carries.
+///
+/// ```
+/// use vxlan::TunnelKind;
+/// assert_eq!("gpe".parse(), Ok(TunnelKind::Gpe));
+/// assert_eq!(TunnelKind::Geneve.to_string(), "geneve");
+/// let unknown = "gre".parse::<TunnelKind>().unwrap_err();
+/// assert_eq!(unknown.to_string(), "no kind of tunnel; there are vxlan, gpe, geneve, udp");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum TunnelKind {
     /// VXLAN (RFC 7348), with or without group policy.
     Vxlan,
@@ -20,8 +32,56 @@ pub enum TunnelKind {
     Udp,
 }
 
-/// What a tunnel turned out to be.
+impl TunnelKind {
+    /// All kinds that this crate decodes.
+    pub const ALL: &[Self] = &[Self::Vxlan, Self::Gpe, Self::Geneve, Self::Udp];
+
+    /// The name in lower case: `gpe`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Vxlan => "vxlan",
+            Self::Gpe => "gpe",
+            Self::Geneve => "geneve",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+impl fmt::Display for TunnelKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A text names no [`TunnelKind`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownTunnelKind;
+
+impl fmt::Display for UnknownTunnelKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no kind of tunnel; there are")?;
+        TunnelKind::ALL.iter().enumerate().try_for_each(|(at, kind)| {
+            let separator = if at == 0 { "" } else { "," };
+            write!(f, "{separator} {kind}")
+        })
+    }
+}
+
+impl core::error::Error for UnknownTunnelKind {}
+
+impl FromStr for TunnelKind {
+    type Err = UnknownTunnelKind;
+
+    fn from_str(name: &str) -> Result<Self, UnknownTunnelKind> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name).ok_or(UnknownTunnelKind)
+    }
+}
+
+/// The tunnel protocol of a packet, as its header says.
+///
+/// Its `Display` is [`Protocol::name`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Protocol {
     /// VXLAN (RFC 7348).
     Vxlan,
@@ -45,6 +105,32 @@ impl Protocol {
             Self::Geneve => "geneve",
             Self::Udp => "udp",
         }
+    }
+
+    /// The kind of the ports that carry it.
+    pub const fn kind(self) -> TunnelKind {
+        match self {
+            Self::Vxlan | Self::VxlanGbp => TunnelKind::Vxlan,
+            Self::VxlanGpe => TunnelKind::Gpe,
+            Self::Geneve => TunnelKind::Geneve,
+            Self::Udp => TunnelKind::Udp,
+        }
+    }
+
+    /// The layer of its header, as a [`Stop`] names it; raw IP has no header but UDP's.
+    pub const fn layer(self) -> Layer {
+        match self {
+            Self::Vxlan | Self::VxlanGbp => Layer::Vxlan,
+            Self::VxlanGpe => Layer::VxlanGpe,
+            Self::Geneve => Layer::Geneve,
+            Self::Udp => Layer::Udp,
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 
@@ -282,7 +368,7 @@ impl<'a> Tunnel<'a> {
         match self.inner_type {
             EtherType::IPV4 => {
                 let len = usize::from(bytes.first().map_or(0, |b| b & 0x0f)) * 4;
-                let right = bytes.get(..len).is_none_or(checksum::adds_up);
+                let right = bytes.get(..len).is_none_or(adds_up);
                 right && wire >= 20 && looks_like_ip(bytes, wire, 4)
             }
             _ if wire < 40 => false,

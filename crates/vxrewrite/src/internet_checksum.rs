@@ -1,5 +1,7 @@
 //! The Internet checksum, mended without being computed anew (RFC 1624).
 
+use vxlan::internet_checksum;
+
 /// The change of a ones' complement sum, folded into 16 bits: 0 where nothing changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Change(u16);
@@ -75,16 +77,7 @@ fn add(a: u16, b: u16) -> u16 {
 
 /// The sum of bytes that begin at an even offset.
 pub(crate) fn sum(bytes: &[u8]) -> u16 {
-    let (words, rest) = bytes.as_chunks::<4>();
-    let total: u64 = words.iter().map(|word| u64::from(u32::from_be_bytes(*word))).sum();
-    let mut total = total + (u64::from(word(rest)) << 16);
-    if let [_, _, last] = *rest {
-        total += u64::from(last) << 8;
-    }
-    while total > 0xffff {
-        total = (total & 0xffff) + (total >> 16);
-    }
-    total as u16
+    internet_checksum::fold(internet_checksum::sum(bytes))
 }
 
 /// One word, of one or two bytes.

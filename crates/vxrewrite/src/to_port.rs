@@ -1,5 +1,6 @@
 //! Re-porting: another destination port for tunnels, with checksums that stay as right as they were.
 
+use vxlan::internet_checksum::fold;
 use vxlan::{
     Checksum, Decoder, Encapsulation, Headers, IpProtocol, Packet, Ports, Protocol, TunnelKind,
 };
@@ -177,13 +178,7 @@ impl ToPort {
     }
 
     fn is_wanted(self, protocol: Protocol) -> bool {
-        self.kind
-            == match protocol {
-                Protocol::Vxlan | Protocol::VxlanGbp => TunnelKind::Vxlan,
-                Protocol::VxlanGpe => TunnelKind::Gpe,
-                Protocol::Geneve => TunnelKind::Geneve,
-                Protocol::Udp => TunnelKind::Udp,
-            }
+        self.kind == protocol.kind()
     }
 }
 
@@ -211,8 +206,5 @@ fn is_pseudo_sum(headers: &Headers<'_>, field: u16) -> bool {
         _ => return false,
     }
     // 2^16 is 1 in ones' complement, so that words of 32 bits fold as well
-    while pseudo > 0xffff {
-        pseudo = (pseudo & 0xffff) + (pseudo >> 16);
-    }
-    pseudo == u64::from(field)
+    fold(pseudo) == field
 }

@@ -3,7 +3,7 @@
 use podmap::PodMap;
 use vxcap::{Frame, Timestamp};
 use vxcli::Terminal;
-use vxlan::{Decoder, LinkType, Packet};
+use vxlan::{Decoder, Packet};
 
 use super::csv;
 use crate::cli::{Color, Precision, PrintArgs};
@@ -199,7 +199,7 @@ impl Text {
         if self.devices {
             let outer = &seen.packet.outer;
             match (outer.sll(), seen.origin.interface) {
-                (Some(cooked), device) if outer.link_type() == LinkType::LINUX_SLL2 => {
+                (Some(cooked), device) if cooked.version() == 2 => {
                     device_and_direction(out, device, cooked.packet_type());
                 }
                 (_, Some(device)) => {

@@ -1,6 +1,6 @@
 //! Link-layer headers: Ethernet with its tags, Linux cooked, BSD loopback, and none.
 
-use vxlan::{Headers, LinkType};
+use vxlan::{Headers, LinkShape};
 
 use super::field::{self, Printed};
 use super::{Line, put};
@@ -67,18 +67,29 @@ const MAX_LENGTH: u16 = 1500;
 impl Line<'_> {
     /// Prints a level from its link-layer header on. `length`: on the wire.
     pub(super) fn level(&mut self, headers: &Headers<'_>, bytes: &[u8], length: usize) -> Printed {
-        match headers.link_type() {
-            LinkType::ETHERNET => self.ethernet(bytes, length),
-            LinkType::LINUX_SLL => self.cooked_v1(bytes, length),
-            LinkType::LINUX_SLL2 => self.cooked_v2(bytes, length),
-            LinkType::RAW
-            | LinkType::RAW_BSD
-            | LinkType::RAW_OPENBSD
-            | LinkType::IPV4
-            | LinkType::IPV6 => self.bare(headers, bytes, length),
-            LinkType::NULL | LinkType::LOOP => self.loopback(bytes, length),
-            _ => Ok(()),
+        match headers.link_type().shape() {
+            LinkShape::Ethernet => self.ethernet(bytes, length),
+            LinkShape::Sll => self.cooked_v1(bytes, length),
+            LinkShape::Sll2 => self.cooked_v2(bytes, length),
+            LinkShape::Ip | LinkShape::Ipv4 | LinkShape::Ipv6 => self.bare(headers, bytes, length),
+            LinkShape::Loopback => self.loopback(bytes, length),
+            _ => self.behind_link_header(headers, bytes, length),
         }
+    }
+
+    /// What the decoder found behind a link-layer header that has no form of its own here.
+    fn behind_link_header(
+        &mut self,
+        headers: &Headers<'_>,
+        bytes: &[u8],
+        length: usize,
+    ) -> Printed {
+        let Some(ether_type) = headers.ether_type() else { return Ok(()) };
+        let at = headers.network_offset();
+        if !self.by_ether_type(ether_type.0, field::rest(bytes, at), length.saturating_sub(at))? {
+            self.undecoded();
+        }
+        Ok(())
     }
 
     /// No link-layer header: IP, or what a tunnel header named.

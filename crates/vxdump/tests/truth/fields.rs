@@ -145,7 +145,7 @@ impl Decoded {
                     self.add("vxlan.next_proto", &next);
                 }
             }
-            Protocol::Udp => {}
+            _ => {}
         }
     }
 

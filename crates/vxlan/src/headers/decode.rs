@@ -1,11 +1,11 @@
 //! From bytes to [`Headers`].
 
-use super::{Headers, Network, Ordinary};
+use super::{Headers, IPV4, Network, Ordinary};
 use crate::bytes::{be16, be32};
 use crate::ether_type::EtherType;
 use crate::ip_protocol::IpProtocol;
 use crate::ipv6::{extension_len, is_extension, jumbo_length};
-use crate::link_type::LinkType;
+use crate::link_type::{LinkShape, LinkType};
 use crate::stop::{Cause, Layer, Limit, Stop};
 
 /// Ethernet type fields up to this are lengths (IEEE 802.3 clause 3.2.6).
@@ -32,7 +32,7 @@ impl<'a> Headers<'a> {
     /// Decodes what begins with a link-layer header.
     #[inline]
     pub(crate) fn from_link(input: Input<'a>, link_type: LinkType) -> Self {
-        match Ordinary::<false>::of(input.bytes) {
+        match Ordinary::<IPV4>::of(input.bytes) {
             Some(ordinary) if link_type == LinkType::ETHERNET => {
                 ordinary.headers(input.bytes, input.base)
             }
@@ -83,8 +83,8 @@ impl<'a> Headers<'a> {
     /// `wire_end`: where this level ends on the wire, counted from its start.
     #[inline]
     fn link(&mut self, wire_end: u32) -> Result<(), Halted> {
-        match self.link_type {
-            LinkType::ETHERNET => {
+        match self.link_type.shape() {
+            LinkShape::Ethernet => {
                 let Some(header) = self.bytes.first_chunk::<14>() else {
                     return Err(self.cut(Layer::Ethernet, 0, 14));
                 };
@@ -95,14 +95,15 @@ impl<'a> Headers<'a> {
                 }
                 self.typed(14, EtherType(field), wire_end)
             }
-            LinkType::LINUX_SLL => self.cooked(16, 14, wire_end),
-            LinkType::LINUX_SLL2 => self.cooked(20, 0, wire_end),
-            LinkType::RAW | LinkType::RAW_BSD | LinkType::RAW_OPENBSD => self.bare_ip(wire_end),
-            LinkType::IPV4 => self.typed(0, EtherType::IPV4, wire_end),
-            LinkType::IPV6 => self.typed(0, EtherType::IPV6, wire_end),
-            LinkType::NULL | LinkType::LOOP => self.loopback(wire_end),
-            LinkType(other) => {
-                Err(self.invalid(Layer::Link, Cause::Unsupported, 0, 0, u32::from(other)))
+            LinkShape::Sll => self.cooked(16, 14, wire_end),
+            LinkShape::Sll2 => self.cooked(20, 0, wire_end),
+            LinkShape::Ip => self.bare_ip(wire_end),
+            LinkShape::Ipv4 => self.typed(0, EtherType::IPV4, wire_end),
+            LinkShape::Ipv6 => self.typed(0, EtherType::IPV6, wire_end),
+            LinkShape::Loopback => self.loopback(wire_end),
+            LinkShape::Unknown => {
+                let link_type = self.link_type.0.into();
+                Err(self.invalid(Layer::Link, Cause::Unsupported, 0, 0, link_type))
             }
         }
     }

@@ -12,8 +12,14 @@ use crate::stop::Limit;
 use crate::tcp;
 use crate::udp::UdpHeader;
 
-/// What nearly all traffic is: Ethernet without tags, IPv4 without options or (`SIX`) IPv6 without extension headers, not a
-/// fragment, and a whole packet of TCP or UDP. A few comparisons at fixed places find it, and tell all that [`Headers`] hold.
+/// `SIX` of [`Ordinary`]: the packet is IPv4.
+pub const IPV4: bool = false;
+/// `SIX` of [`Ordinary`]: the packet is IPv6.
+pub const IPV6: bool = true;
+
+/// What nearly all traffic is: Ethernet without tags; IPv4 without options, or ([`IPV6`]) IPv6 without
+/// extension headers; not a fragment, and a whole packet of TCP or UDP. A few comparisons at fixed
+/// places find it, and give all that [`Headers`] hold.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ordinary<const SIX: bool> {
     pub(crate) is_udp: bool,

@@ -1,6 +1,7 @@
 //! Every sample frame at every shorter length, and with every bit flipped.
 
 use proptest::prelude::*;
+use vxlan::ordinary_vxlan::{IPV4, IPV6};
 use vxlan::{Cause, Decoder, Limit, LinkType};
 
 use crate::frames::{Sample, all, in_vxlan};
@@ -26,14 +27,14 @@ fn ordinary_packets_are_found_at_fixed_places() {
         let frame = &in_vxlan(outer_six, inner_six);
         let (link_type, packet) = (LinkType::ETHERNET, decoder.decode(frame, LinkType::ETHERNET));
         let found = [
-            ordinary::<false, false>(&decoder, frame, link_type, &packet),
-            ordinary::<false, true>(&decoder, frame, link_type, &packet),
-            ordinary::<true, false>(&decoder, frame, link_type, &packet),
-            ordinary::<true, true>(&decoder, frame, link_type, &packet),
+            ordinary::<IPV4, IPV4>(&decoder, frame, link_type, &packet),
+            ordinary::<IPV4, IPV6>(&decoder, frame, link_type, &packet),
+            ordinary::<IPV6, IPV4>(&decoder, frame, link_type, &packet),
+            ordinary::<IPV6, IPV6>(&decoder, frame, link_type, &packet),
         ];
         let kind = usize::from(outer_six) * 2 + usize::from(inner_six);
         assert_eq!(found, std::array::from_fn(|at| at == kind));
-        assert!(decoder.ordinary_vxlan::<false, false>(frame, LinkType::RAW).is_none());
+        assert!(decoder.ordinary_vxlan::<IPV4, IPV4>(frame, LinkType::RAW).is_none());
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
+use vxlan::ordinary_vxlan::{IPV4, IPV6};
 use vxlan::{Cause, Decoder, Headers, LinkType, Packet, TcpOption, Tunnel};
 
 /// Where a view's bytes lie in the frame; panics where they lie outside.
@@ -40,10 +41,10 @@ pub(crate) fn check(decoder: &Decoder, frame: &[u8], link_type: LinkType, wire_l
         assert_eq!(packet.outer.stop(), packet.inner.stop());
     }
     stop(frame, &packet, wire_len);
-    ordinary::<false, false>(decoder, frame, link_type, &packet);
-    ordinary::<false, true>(decoder, frame, link_type, &packet);
-    ordinary::<true, false>(decoder, frame, link_type, &packet);
-    ordinary::<true, true>(decoder, frame, link_type, &packet);
+    ordinary::<IPV4, IPV4>(decoder, frame, link_type, &packet);
+    ordinary::<IPV4, IPV6>(decoder, frame, link_type, &packet);
+    ordinary::<IPV6, IPV4>(decoder, frame, link_type, &packet);
+    ordinary::<IPV6, IPV6>(decoder, frame, link_type, &packet);
     if let Some(quote) = decoder.decode_quote(&packet.inner) {
         headers(frame, &quote.outer);
         headers(frame, &quote.inner);

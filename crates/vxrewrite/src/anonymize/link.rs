@@ -1,6 +1,6 @@
 //! Link layers, their tags and labels, and the carriers that an `EtherType` names.
 
-use vxlan::{EthernetHeader, LinkType, SllHeader};
+use vxlan::{EthernetHeader, LinkShape, LinkType, SllHeader};
 
 use super::packet::{Area, Layer, Next, Rewrite};
 use super::unseen::Content;
@@ -27,16 +27,12 @@ const IPV6: u16 = 0x86dd;
 impl Rewrite<'_> {
     /// The outermost layer.
     pub(super) fn link(&mut self, link_type: LinkType, area: Area) -> Option<Next> {
-        Some(match link_type {
-            LinkType::ETHERNET => Next::Layer(Layer::Ethernet, area),
-            LinkType::LINUX_SLL => self.cooked(area)?,
-            LinkType::LINUX_SLL2 => self.cooked_2(area)?,
-            LinkType::RAW
-            | LinkType::RAW_BSD
-            | LinkType::RAW_OPENBSD
-            | LinkType::IPV4
-            | LinkType::IPV6 => Next::Layer(Layer::Ip, area),
-            LinkType::NULL | LinkType::LOOP => {
+        Some(match link_type.shape() {
+            LinkShape::Ethernet => Next::Layer(Layer::Ethernet, area),
+            LinkShape::Sll => self.cooked(area)?,
+            LinkShape::Sll2 => self.cooked_2(area)?,
+            LinkShape::Ip | LinkShape::Ipv4 | LinkShape::Ipv6 => Next::Layer(Layer::Ip, area),
+            LinkShape::Loopback => {
                 let family = u32::from_be_bytes(self.bytes(area.at)?);
                 // in the byte order of the capturing host
                 match if family > 0xffff { family.swap_bytes() } else { family } {
@@ -44,6 +40,13 @@ impl Rewrite<'_> {
                     _ => self.opaque(Content::LinkType(link_type.0), area),
                 }
             }
+            _ => return self.undecoded_link(link_type, area),
+        })
+    }
+
+    /// A link type that the decoder does not know.
+    fn undecoded_link(&mut self, link_type: LinkType, area: Area) -> Option<Next> {
+        Some(match link_type {
             PPP | PPP_HDLC | CISCO_HDLC => match self.byte(area.at)? {
                 // Cisco's: to one station, to all of them
                 0x0f | 0x8f => Next::Layer(Layer::Typed(self.number(area.at + 2)?), area.behind(4)),

@@ -196,7 +196,8 @@ impl Rewrite<'_> {
                 (first >> 6 == 0 && ether_type >= LEAST_ETHER_TYPE)
                     .then_some(Next::Layer(Layer::Typed(ether_type), inner))
             }
-            TunnelKind::Udp => None,
+            // raw IP has no header; other kinds are not known here, and count as payload
+            _ => None,
         })
     }
 

@@ -79,7 +79,8 @@ fn plain_headers(kind: TunnelKind) -> &'static [u32] {
         TunnelKind::Gpe => &[0x0800_0000, 0x0c00_0003],
         // version 0, no options, transparent Ethernet bridging (RFC 8926 section 3.4)
         TunnelKind::Geneve => &[0x0000_6558],
-        TunnelKind::Udp => &[],
+        // user space decides on raw IP, and on kinds that are not known here
+        _ => &[],
     }
 }
 
