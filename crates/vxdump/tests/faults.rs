@@ -1,28 +1,24 @@
 //! What contradicts the map is pointed out, and nothing else is.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
-fn testdata() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata")
-}
+use vxtest::{Folder, run, testdata};
 
 fn vxdump(arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_vxdump")).args(arguments).output();
-    String::from_utf8(output.expect("it runs").stdout).expect("text")
+    let output = run(env!("CARGO_BIN_EXE_vxdump"), arguments);
+    String::from_utf8(output.stdout).expect("text")
 }
 
 fn read(capture: &str, map: &str, more: &[&str]) -> String {
-    let capture = testdata().join("captures").join(capture).display().to_string();
+    let capture = testdata("captures").join(capture).display().to_string();
     vxdump(&[&["-r", &capture, "--map", map], more].concat())
 }
 
 /// The map of the captures' cluster, with another text in one place.
-fn changed(name: &str, from: &str, to: &str) -> String {
-    let map = fs::read_to_string(testdata().join("maps/nodes.json")).expect("the map");
+fn changed(folder: &Folder, from: &str, to: &str) -> String {
+    let map = fs::read_to_string(testdata("maps/nodes.json")).expect("the map");
     assert!(map.contains(from), "{from}");
-    let path = std::env::temp_dir().join(format!("vxdump-faults-{name}-{}", std::process::id()));
+    let path = folder.file("map");
     fs::write(&path, map.replace(from, to)).expect("a file");
     path.display().to_string()
 }
@@ -38,11 +34,11 @@ fn pointed_out(text: &str) -> Vec<&str> {
 
 #[test]
 fn a_healthy_cluster_is_passed_over_in_silence() {
-    let nodes = testdata().join("maps/nodes.json").display().to_string();
-    let cluster = testdata().join("maps/cluster.yaml").display().to_string();
-    let calico = testdata().join("maps/calico.yaml").display().to_string();
+    let nodes = testdata("maps/nodes.json").display().to_string();
+    let cluster = testdata("maps/cluster.yaml").display().to_string();
+    let calico = testdata("maps/calico.yaml").display().to_string();
     let mut packets = 0;
-    for entry in fs::read_dir(testdata().join("captures")).expect("captures") {
+    for entry in fs::read_dir(testdata("captures")).expect("captures") {
         let name = entry.expect("an entry").file_name().into_string().expect("a name");
         if name == "README.md" {
             continue;
@@ -63,7 +59,8 @@ fn a_healthy_cluster_is_passed_over_in_silence() {
 #[test]
 fn a_vtep_mac_that_no_node_has_is_pointed_out() {
     // the node has another one by now
-    let map = changed("mac", "d2:5f:08:b1:6e:b2", "d2:5f:08:b1:6e:ff");
+    let folder = Folder::new();
+    let map = changed(&folder, "d2:5f:08:b1:6e:b2", "d2:5f:08:b1:6e:ff");
     let text = read("stale-mac-n1-eth0.pcap", &map, &["icmp or udp"]);
     let request = text.lines().find(|line| line.contains("10.244.2.2: ICMP echo request"));
     let note = " | vni 1 172.18.0.2 > 172.18.0.3 [inner destination MAC d2:5f:08:b1:6e:b2 is no VTEP's of vni 1]";
@@ -76,44 +73,40 @@ fn a_vtep_mac_that_no_node_has_is_pointed_out() {
         read("ping-n1-eth0.pcap", &map, &["-v", "--inner", "icmp[0] = 0 and src 10.244.2.2"]);
     assert!(both.contains("[inner source MAC d2:5f:08:b1:6e:b2 is no VTEP's of vni 1]"), "{both}");
     // nothing is known of its VTEP: nothing is said
-    let silent = read(
-        "stale-mac-n1-eth0.pcap",
-        &testdata().join("maps/cidrs.txt").display().to_string(),
-        &[],
-    );
+    let silent =
+        read("stale-mac-n1-eth0.pcap", &testdata("maps/cidrs.txt").display().to_string(), &[]);
     assert_eq!(pointed_out(&silent), Vec::<&str>::new());
-    let _ = fs::remove_file(map);
 }
 
 #[test]
 fn a_vni_that_no_vtep_has_is_pointed_out() {
-    let map = changed("vni", "\\\"VNI\\\":1", "\\\"VNI\\\":7");
+    let folder = Folder::new();
+    let map = changed(&folder, "\\\"VNI\\\":1", "\\\"VNI\\\":7");
     let text = read("ping-n1-eth0.pcap", &map, &[]);
     let notes = pointed_out(&text);
     assert!(!notes.is_empty() && notes.iter().all(|note| *note == "no VTEP has vni 1"), "{text}");
-    let _ = fs::remove_file(map);
 }
 
 #[test]
 fn a_vni_that_no_vtep_has_is_pointed_out_where_one_end_is_not_known() {
-    let map = changed("vni-half", "\\\"VNI\\\":1", "\\\"VNI\\\":7");
+    let folder = Folder::new();
+    let map = changed(&folder, "\\\"VNI\\\":1", "\\\"VNI\\\":7");
     let text = fs::read_to_string(&map).expect("it was written");
     fs::write(&map, text.replace("10.244.2.0/24", "10.77.2.0/24")).expect("a file");
     let text = read("ping-n1-eth0.pcap", &map, &["--inner", "icmp"]);
     let notes = pointed_out(&text);
     assert!(text.contains("n1 > external"), "{text}");
     assert!(!notes.is_empty() && notes.iter().all(|note| *note == "no VTEP has vni 1"), "{text}");
-    let _ = fs::remove_file(map);
 }
 
 #[test]
 fn a_node_that_is_not_the_pods_is_pointed_out() {
-    let map = changed("node", "\"172.18.0.3\"", "\"172.18.0.9\"");
+    let folder = Folder::new();
+    let map = changed(&folder, "\"172.18.0.3\"", "\"172.18.0.9\"");
     let text = fs::read_to_string(&map).expect("it was written");
     fs::write(&map, text.replace("\"172.18.0.4\"", "\"172.18.0.3\"")).expect("a file");
     let text = read("ping-n1-eth0.pcap", &map, &["src host 172.18.0.2"]);
     let notes = pointed_out(&text);
     assert!(!notes.is_empty(), "{text}");
     assert!(notes.iter().all(|note| *note == "10.244.2.2 belongs to n2, sent to n3"), "{text}");
-    let _ = fs::remove_file(map);
 }

@@ -1,65 +1,27 @@
 //! Golden outputs: each file of testdata/golden holds a command line, and what it printed. `VXDUMP_BLESS=1` writes them
 //! anew.
 
-use std::cell::RefCell;
-use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
-/// A stream that a test reads after the run.
-#[derive(Clone, Default)]
-struct Kept(Rc<RefCell<Vec<u8>>>);
-
-impl Write for Kept {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Kept {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.borrow().clone()).expect("output is UTF-8")
-    }
-}
+use vxtest::{files_below, in_process, root, words};
 
 /// Runs a command line, split at spaces but for quotes; what it printed, in one text.
 fn run(command: &str) -> String {
-    let (out, err) = (Kept::default(), Kept::default());
-    let mut terminal = vxdump::Terminal::of_streams("vxdump", out.clone(), err.clone());
-    let status = vxdump::run(words(command), &mut terminal);
-    format!("$ {command}\n{}--- stderr, status {status}\n{}", out.text(), err.text())
-}
-
-fn words(command: &str) -> Vec<OsString> {
-    let mut words = Vec::new();
-    for (at, part) in command.split('\'').enumerate() {
-        if at % 2 == 1 {
-            words.push(part.into());
-        } else {
-            words.extend(part.split_whitespace().map(OsString::from));
-        }
-    }
-    words
+    let outcome = in_process(|out, err| {
+        let mut terminal = vxdump::Terminal::of_streams("vxdump", out, err);
+        vxdump::run(words(command), &mut terminal)
+    });
+    let printed = String::from_utf8(outcome.stdout).expect("output is UTF-8");
+    let (status, said) = (outcome.status, outcome.stderr);
+    format!("$ {command}\n{printed}--- stderr, status {status}\n{said}")
 }
 
 #[test]
 fn as_recorded() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    std::env::set_current_dir(&root).expect("the workspace's root");
     let bless = std::env::var_os("VXDUMP_BLESS").is_some();
-    let mut files: Vec<PathBuf> = fs::read_dir("testdata/golden")
-        .expect("testdata/golden")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|e| e == "txt"))
-        .collect();
-    files.sort();
+    // the commands name files below the root of the workspace
+    std::env::set_current_dir(root()).expect("the workspace's root");
+    let files = files_below("testdata/golden".as_ref(), &["txt"]);
     assert!(files.len() >= 20, "only {} golden files", files.len());
     let mut different = Vec::new();
     for path in files {

@@ -4,61 +4,20 @@
 use std::fmt::Display;
 use std::fs;
 use std::net::IpAddr;
-use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use podmap::{Builder, Kind, PodMap};
 use vxcap::live::Netns;
 use vxdump::input::kernel_map::KernelMap;
+use vxtest::{Lab, Running, command, wait_until};
 
-fn is_root() -> bool {
-    let status = fs::read_to_string("/proc/self/status").expect("a process has a status");
-    let root = status.lines().any(|line| line.starts_with("Uid:\t0\t"));
-    if !root {
-        eprintln!("skipped: the lab is made of network namespaces, which needs root");
-    }
-    root
+fn netns(lab: &Lab, place: &str) -> Netns {
+    Netns::open(&lab.netns(place)).expect("the namespace is there")
 }
 
-struct Lab(String);
-
-impl Lab {
-    fn up(name: &str, options: &[&str]) -> Self {
-        let lab = Self(format!("vxk{name}{}", std::process::id()));
-        lab.command(&[&["up"], options].concat());
-        lab
-    }
-
-    fn command(&self, arguments: &[&str]) -> String {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/lab/flannel-lab");
-        let output = Command::new(script)
-            .args([&["--prefix", &self.0], arguments].concat())
-            .output()
-            .expect("the lab's script runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("it prints text")
-    }
-
-    fn netns(&self, place: &str) -> Netns {
-        Netns::open(&format!("{}-{place}", self.0)).expect("the namespace is there")
-    }
-
-    fn kernel(&self, builder: &mut Builder) -> KernelMap {
-        self.kernel_in("n1", builder)
-    }
-
-    fn kernel_in(&self, place: &str, builder: &mut Builder) -> KernelMap {
-        let mut complain = |error: &dyn Display| panic!("{error}");
-        KernelMap::open(Some(&self.netns(place)), builder, &mut complain)
-            .expect("the tables are read")
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        self.command(&["down"]);
-    }
+fn kernel_in(lab: &Lab, place: &str, builder: &mut Builder) -> KernelMap {
+    let mut complain = |error: &dyn Display| panic!("{error}");
+    KernelMap::open(Some(&netns(lab, place)), builder, &mut complain).expect("the tables are read")
 }
 
 fn address(text: &str) -> IpAddr {
@@ -71,22 +30,18 @@ fn label(map: &PodMap, text: &str) -> String {
 
 /// Refreshes until the map changes.
 fn next_map(kernel: &mut KernelMap, builder: &mut Builder) -> PodMap {
-    let begin = Instant::now();
-    while !kernel.refresh(builder).expect("the tables are read") {
-        assert!(begin.elapsed() < Duration::from_secs(10), "the change is seen");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_until("a change of the map", || {
+        let is_changed = kernel.refresh(builder).expect("the tables are read");
+        if is_changed { Ok(()) } else { Err("none".to_owned()) }
+    });
     KernelMap::build(builder)
 }
 
 #[test]
 fn flannels_topology_is_known_without_a_flag() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up("a", &["--ipv6", "--vni", "7", "--port", "4789"]);
+    let Some(lab) = Lab::up(&["--ipv6", "--vni", "7", "--port", "4789"]) else { return };
     let mut builder = Builder::new();
-    let kernel = lab.kernel(&mut builder);
+    let kernel = kernel_in(&lab, "n1", &mut builder);
     let map = KernelMap::build(&mut builder);
     assert_eq!(map.warnings(), []);
     let host = fs::read_to_string("/proc/sys/kernel/hostname").expect("the host has a name");
@@ -120,13 +75,10 @@ fn flannels_topology_is_known_without_a_flag() {
 
 #[test]
 fn names_of_other_sources_are_found_by_address() {
-    if !is_root() {
-        return;
-    }
     for options in [&[][..], &["--calico"]] {
-        let lab = Lab::up("b", options);
+        let Some(lab) = Lab::up(options) else { return };
         let mut builder = Builder::new();
-        let _kernel = lab.kernel(&mut builder);
+        let _kernel = kernel_in(&lab, "n1", &mut builder);
         builder.read_bytes("nodes.json", lab.command(&["nodes"]).as_bytes()).unwrap();
         let map = KernelMap::build(&mut builder);
         assert_eq!(map.warnings(), [], "{options:?}");
@@ -145,14 +97,11 @@ fn names_of_other_sources_are_found_by_address() {
 
 #[test]
 fn in_a_pod_its_node_is_asked_and_followed() {
-    if !is_root() {
-        return;
-    }
     for options in [&["--ipv6"][..], &["--calico"]] {
-        let lab = Lab::up("p", options);
+        let Some(lab) = Lab::up(options) else { return };
         let mut builder = Builder::new();
         // of the second node, so that it is found among others
-        let mut kernel = lab.kernel_in("n2p1", &mut builder);
+        let mut kernel = kernel_in(&lab, "n2p1", &mut builder);
         let map = KernelMap::build(&mut builder);
         let host = fs::read_to_string("/proc/sys/kernel/hostname").expect("the host has a name");
         for (text, expected) in [
@@ -188,12 +137,9 @@ fn in_a_pod_its_node_is_asked_and_followed() {
 
 #[test]
 fn calicos_topology_is_known_too() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up("c", &["--calico"]);
+    let Some(lab) = Lab::up(&["--calico"]) else { return };
     let mut builder = Builder::new();
-    let kernel = lab.kernel(&mut builder);
+    let kernel = kernel_in(&lab, "n1", &mut builder);
     let map = KernelMap::build(&mut builder);
     let host = map.owner(address("10.244.1.2")).node().unwrap().to_owned();
     assert_eq!(map.owner(address("10.244.1.2")).cidr(), Some("10.244.1.0/26".parse().unwrap()));
@@ -204,10 +150,7 @@ fn calicos_topology_is_known_too() {
 
 #[test]
 fn both_families_are_known_behind_one_mac_address() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up("g", &["--ipv6"]);
+    let Some(lab) = Lab::up(&["--ipv6"]) else { return };
     for arguments in [
         "ip link add ovl6 type vxlan id 77 dstport 4790 local fd77::11 nolearning",
         "ip link set ovl6 up",
@@ -220,7 +163,7 @@ fn both_families_are_known_behind_one_mac_address() {
         lab.command(&[&["exec", "n1"], &*arguments.split(' ').collect::<Vec<_>>()].concat());
     }
     let mut builder = Builder::new();
-    let _kernel = lab.kernel(&mut builder);
+    let _kernel = kernel_in(&lab, "n1", &mut builder);
     let map = KernelMap::build(&mut builder);
     assert_eq!(map.warnings(), []);
     for network in ["10.50.2", "fd50:0:0:2:"] {
@@ -232,12 +175,9 @@ fn both_families_are_known_behind_one_mac_address() {
 
 #[test]
 fn changes_are_followed_and_only_those_that_matter() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up("d", &[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     let mut builder = Builder::new();
-    let mut kernel = lab.kernel(&mut builder);
+    let mut kernel = kernel_in(&lab, "n1", &mut builder);
     let on_n1 = |command: &str| {
         lab.command(&[&["exec", "n1", "ip"], &*command.split(' ').collect::<Vec<_>>()].concat());
     };
@@ -275,12 +215,9 @@ fn changes_are_followed_and_only_those_that_matter() {
 
 #[test]
 fn nodes_that_are_reached_without_a_tunnel_are_known() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up("f", &[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     let mut builder = Builder::new();
-    let mut kernel = lab.kernel(&mut builder);
+    let mut kernel = kernel_in(&lab, "n1", &mut builder);
     // as flannel's DirectRouting does it for a node of the same subnet
     let on_n1 = |command: &str| {
         lab.command(&[&["exec", "n1", "ip"], &*command.split(' ').collect::<Vec<_>>()].concat());
@@ -304,21 +241,17 @@ fn nodes_that_are_reached_without_a_tunnel_are_known() {
 
 #[test]
 fn a_thousand_changes_cost_little_and_leave_nothing() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up("e", &[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     let mut builder = Builder::new();
-    let mut kernel = lab.kernel(&mut builder);
+    let mut kernel = kernel_in(&lab, "n1", &mut builder);
     let before = resident();
-    let netns = format!("{}-n1", lab.0);
-    let mut changes = Command::new("ip")
-        .args(["netns", "exec", &netns, "sh", "-c"])
-        .arg("for i in $(seq 500); do ip link add t0 type veth peer name t1; ip link del t0; done")
-        .spawn()
-        .expect("ip is there");
+    let mut changes = command("ip");
+    changes.args(["netns", "exec", &lab.netns("n1"), "sh", "-c"]);
+    changes
+        .arg("for i in $(seq 500); do ip link add t0 type veth peer name t1; ip link del t0; done");
+    let mut changes = Running::start(&mut changes);
     let (mut calls, mut rebuilt) = (0_u32, 0_u32);
-    while changes.try_wait().expect("it runs").is_none() {
+    while changes.is_running() {
         rebuilt += u32::from(kernel.refresh(&mut builder).expect("the tables are read"));
         calls += 1;
         std::thread::sleep(Duration::from_millis(5));

@@ -11,6 +11,7 @@ use std::time::Duration;
 use vxcap::filter::Program;
 use vxcap::live::{Capture, CaptureOptions, Error, TableReader, TableWatch, User};
 use vxdump::input::sandbox::Sandbox;
+use vxtest::{Folder, command, is_root, output};
 
 /// Tells the test program that it is to go into the sandbox: it holds the folder to work in.
 const FOLDER: &str = "VXDUMP_TEST_SANDBOX_FOLDER";
@@ -19,20 +20,15 @@ const COMMANDS: &str = "VXDUMP_TEST_SANDBOX_COMMANDS";
 
 /// Runs one of the tests below in a process of its own.
 fn in_a_process(test: &str, environment: &[(&str, &str)]) {
-    let status = fs::read_to_string("/proc/self/status").expect("a process has a status");
-    if !status.lines().any(|line| line.starts_with("Uid:\t0\t")) {
-        eprintln!("skipped: root has something to give up, others have not");
+    // root has something to give up, others have not
+    if !is_root() {
         return;
     }
-    let folder = std::env::temp_dir().join(format!("vxdump-{test}-{}", std::process::id()));
-    fs::create_dir_all(folder.join("out")).unwrap();
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(FOLDER, &folder)
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap();
-    fs::remove_dir_all(&folder).unwrap();
+    let folder = Folder::new();
+    fs::create_dir(folder.file("out")).unwrap();
+    let mut program = command(std::env::current_exe().unwrap());
+    program.args(["--exact", test, "--nocapture"]).env(FOLDER, folder.path());
+    let output = output(program.envs(environment.iter().copied()));
     let said = String::from_utf8_lossy(&output.stderr);
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && told.contains("1 passed"), "{told}{said}");

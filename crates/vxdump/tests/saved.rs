@@ -1,22 +1,26 @@
 //! `-w` from files: times come out as they went in, and what does not fit is told.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use vxcap::file::Reader;
 use vxcap::write::{PacketOptions, PcapngWriter, Section};
 use vxcap::{Frame, FrameFlags, Interface, LinkType, Resolution, Timestamp};
+use vxtest::command;
+
+/// The built program.
+const VXDUMP: &str = env!("CARGO_BIN_EXE_vxdump");
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("saved-{name}"))
 }
 
 fn vxdump(inputs: &[&Path], output: &Path) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vxdump"));
+    let mut command = command(VXDUMP);
     for input in inputs {
         command.arg("-r").arg(input);
     }
-    command.arg("-w").arg(output).output().expect("vxdump runs")
+    vxtest::output(command.arg("-w").arg(output))
 }
 
 /// A pcapng file with one interface and frames at these times, and whatever blocks `more` writes behind the first one.
@@ -119,17 +123,12 @@ fn what_is_read_is_not_written_over() {
     std::fs::write(&expression, "ip\n").unwrap();
     for file in [&input, &map, &expression] {
         let before = std::fs::read(file).unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_vxdump"))
-            .arg("-r")
-            .arg(&input)
-            .arg("--map")
-            .arg(&map)
-            .arg("-F")
-            .arg(&expression)
-            .arg("-w")
-            .arg(file)
-            .output()
-            .expect("vxdump runs");
+        let mut command = command(VXDUMP);
+        for (option, value) in [("-r", &input), ("--map", &map), ("-F", &expression), ("-w", file)]
+        {
+            command.arg(option).arg(value);
+        }
+        let output = vxtest::output(&mut command);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{stderr}");
         assert!(stderr.contains("read and written at the same time"), "{stderr}");

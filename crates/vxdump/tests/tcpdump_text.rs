@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use proptest::prelude::*;
 use vxdump::text::time::{Clock, Mode, Precision};
 use vxdump::text::{Options, Printer, hex};
 use vxlan::{Decoder, Headers, LinkType};
+use vxtest::{Missing, command, files_below, has_tools, output, references, run, skip};
 
 /// A capture file, read by the simplest means.
 struct Capture {
@@ -83,12 +83,7 @@ impl Capture {
 
 /// What tcpdump prints. Fails where tcpdump is not installed.
 fn tcpdump(path: &Path, arguments: &[&str]) -> String {
-    let output = Command::new("tcpdump")
-        .args(["-nn", "-r"])
-        .arg(path)
-        .args(arguments)
-        .output()
-        .expect("this test compares with tcpdump: install it (package tcpdump)");
+    let output = output(command("tcpdump").args(["-nn", "-r"]).arg(path).args(arguments));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -147,32 +142,13 @@ fn dump(out: &mut Vec<u8>, headers: &Headers<'_>, arguments: &[&str]) {
     }
 }
 
+/// A folder of the reference captures, where tcpdump is there too.
 fn captures(folder: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("VXDUMP_CAPTURES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/captures"),
-        PathBuf::from,
-    );
-    let folder = root.join(folder);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("skipped: no reference captures in {}", folder.display());
-    None
+    references(folder).filter(|_| has_tools(&["tcpdump"]))
 }
 
-/// All pcap files below a folder, sorted.
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
+    files_below(folder, &[])
 }
 
 fn compare(name: &str, capture: &Capture, path: &Path, arguments: &[&str]) {
@@ -348,12 +324,9 @@ const ACCEPTED: [(&str, usize, &str); 40] = [
 #[test]
 fn third_party() {
     let Some(folder) = captures("third-party") else { return };
-    let version = Command::new("tcpdump").arg("--version").output();
-    let version = version.expect("this test compares with tcpdump: install it (package tcpdump)");
-    if !version.stdout.starts_with(b"tcpdump version 4.99.3\n") {
-        // on odd packets even 4.99.3 and 4.99.4 differ
-        eprintln!("skipped: only for tcpdump 4.99.3");
-        return;
+    // on odd packets even 4.99.3 and 4.99.4 differ
+    if !run("tcpdump", ["--version"]).stdout.starts_with(b"tcpdump version 4.99.3\n") {
+        return skip(Missing::Version, "this test is for tcpdump 4.99.3");
     }
     let mut counts = BTreeMap::new();
     let mut unexpected = String::new();
@@ -416,7 +389,7 @@ fn check_harmless(link_type: LinkType, frame: &[u8], length: u32) {
 /// Every frame of the lab cut at every length, and with every byte changed.
 #[test]
 fn damaged_frames_of_the_lab() {
-    let Some(lab) = captures("lab") else { return };
+    let Some(lab) = references("lab") else { return };
     for path in files(&lab) {
         let is_wanted = path.ends_with("n1-eth0.pcap") || path.ends_with("n1p1-eth0.pcap");
         let Some(capture) = Some(&path).filter(|_| is_wanted).and_then(|path| Capture::read(path))
@@ -482,6 +455,9 @@ fn reasons() {
 /// Frames that no capture at hand has: rare options, and bytes that belong to no layer, in a dump.
 #[test]
 fn rare_frames() {
+    if !has_tools(&["tcpdump"]) {
+        return;
+    }
     let ethernet = |ether_type: [u8; 2], rest: &[&[u8]]| {
         let mut frame = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1];
         frame.extend(ether_type);

@@ -4,91 +4,40 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
 
+use vxtest::{Folder, Lab, command, has_tools, output, run, tool, unique, wait_until};
+
+/// The built program.
+const VXDUMP: &str = env!("CARGO_BIN_EXE_vxdump");
 /// Tells this test program that it is to panic while it has the screen, and where: in the thread that draws, or another.
 const PANIC: &str = "VXDUMP_TEST_TOP_PANIC";
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(15);
-
-/// Is there what these tests need?
-fn is_possible() -> bool {
-    let status = fs::read_to_string("/proc/self/status").expect("a process has a status");
-    if !status.lines().any(|line| line.starts_with("Uid:\t0\t")) {
-        eprintln!("skipped: live capture is tested in network namespaces, which needs root");
-        return false;
-    }
-    let tmux = Command::new("tmux").arg("-V").stdout(Stdio::null()).status();
-    if !tmux.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: the whole-screen view is tested in tmux, which is not installed");
-        return false;
-    }
-    true
-}
-
-fn unique(what: &str) -> String {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!("{what}{}-{}", std::process::id() % 10_000, COUNT.fetch_add(1, Ordering::Relaxed))
-}
-
-/// A program and its arguments, which succeeds. Gives what it printed.
-fn output(program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> String {
-    let output = Command::new(program.as_ref())
-        .args(arguments)
-        .env_remove("TMUX")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap_or_else(|e| panic!("{}: {e}", program.as_ref().display()));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {said}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// flannel's topology, removed at the end.
-struct Lab(String);
-
-impl Lab {
-    fn up() -> Self {
-        let lab = Self(unique("vt"));
-        lab.command(&["up"]);
-        lab
-    }
-
-    fn command(&self, arguments: &[&str]) -> String {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/lab/flannel-lab");
-        output(script, &[&["--prefix", self.0.as_str()], arguments].concat())
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        self.command(&["down"]);
-    }
-}
 
 /// A terminal with a shell.
 struct Tmux {
     name: String,
-    folder: PathBuf,
+    folder: Folder,
 }
 
 impl Tmux {
-    fn new(width: u16, height: u16) -> Self {
-        let name = unique("vxdump-top");
-        let folder = std::env::temp_dir().join(&name);
-        fs::create_dir_all(&folder).expect("a folder for files");
-        let tmux = Self { name, folder };
+    /// `None` where tmux is not installed; the test is then recorded as skipped.
+    fn new(width: u16, height: u16) -> Option<Self> {
+        if !has_tools(&["tmux"]) {
+            return None;
+        }
+        let tmux = Self { name: unique("vxdump-top"), folder: Folder::new() };
         let (width, height) = (width.to_string(), height.to_string());
         let size = ["-x", width.as_str(), "-y", height.as_str()];
         tmux.command(&[&["-f", "/dev/null", "new-session", "-d"], &size[..], &["sh"]].concat());
-        tmux
+        Some(tmux)
     }
 
     fn command(&self, arguments: &[&str]) -> String {
-        output("tmux", &[&["-L", self.name.as_str()], arguments].concat())
+        let mut tmux = command("tmux");
+        tmux.args(["-L", &self.name]).args(arguments).env_remove("TMUX");
+        let output = output(&mut tmux);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     fn keys(&self, keys: &[&str]) {
@@ -101,21 +50,26 @@ impl Tmux {
 
     /// Waits until the screen is as it should be.
     fn wait(&self, what: &str, is: impl Fn(&str) -> bool) -> String {
-        let begin = Instant::now();
-        loop {
+        wait_until(what, || {
             let screen = self.screen();
-            if is(&screen) {
-                return screen;
-            }
-            assert!(begin.elapsed() < PATIENCE, "{what}: not seen on\n{screen}");
-            thread::sleep(Duration::from_millis(50));
-        }
+            if is(&screen) { Ok(screen) } else { Err(screen) }
+        })
+    }
+
+    /// Waits until a file is there.
+    fn wait_for_file(&self, path: &Path) {
+        wait_until(
+            "a file of the shell",
+            || {
+                if path.exists() { Ok(()) } else { Err(self.screen()) }
+            },
+        );
     }
 
     /// Runs a program between two looks at the terminal's mode; `meanwhile`, while it has the whole screen. Gives its
     /// status and the screen afterwards.
     fn run(&self, command: &str, meanwhile: impl FnOnce()) -> (String, String) {
-        let file = |name: &str| self.folder.join(name).display().to_string();
+        let file = |name: &str| self.folder.file(name).display().to_string();
         let (before, after, status) = (file("before"), file("after"), file("status"));
         let script = format!(
             "echo begin\nstty -a >{before}\n{command}\necho $? >{status}.part\nstty -a >{after}\nmv {status}.part {status}\n"
@@ -123,11 +77,7 @@ impl Tmux {
         fs::write(file("script"), script).unwrap();
         self.keys(&[&format!("clear; . {}", file("script")), "Enter"]);
         meanwhile();
-        let begin = Instant::now();
-        while !Path::new(&status).exists() {
-            assert!(begin.elapsed() < PATIENCE, "it does not end:\n{}", self.screen());
-            thread::sleep(Duration::from_millis(50));
-        }
+        self.wait_for_file(status.as_ref());
         let modes = [before, after].map(|path| fs::read_to_string(path).unwrap());
         assert_eq!(modes[0], modes[1], "the terminal's mode is not what it was");
         assert_eq!(self.shows("#{alternate_on} #{cursor_flag}"), "0 1", "{}", self.screen());
@@ -143,8 +93,7 @@ impl Tmux {
 impl Drop for Tmux {
     fn drop(&mut self) {
         // it is gone already where its last terminal is
-        let _ = Command::new("tmux").args(["-L", &self.name, "kill-server"]).output();
-        let _ = fs::remove_dir_all(&self.folder);
+        run("tmux", ["-L", &self.name, "kill-server"]);
     }
 }
 
@@ -155,8 +104,7 @@ fn child(of: &str) -> String {
 }
 
 fn top(lab: &Lab) -> String {
-    let program = env!("CARGO_BIN_EXE_vxdump");
-    format!("{program} top --netns {}-n1 -i eth0 --interval 0.2", lab.0)
+    format!("{VXDUMP} top --netns {} -i eth0 --interval 0.2", lab.netns("n1"))
 }
 
 /// The row of the two pods that ping.
@@ -168,10 +116,8 @@ fn pinged(screen: &str) -> Option<Vec<&str>> {
 
 #[test]
 fn pings_are_seen_at_both_sizes_while_it_is_resized() {
-    if !is_possible() {
-        return;
-    }
-    let (lab, tmux) = (Lab::up(), Tmux::new(80, 24));
+    let Some(tmux) = Tmux::new(80, 24) else { return };
+    let Some(lab) = Lab::up(&[]) else { return };
     let (status, screen) = tmux.run(&top(&lab), || {
         let screen = tmux.wait("an empty view", |screen| screen.contains("No packets yet."));
         let lines: Vec<&str> = screen.lines().collect();
@@ -236,18 +182,16 @@ fn pings_are_seen_at_both_sizes_while_it_is_resized() {
 
 #[test]
 fn signals_leave_the_terminal_as_it_was() {
-    if !is_possible() {
-        return;
-    }
-    let (lab, tmux) = (Lab::up(), Tmux::new(80, 24));
+    let Some(tmux) = Tmux::new(80, 24) else { return };
+    let Some(lab) = Lab::up(&[]) else { return };
     for signal in ["TERM", "INT", "QUIT"] {
         let (status, screen) = tmux.run(&top(&lab), || {
             tmux.wait("the view", |screen| screen.contains("q quit"));
-            output("kill", &["-s", signal, &child(&tmux.shows("#{pane_pid}"))]);
+            tool("kill", ["-s", signal, &child(&tmux.shows("#{pane_pid}"))]);
         });
         assert_eq!(status, "0", "SIG{signal}: {screen}");
         assert!(screen.contains("packets captured"), "SIG{signal}: {screen}");
-        fs::remove_file(tmux.folder.join("status")).unwrap();
+        fs::remove_file(tmux.folder.file("status")).unwrap();
     }
     let (status, _) = tmux.run(&top(&lab), || {
         tmux.wait("the view", |screen| screen.contains("q quit"));
@@ -260,19 +204,13 @@ fn signals_leave_the_terminal_as_it_was() {
 /// background it waits for the terminal.
 #[test]
 fn it_stops_and_goes_on_as_a_shells_job() {
-    if !is_possible() {
-        return;
-    }
-    let (lab, tmux) = (Lab::up(), Tmux::new(80, 24));
+    let Some(tmux) = Tmux::new(80, 24) else { return };
+    let Some(lab) = Lab::up(&[]) else { return };
     tmux.keys(&["exec bash --norc", "Enter"]);
     let mode = |name: &str| {
-        let file = tmux.folder.join(name);
+        let file = tmux.folder.file(name);
         tmux.keys(&[&format!("stty -a >{0}.part; mv {0}.part {0}", file.display()), "Enter"]);
-        let begin = Instant::now();
-        while !file.exists() {
-            assert!(begin.elapsed() < PATIENCE, "no shell:\n{}", tmux.screen());
-            thread::sleep(Duration::from_millis(50));
-        }
+        tmux.wait_for_file(&file);
         // its first line has the size, which changes
         let mode = fs::read_to_string(file).unwrap();
         mode.split_once('\n').expect("lines").1.to_owned()
@@ -330,18 +268,16 @@ fn it_stops_and_goes_on_as_a_shells_job() {
 /// What a full buffer loses stands in the last line but one.
 #[test]
 fn losses_are_told() {
-    if !is_possible() {
-        return;
-    }
-    let (lab, tmux) = (Lab::up(), Tmux::new(80, 24));
+    let Some(tmux) = Tmux::new(80, 24) else { return };
+    let Some(lab) = Lab::up(&[]) else { return };
     // a shell between, as the terminal's own would notice that its job is stopped
     let command = format!("sh -c '{} -B 64; exit $?'", top(&lab));
     let (status, screen) = tmux.run(&command, || {
         tmux.wait("the view", |screen| screen.contains("q quit"));
         let program = child(&child(&tmux.shows("#{pane_pid}")));
-        output("kill", &["-s", "STOP", &program]);
+        tool("kill", ["-s", "STOP", &program]);
         lab.command(&["exec", "n1p1", "ping", "-q", "-f", "-c3000", "10.244.2.2"]);
-        output("kill", &["-s", "CONT", &program]);
+        tool("kill", ["-s", "CONT", &program]);
         tmux.wait("drops", |screen| {
             screen
                 .lines()
@@ -357,28 +293,23 @@ fn losses_are_told() {
 /// Nothing is left running where nobody looks any more.
 #[test]
 fn a_terminal_that_goes_away_ends_it() {
-    if !is_possible() {
-        return;
-    }
-    let (lab, tmux) = (Lab::up(), Tmux::new(80, 24));
+    let Some(tmux) = Tmux::new(80, 24) else { return };
+    let Some(lab) = Lab::up(&[]) else { return };
     tmux.keys(&[&top(&lab), "Enter"]);
     tmux.wait("the view", |screen| screen.contains("q quit"));
     let program = PathBuf::from(format!("/proc/{}/exe", child(&tmux.shows("#{pane_pid}"))));
     assert!(fs::read_link(&program).is_ok_and(|exe| exe.ends_with("vxdump")));
     tmux.command(&["kill-pane"]);
-    let begin = Instant::now();
-    while fs::read_link(&program).is_ok() {
-        assert!(begin.elapsed() < PATIENCE, "it still runs");
-        thread::sleep(Duration::from_millis(50));
-    }
+    wait_until("the end of vxdump", || match fs::read_link(&program) {
+        Ok(_) => Err("it still runs".to_owned()),
+        Err(_) => Ok(()),
+    });
 }
 
 #[test]
 fn a_device_that_goes_away_ends_it_with_a_word() {
-    if !is_possible() {
-        return;
-    }
-    let (lab, tmux) = (Lab::up(), Tmux::new(80, 24));
+    let Some(tmux) = Tmux::new(80, 24) else { return };
+    let Some(lab) = Lab::up(&[]) else { return };
     let (status, screen) = tmux.run(&top(&lab), || {
         tmux.wait("the view", |screen| screen.contains("q quit"));
         lab.command(&["exec", "n1", "ip", "link", "delete", "eth0"]);
@@ -392,10 +323,7 @@ fn a_panic_leaves_the_terminal_as_it_was() {
     if let Some(place) = std::env::var_os(PANIC) {
         panic_with_the_screen(place == "elsewhere");
     }
-    if !is_possible() {
-        return;
-    }
-    let tmux = Tmux::new(80, 24);
+    let Some(tmux) = Tmux::new(80, 24) else { return };
     let program = std::env::current_exe().unwrap();
     for place in ["here", "elsewhere"] {
         let test = "--exact a_panic_leaves_the_terminal_as_it_was --nocapture";
@@ -404,7 +332,7 @@ fn a_panic_leaves_the_terminal_as_it_was() {
         assert_eq!(status, "101", "{screen}");
         // the message can be read, each line at the left
         assert!(screen.lines().any(|line| line == "it went wrong"), "{place}:\n{screen}");
-        fs::remove_file(tmux.folder.join("status")).unwrap();
+        fs::remove_file(tmux.folder.file("status")).unwrap();
     }
 }
 
@@ -412,7 +340,7 @@ fn panic_with_the_screen(elsewhere: bool) -> ! {
     let screen = vxdump::top::Screen::enter().expect("tmux is a terminal");
     let fail = || panic!("first line\nit went wrong");
     if elsewhere {
-        let result = thread::spawn(fail).join();
+        let result = std::thread::spawn(fail).join();
         // what comes later draws over nothing
         drop(screen);
         std::panic::resume_unwind(result.unwrap_err());
@@ -423,12 +351,7 @@ fn panic_with_the_screen(elsewhere: bool) -> ! {
 #[test]
 fn without_a_terminal_or_a_device_it_says_so() {
     let refused = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_vxdump"))
-            .arg("top")
-            .args(arguments)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
+        let output = run(VXDUMP, [&["top"], arguments].concat());
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(output.stdout.is_empty());
         String::from_utf8(output.stderr).unwrap()

@@ -3,20 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::UdpSocket;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
+use vxtest::{Folder, Running, command, has_tools, tool, wait_until};
 
-use crate::program::{bundled, flows, run, tool};
-
-/// A folder of this test.
-fn folder(name: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("vxdump-{name}-{}", std::process::id()));
-    fs::create_dir_all(&folder).expect("a folder");
-    folder
-}
+use crate::program::{bundled, flows, run};
 
 /// Protocol, addresses and ports as one text.
 fn name(fields: [&str; 5]) -> String {
@@ -116,17 +109,20 @@ fn nobody_there_is_told() {
 
 #[test]
 fn tshark_reads_what_a_collector_gets() {
-    let folder = folder("ipfix");
+    if !has_tools(&["tshark"]) {
+        return;
+    }
+    let folder = Folder::new();
     for capture in CAPTURES {
-        let path = folder.join(capture);
+        let path = folder.file(capture);
         let name_of_file = path.to_str().expect("a name in UTF-8");
         let read = ["-r", name_of_file, "-d", "udp.port==4739,cflow", "-T", "fields"];
         let all = exported(&bundled(capture), &[], &path);
         // no remarks on templates, lengths and sequence numbers
         let columns = ["-e", "_ws.expert.message", "-e", "_ws.malformed"];
-        assert_eq!(tool("tshark", &[&read[..], &columns].concat()).trim(), "", "{capture}");
+        assert_eq!(tool("tshark", [&read[..], &columns].concat()).trim(), "", "{capture}");
         let columns = ["-e", "cflow.icmp_type_code_ipv4", "-e", "cflow.icmp_ipv6_type"];
-        let types = tool("tshark", &[&read[..], &columns].concat());
+        let types = tool("tshark", [&read[..], &columns].concat());
         let icmp = all
             .iter()
             .filter(|flow| flow["protocol"].as_str().is_some_and(|p| p.starts_with("icmp")));
@@ -150,7 +146,7 @@ fn tshark_reads_what_a_collector_gets() {
         let mut arguments = read.to_vec();
         arguments.extend(fields.iter().flat_map(|field| ["-e", field]));
         let mut theirs: Vec<Vec<String>> = vec![Vec::new(); fields.len()];
-        for datagram in tool("tshark", &arguments).lines() {
+        for datagram in tool("tshark", arguments).lines() {
             for (column, values) in theirs.iter_mut().zip(datagram.split('\t')) {
                 let values = values.split(',').filter(|value| !value.is_empty());
                 column.extend(values.map(str::to_owned));
@@ -175,54 +171,44 @@ fn tshark_reads_what_a_collector_gets() {
             assert_eq!(field(9), "72057594037927937", "{capture}: {name}");
         }
     }
-    fs::remove_dir_all(folder).expect("the folder is removed");
 }
 
 /// nfcapd of nfdump.
 struct Collector {
-    process: Child,
-    folder: PathBuf,
+    process: Running,
+    folder: Folder,
     address: String,
 }
 
 impl Collector {
-    /// Listening; `None`, with a message, where it is not installed.
-    fn start(name: &str) -> Option<Self> {
-        let folder = folder(name);
+    /// Listening; `None` where it is not installed.
+    fn start() -> Option<Self> {
+        if !has_tools(&["nfcapd", "nfdump"]) {
+            return None;
+        }
+        let folder = Folder::new();
         let free = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         let port = free.local_addr().expect("an address").port();
         drop(free);
-        let (files, text) = (folder.to_str().expect("a name in UTF-8"), port.to_string());
-        let started = Command::new("nfcapd")
-            .args(["-w", files, "-b", "127.0.0.1", "-p", &text, "-t", "3600"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let Ok(process) = started else {
-            eprintln!("skipped: nfcapd is not installed (package nfdump)");
-            return None;
-        };
+        let mut nfcapd = command("nfcapd");
+        nfcapd.arg("-w").arg(folder.path());
+        nfcapd.args(["-b", "127.0.0.1", "-p", &port.to_string(), "-t", "3600"]);
+        let process = Running::start(&mut nfcapd);
         let hex = format!(":{port:04X} ");
-        let listens =
-            || fs::read_to_string("/proc/net/udp").is_ok_and(|table| table.contains(&hex));
-        for _ in 0..100 {
-            if listens() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        assert!(listens(), "nfcapd does not listen");
+        wait_until("nfcapd to listen", || {
+            let table = fs::read_to_string("/proc/net/udp").unwrap_or_default();
+            if table.contains(&hex) { Ok(()) } else { Err(table) }
+        });
         Some(Self { process, folder, address: format!("127.0.0.1:{port}") })
     }
 
     /// What it has got, as nfdump prints it.
     fn stop(mut self) -> Vec<Value> {
         std::thread::sleep(Duration::from_millis(300));
-        tool("kill", &["-TERM", &self.process.id().to_string()]);
-        self.process.wait().expect("nfcapd ends");
-        let files = self.folder.to_str().expect("a name in UTF-8");
-        let json = tool("nfdump", &["-R", files, "-o", "json"]);
-        fs::remove_dir_all(&self.folder).expect("the folder is removed");
+        self.process.signal("TERM");
+        self.process.ended();
+        let files = self.folder.path().to_str().expect("a name in UTF-8");
+        let json = tool("nfdump", ["-R", files, "-o", "json"]);
         serde_json::from_str(&json).expect("nfdump prints an array")
     }
 }
@@ -230,7 +216,7 @@ impl Collector {
 /// Flows of both families, with ports and ICMP: packets, bytes and times.
 #[test]
 fn nfcapd_collects_the_flows() {
-    let Some(collector) = Collector::start("nfcapd") else { return };
+    let Some(collector) = Collector::start() else { return };
     let captures = ["mesh-n1-eth0.pcap", "v6-n1-eth0.pcap"];
     let flows: Vec<Value> = captures
         .iter()
@@ -268,8 +254,9 @@ fn nfcapd_collects_the_flows() {
 #[test]
 fn many_flows_at_once() {
     const FLOWS: u16 = 20_000;
-    let Some(collector) = Collector::start("nfcapd-many") else { return };
-    let file = collector.folder.with_extension("pcap");
+    let Some(collector) = Collector::start() else { return };
+    let folder = Folder::new();
+    let file = folder.file("many.pcap");
     let mut packets = capture_of(&[]);
     for port in 1..=FLOWS {
         for word in [1_u32, 0, 28, 28] {
@@ -281,5 +268,4 @@ fn many_flows_at_once() {
     fs::write(&file, packets).expect("a file");
     assert_eq!(flows(&file, &["--ipfix", &collector.address]).len(), usize::from(FLOWS));
     assert_eq!(collector.stop().len(), usize::from(FLOWS));
-    fs::remove_file(file).expect("the file is removed");
 }

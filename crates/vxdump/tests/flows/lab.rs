@@ -6,8 +6,9 @@ use std::fs::File;
 use serde_json::Value;
 use vxcap::write::{PcapFormat, PcapWriter};
 use vxcap::{Interface, LinkType, Timestamp};
+use vxtest::{Folder, has_tools, references, tool};
 
-use crate::program::{bundled, captures, flows, references, run, text, tool};
+use crate::program::{bundled, captures, flows, run, text};
 
 fn number(value: &Value, key: &str) -> u64 {
     value[key].as_u64().unwrap_or(0)
@@ -16,8 +17,7 @@ fn number(value: &Value, key: &str) -> u64 {
 /// Every HTTP connection and every series of datagrams that a pod's program reports, on its veth.
 #[test]
 fn flows_are_those_of_the_senders() {
-    let Some(folder) = references() else { return };
-    let lab = folder.join("lab");
+    let Some(lab) = references("lab") else { return };
     let truth = std::fs::read_to_string(lab.join("truth.json")).expect("truth.json");
     let truth: Value = serde_json::from_str(&truth).expect("truth.json is JSON");
     let (mut http, mut udp) = (0, 0);
@@ -71,10 +71,13 @@ fn flows_are_those_of_the_senders() {
 /// tshark's conversations of the inner packets: as many, with the packets and bytes of both directions.
 #[test]
 fn conversations_are_those_of_tshark() {
-    let Some(folder) = references() else { return };
+    let Some(lab) = references("lab") else { return };
+    if !has_tools(&["tshark"]) {
+        return;
+    }
     for scenario in ["http", "service-dnat", "mesh", "wire-loss", "calico"] {
         let point = if scenario == "calico" { "n1-vxlan.calico" } else { "n1-flannel.1" };
-        let path = folder.join("lab").join(scenario).join(format!("{point}.pcap"));
+        let path = lab.join(scenario).join(format!("{point}.pcap"));
         if !path.is_file() {
             continue;
         }
@@ -82,7 +85,7 @@ fn conversations_are_those_of_tshark() {
         let fields = ["-e", "tcp.stream", "-e", "frame.len"];
         let rows = tool(
             "tshark",
-            &[&["-r", name, "-Y", "tcp and not icmp", "-T", "fields"], &fields[..]].concat(),
+            [&["-r", name, "-Y", "tcp and not icmp", "-T", "fields"], &fields[..]].concat(),
         );
         let mut theirs: BTreeMap<&str, [u64; 2]> = BTreeMap::new();
         for (stream, len) in rows.lines().filter_map(|row| row.split_once('\t')) {
@@ -106,7 +109,7 @@ fn conversations_are_those_of_tshark() {
 /// Any number of threads prints the same, to the byte; and so do damaged files, whose damage is told in the same words.
 #[test]
 fn threads_make_no_difference() {
-    let Some(folder) = references() else { return };
+    let Some(folder) = references("") else { return };
     let (mut files, mut lines, mut damaged) = (0, 0, 0);
     for path in captures(&folder) {
         let name = path.to_str().expect("a name in UTF-8");
@@ -195,9 +198,9 @@ fn sums_are_those_of_the_flows() {
 #[test]
 fn states_select_and_are_counted() {
     let mut paths = vec![bundled("stale-mac-n1-eth0.pcap"), bundled("underlay-mix-n1-eth0.pcap")];
-    if let Some(folder) = references() {
+    if let Some(lab) = references("lab") {
         let more = ["tcp-bulk-wire/n1-eth0.pcap", "udp-small/n1-eth0.pcap"];
-        paths.extend(more.map(|name| folder.join("lab").join(name)));
+        paths.extend(more.map(|name| lab.join(name)));
     }
     for path in paths {
         let all = flows(&path, &[]);
@@ -309,8 +312,10 @@ fn sorted_as_asked() {
 /// `br_netfilter`, which has its requests behind kube-proxy and its answers before, and from captures of both sides.
 #[test]
 fn connections_to_a_service_count_once() {
-    let Some(folder) = references() else { return };
-    let lab = folder.join("lab");
+    let Some(lab) = references("lab") else { return };
+    if !has_tools(&["tshark"]) {
+        return;
+    }
     let truth = std::fs::read_to_string(lab.join("truth.json")).expect("truth.json");
     let truth: Value = serde_json::from_str(&truth).expect("truth.json is JSON");
     let sent = truth["scenarios"]["service-dnat"]["flows"].as_array().expect("flows");
@@ -320,7 +325,7 @@ fn connections_to_a_service_count_once() {
     let maps = ["cluster.yaml", "services.json", "endpointslices.json"]
         .map(|map| format!("{}/../../testdata/maps/{map}", env!("CARGO_MANIFEST_DIR")));
     // what the pod itself has
-    let own = tool("tshark", &["-r", &format!("{}/service-dnat/n1-veth.pcap", lab.display())]);
+    let own = tool("tshark", ["-r", &format!("{}/service-dnat/n1-veth.pcap", lab.display())]);
     let own = own.lines().count() as u64;
     let once: &[&str] = &["--once"];
     for (points, options, times) in [
@@ -413,7 +418,8 @@ fn connections_from_one_port_count_once() {
     }
     let mut both = connection(0, web, 5000, 0);
     both.extend(connection(60_000, pod, 900_000, 100));
-    let path = std::env::temp_dir().join(format!("vxdump-one-port-{}.pcap", std::process::id()));
+    let folder = Folder::new();
+    let path = folder.file("one-port.pcap");
     for (mut frames, flows, packets) in [(again, 30, 30 * 5), (both, 2, 5 + 105)] {
         frames.sort_by_key(|(time, _)| *time);
         let format = PcapFormat::of(&Interface::new(LinkType::ETHERNET, 65_535));
@@ -433,5 +439,4 @@ fn connections_from_one_port_count_once() {
             assert_eq!((number(&rows[0], "flows"), counted), (flows, packets), "{threads}");
         }
     }
-    std::fs::remove_file(&path).unwrap();
 }

@@ -1,33 +1,22 @@
 //! Flows of a device, in a network namespace of the test's own. Needs root.
 
-use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use vxtest::{Running, command, is_root, python, run, tool, unique};
 
-use crate::program::{python, tool};
-
-fn is_root() -> bool {
-    let status = fs::read_to_string("/proc/self/status").expect("a process has a status");
-    let root = status.lines().any(|line| line.starts_with("Uid:\t0\t"));
-    if !root {
-        eprintln!("skipped: live capture is tested in network namespaces, which needs root");
-    }
-    root
-}
+use crate::program::VXDUMP;
 
 /// A network namespace with a loopback device, removed at the end.
 struct Namespace(String);
 
 impl Namespace {
-    fn new(what: &str) -> Self {
-        let name = format!("vxf{what}{}", std::process::id() % 100_000);
-        tool("ip", &["netns", "add", &name]);
-        let namespace = Self(name);
-        tool("ip", &["-n", &namespace.0, "link", "set", "lo", "up"]);
+    fn new() -> Self {
+        let namespace = Self(unique("vxf"));
+        tool("ip", ["netns", "add", &namespace.0]);
+        tool("ip", ["-n", &namespace.0, "link", "set", "lo", "up"]);
         namespace
     }
 
@@ -35,47 +24,30 @@ impl Namespace {
     fn send(&self, port: u16, count: u32) {
         let send =
             format!("for i in $(seq {count}); do echo -n abcd > /dev/udp/127.0.0.1/{port}; done");
-        tool("ip", &["netns", "exec", &self.0, "bash", "-c", &send]);
+        tool("ip", ["netns", "exec", &self.0, "bash", "-c", &send]);
     }
 }
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        let _ = Command::new("ip").args(["netns", "del", &self.0]).status();
+        run("ip", ["netns", "del", &self.0]);
     }
 }
 
-/// The program, listening; and what it said until then.
-fn listening(
-    namespace: &Namespace,
-    arguments: &[&str],
-) -> (Child, BufReader<std::process::ChildStderr>, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_vxdump"))
-        .args(["flows", "--netns", &namespace.0, "-i", "lo", "--map", "none"])
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program can be run");
-    let mut err = BufReader::new(child.stderr.take().expect("stderr"));
-    let mut said = String::new();
-    let last = if arguments.contains(&"--prometheus") { "metrics at" } else { "listening on" };
-    while !said.contains(last) {
-        assert!(err.read_line(&mut said).expect("stderr") > 0, "{said}");
-    }
-    std::thread::sleep(Duration::from_millis(300));
-    (child, err, said)
+/// The program, listening.
+fn listening(namespace: &Namespace, arguments: &[&str]) -> Running {
+    let mut command = command(VXDUMP);
+    command.args(["flows", "--netns", &namespace.0, "-i", "lo", "--map", "none"]).args(arguments);
+    Running::start(&mut command).listening(1)
 }
 
 /// Ends the program as a user does; what it printed and said.
-fn interrupt(child: Child, mut err: BufReader<std::process::ChildStderr>) -> (String, String) {
+fn interrupt(mut flows: Running) -> (String, String) {
     std::thread::sleep(Duration::from_millis(300));
-    tool("kill", &["-INT", &child.id().to_string()]);
-    let output = child.wait_with_output().expect("the program ends");
-    let mut said = String::new();
-    err.read_to_string(&mut said).expect("stderr");
-    assert!(output.status.success(), "{said}");
-    (String::from_utf8(output.stdout).expect("UTF-8"), said)
+    flows.signal("INT");
+    let (status, printed, said) = flows.ended();
+    assert!(status.success(), "{said}");
+    (printed, said)
 }
 
 fn get(address: &str, request: &str) -> String {
@@ -123,17 +95,17 @@ fn json_and_counters() {
     if !is_root() {
         return;
     }
-    let namespace = Namespace::new("j");
+    let namespace = Namespace::new();
     let arguments = ["--format", "json", "--idle-timeout", "1", "--prometheus", "127.0.0.1:0"];
-    let (mut child, err, said) = listening(&namespace, &arguments);
+    let running = listening(&namespace, &arguments);
+    let said = running.says("metrics at", |said| said.contains("metrics at"));
     let address = said.split("http://").nth(1).and_then(|rest| rest.split('/').next());
     let address = address.expect("an address").to_owned();
     namespace.send(4001, 3);
     // the flow ends while the capture goes on
-    let mut out = BufReader::new(child.stdout.take().expect("stdout"));
-    let mut line = String::new();
-    out.read_line(&mut line).expect("a flow");
-    let flow: Value = serde_json::from_str(&line).expect("an object");
+    let printed = running.prints("a flow", |printed| printed.contains('\n'));
+    let line = printed.lines().next().expect("a flow");
+    let flow: Value = serde_json::from_str(line).expect("an object");
     assert_eq!(flow["src"], "127.0.0.1", "{line}");
     namespace.send(4002, 2);
     std::thread::sleep(Duration::from_millis(300));
@@ -165,19 +137,14 @@ fn json_and_counters() {
     assert!(get(&address, "GET /metrics HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200 "));
     drop(silent);
 
-    let (_, said) = interrupt(child, err);
-    let mut rest = String::new();
-    out.read_to_string(&mut rest).expect("the rest");
-    let all: Vec<Value> = [line.as_str()]
-        .into_iter()
-        .chain(rest.lines())
-        .map(|line| serde_json::from_str(line).expect("an object"))
-        .collect();
+    let (printed, said) = interrupt(running);
+    let all: Vec<Value> =
+        printed.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
     let packets = |port: u16| -> u64 {
         let flows = all.iter().filter(|flow| flow["dport"] == port);
         flows.map(|flow| flow["packets"].as_u64().expect("a number")).sum()
     };
-    assert_eq!((packets(4001), packets(4002)), (3, 2), "{rest}");
+    assert_eq!((packets(4001), packets(4002)), (3, 2), "{printed}");
     assert!(said.contains("10 packets captured"), "{said}");
 }
 
@@ -187,12 +154,12 @@ fn tables() {
     if !is_root() {
         return;
     }
-    let namespace = Namespace::new("t");
-    let (child, err, _) = listening(&namespace, &["--interval", "1", "--by", "vni", "udp"]);
+    let namespace = Namespace::new();
+    let running = listening(&namespace, &["--interval", "1", "--by", "vni", "udp"]);
     namespace.send(4003, 4);
     std::thread::sleep(Duration::from_millis(2500));
     namespace.send(4003, 2);
-    let (out, said) = interrupt(child, err);
+    let (out, said) = interrupt(running);
     let tables: Vec<Vec<&str>> =
         out.split("\n\n").map(|table| table.lines().collect::<Vec<_>>()).collect();
     assert!(tables.len() >= 3, "{out}");
@@ -220,13 +187,13 @@ fn what_came_meanwhile() {
     if !is_root() {
         return;
     }
-    let namespace = Namespace::new("m");
+    let namespace = Namespace::new();
     let arguments = ["--interval", "1", "--format", "json", "--state", "S0", "udp"];
-    let (child, err, _) = listening(&namespace, &arguments);
+    let running = listening(&namespace, &arguments);
     // one socket: a single flow
     let send = "exec 3>/dev/udp/127.0.0.1/4005; for i in 1 2 3 4 5; do echo -n abcd >&3; sleep 0.6; done; true";
-    tool("ip", &["netns", "exec", &namespace.0, "bash", "-c", send]);
-    let (out, said) = interrupt(child, err);
+    tool("ip", ["netns", "exec", &namespace.0, "bash", "-c", send]);
+    let (out, said) = interrupt(running);
     let rows: Vec<Value> =
         out.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
     assert!(rows.len() >= 2, "{out}");

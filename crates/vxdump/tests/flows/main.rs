@@ -11,6 +11,8 @@ mod memory;
 mod parquet;
 mod program;
 
+use vxtest::{Folder, Running, has_tools, tool};
+
 /// Without the feature `--format parquet` says what is missing.
 #[cfg(not(feature = "parquet"))]
 #[test]
@@ -26,25 +28,18 @@ fn parquet_must_be_built_in() {
 /// What cannot be read at any place is read from its start to its end, however many threads there are.
 #[test]
 fn pipes_and_several_threads() {
-    use std::io::Write as _;
-    use std::process::{Command, Stdio};
-
     let capture = program::bundled("http-n1-eth0.pcap");
     let expected =
         program::text(&["--format", "csv", "--threads", "1", "-r", capture.to_str().unwrap()]);
     let bytes = std::fs::read(&capture).unwrap();
     for name in ["-", "/dev/stdin"] {
         for threads in ["1", "2", "3"] {
-            let mut child = Command::new(env!("CARGO_BIN_EXE_vxdump"))
-                .args(["flows", "--format", "csv", "--threads", threads, "-r", name])
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .spawn()
-                .expect("the program can be run");
-            child.stdin.take().unwrap().write_all(&bytes).unwrap();
-            let output = child.wait_with_output().unwrap();
-            assert!(output.status.success(), "{name}, {threads} threads");
-            assert_eq!(String::from_utf8(output.stdout).unwrap(), expected, "{name}, {threads}");
+            let mut command = vxtest::command(program::VXDUMP);
+            command.args(["flows", "--format", "csv", "--threads", threads, "-r", name]);
+            command.stdin(std::process::Stdio::piped());
+            let (status, printed, _) = Running::start(&mut command).fed(bytes.clone()).ended();
+            assert!(status.success(), "{name}, {threads} threads");
+            assert_eq!(printed, expected, "{name}, {threads}");
         }
     }
 }
@@ -72,14 +67,16 @@ fn cut_frames_are_pointed_out() {
 /// A file that is not in the order of time is pointed out; put in order, it is not.
 #[test]
 fn packets_out_of_order_are_pointed_out() {
+    if !has_tools(&["mergecap", "reordercap"]) {
+        return;
+    }
     let capture = program::bundled("http-n1-eth0.pcap");
     let capture = capture.to_str().expect("a name in UTF-8");
-    let folder = std::env::temp_dir();
-    let [twice, sorted] = ["twice", "sorted"]
-        .map(|name| folder.join(format!("vxdump-{name}-{}.pcapng", std::process::id())));
+    let folder = Folder::new();
+    let [twice, sorted] = ["twice", "sorted"].map(|name| folder.file(name));
     let [twice, sorted] = [&twice, &sorted].map(|path| path.to_str().expect("a name in UTF-8"));
-    program::tool("mergecap", &["-a", "-w", twice, capture, capture]);
-    program::tool("reordercap", &[twice, sorted]);
+    tool("mergecap", ["-a", "-w", twice, capture, capture]);
+    tool("reordercap", [twice, sorted]);
     for threads in ["1", "2"] {
         for format in ["text", "csv"] {
             let said = |path| {
@@ -91,8 +88,5 @@ fn packets_out_of_order_are_pointed_out() {
             assert!(warning.contains("reordercap"), "{warning}");
             assert_eq!(said(sorted), "");
         }
-    }
-    for path in [twice, sorted] {
-        std::fs::remove_file(path).expect("it was written");
     }
 }

@@ -1,10 +1,12 @@
 //! How much memory the flows of a file may take, all of them shown: the kernel refuses what is beyond.
 
 use std::fs::File;
-use std::process::Command;
 
 use vxcap::write::{PcapFormat, PcapWriter};
 use vxcap::{Interface, LinkType, Timestamp};
+use vxtest::{Folder, command, output};
+
+use crate::program::VXDUMP;
 
 const FLOWS: u32 = 120_000;
 /// Bytes a flow, and what the program takes without any.
@@ -14,7 +16,8 @@ const SOURCE: usize = 76;
 
 #[test]
 fn all_flows_of_a_file_fit_where_their_table_does() {
-    let path = std::env::temp_dir().join(format!("vxdump-memory-{}.pcap", std::process::id()));
+    let folder = Folder::new();
+    let path = folder.file("many.pcap");
     let format = PcapFormat::of(&Interface::new(LinkType::ETHERNET, 65_535));
     let mut writer = PcapWriter::new(File::create(&path).unwrap(), format).unwrap();
     let mut frame = vxlan::example::SYN.to_vec();
@@ -27,17 +30,13 @@ fn all_flows_of_a_file_fit_where_their_table_does() {
     // also where nearly all have ended before the last packet
     for more in [&["--format", "csv"][..], &["--idle-timeout", "1"]] {
         let script = format!("ulimit -d {} && exec \"$0\" \"$@\"", LIMIT / 1024);
-        let output = Command::new("sh")
-            .args(["-c", &script, env!("CARGO_BIN_EXE_vxdump"), "flows", "--threads", "1", "-r"])
-            .arg(&path)
-            .args(more)
-            .output()
-            .expect("there is a shell");
+        let mut shell = command("sh");
+        shell.args(["-c", &script, VXDUMP, "flows", "--threads", "1", "-r"]).arg(&path).args(more);
+        let output = output(&mut shell);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{more:?}: {said}");
         let lines = String::from_utf8_lossy(&output.stdout).lines().count();
         // besides the head, and of a table the line below it
         assert!((1..=2).contains(&(lines - FLOWS as usize)), "{more:?}: {lines}");
     }
-    std::fs::remove_file(&path).unwrap();
 }

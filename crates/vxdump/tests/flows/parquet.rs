@@ -1,10 +1,9 @@
-//! Parquet, judged by Arrow's own reader: pyarrow, in the Python that `VXDUMP_PYTHON` names, else `python3`.
-
-use std::fs;
+//! Parquet, judged by Arrow's own reader: pyarrow.
 
 use serde_json::Value;
+use vxtest::{Folder, python};
 
-use crate::program::{bundled, flows, python, run};
+use crate::program::{bundled, flows, run};
 
 /// Prints the columns' types, and then each row as our JSON has it.
 const READER: &str = r#"
@@ -23,12 +22,11 @@ for row in table.to_pylist():
 "#;
 
 /// The types of the columns and the rows, as pyarrow reads them.
-fn read(file: &[u8], name: &str) -> Option<(String, Vec<Value>)> {
-    let path = std::env::temp_dir().join(format!("vxdump-{name}-{}.parquet", std::process::id()));
-    fs::write(&path, file).expect("a file");
-    let text = python("pyarrow", READER, &[path.to_str().expect("a name in UTF-8")]);
-    fs::remove_file(&path).expect("the file is removed");
-    let text = text?;
+fn read(file: &[u8]) -> Option<(String, Vec<Value>)> {
+    let folder = Folder::new();
+    let path = folder.file("flows.parquet");
+    std::fs::write(&path, file).expect("a file");
+    let text = python("pyarrow", READER, &[path.to_str().expect("a name in UTF-8")])?;
     let (types, rows) = text.split_once('\n').expect("lines");
     let rows = rows.lines().map(|line| serde_json::from_str(line).expect("an object"));
     Some((types.to_owned(), rows.collect()))
@@ -63,7 +61,7 @@ fn pyarrow_reads_the_rows_of_json() {
             let arguments = ["--map", &map, "--by", by, "--sort", "bytes"];
             let output = run(&[&["-r", name, "--format", "parquet"], &arguments[..]].concat());
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            let Some((types, rows)) = read(&output.stdout, by) else { return };
+            let Some((types, rows)) = read(&output.stdout) else { return };
             if by == "flow" {
                 assert_eq!(types, TYPES);
             }
@@ -76,7 +74,7 @@ fn pyarrow_reads_the_rows_of_json() {
     let path = bundled("ping-n1-eth0.pcap");
     let name = path.to_str().expect("a name in UTF-8");
     let output = run(&["-r", name, "--format", "parquet", "--vni", "77"]);
-    assert_eq!(read(&output.stdout, "none"), Some((TYPES.to_owned(), Vec::new())));
+    assert_eq!(read(&output.stdout), Some((TYPES.to_owned(), Vec::new())));
 }
 
 /// What can be read of a damaged file is a whole Parquet file, and the status says that something is missing.
@@ -86,7 +84,7 @@ fn of_a_damaged_file() {
     let name = path.to_str().expect("a name in UTF-8");
     let output = run(&["-r", name, "--format", "parquet"]);
     assert_eq!(output.status.code(), Some(1));
-    let Some((_, rows)) = read(&output.stdout, "cut") else { return };
+    let Some((_, rows)) = read(&output.stdout) else { return };
     let ours: Vec<Value> = flows(&path, &[]).into_iter().map(rounded).collect();
     assert_eq!(rows.into_iter().map(rounded).collect::<Vec<_>>(), ours);
 }

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crate::lab::{Lab, is_root};
+use vxtest::Lab;
+
+use crate::lab::{end, vxdump};
 
 fn notes(lines: &str) -> Vec<&str> {
     let brackets = lines.split(" [").filter_map(|rest| Some(rest.split_once(']')?.0));
@@ -11,11 +13,8 @@ fn notes(lines: &str) -> Vec<&str> {
 
 #[test]
 fn faults_are_pointed_out_and_healthy_traffic_is_not() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&["--ipv6"]);
-    let healthy = lab.vxdump("n2", &["-i", "eth0", "-i", "flannel.1"]);
+    let Some(lab) = Lab::up(&["--ipv6"]) else { return };
+    let healthy = vxdump(&lab, "n2", &["-i", "eth0", "-i", "flannel.1"]);
     lab.command(&[
         "traffic",
         "ping",
@@ -27,13 +26,13 @@ fn faults_are_pointed_out_and_healthy_traffic_is_not() {
         "fragments",
         "underlay",
     ]);
-    let (_, lines, said) = healthy.end("TERM");
+    let (_, lines, said) = end(healthy, "TERM");
     assert!(lines.lines().filter(|line| line.contains(" | vni 1 ")).count() > 100, "{said}");
     assert_eq!(notes(&lines), Vec::<&str>::new());
 
-    let faulty = lab.vxdump("n2", &["-i", "eth0"]);
+    let faulty = vxdump(&lab, "n2", &["-i", "eth0"]);
     lab.command(&["traffic", "stale-mac", "wrong-vni"]);
-    let (_, lines, _) = faulty.end("TERM");
+    let (_, lines, _) = end(faulty, "TERM");
     let notes = notes(&lines);
     for expected in ["inner destination MAC ", "no VTEP has vni 2"] {
         assert!(notes.iter().any(|note| note.starts_with(expected)), "{expected}: {lines}");
@@ -46,18 +45,15 @@ fn faults_are_pointed_out_and_healthy_traffic_is_not() {
 
 #[test]
 fn errors_about_tunnel_packets_show_and_select_whom_they_concern() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     let pods = lab.file("pods.json");
     fs::write(&pods, lab.command(&["pods"])).expect("a file");
     let wanted = ["-i", "eth0", "--map", &pods, "--pod"];
     let [n2p1, not_pushed, another] = [&["n2p1"][..], &["n2p1", "--no-pushdown"], &["n3p1"]]
-        .map(|more| lab.vxdump("n1", &[&wanted, more].concat()));
+        .map(|more| vxdump(&lab, "n1", &[&wanted, more].concat()));
     lab.command(&["traffic", "unreachable"]);
     let [n2p1, not_pushed, another] = [n2p1, not_pushed, another].map(|capture| {
-        let (status, lines, said) = capture.end("TERM");
+        let (status, lines, said) = end(capture, "TERM");
         assert!(status.success(), "{said}");
         let errors = lines.lines().filter(|line| line.contains("unreachable"));
         let behind_time = errors.filter_map(|line| Some(line.split_once(' ')?.1.to_owned()));
@@ -71,13 +67,10 @@ fn errors_about_tunnel_packets_show_and_select_whom_they_concern() {
 
 #[test]
 fn calicos_healthy_traffic_is_passed_over_too() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&["--calico"]);
-    let capture = lab.vxdump("n1", &["-i", "eth0"]);
+    let Some(lab) = Lab::up(&["--calico"]) else { return };
+    let capture = vxdump(&lab, "n1", &["-i", "eth0"]);
     lab.command(&["traffic", "ping", "http", "udp", "dns"]);
-    let (_, lines, said) = capture.end("TERM");
+    let (_, lines, said) = end(capture, "TERM");
     assert!(lines.lines().filter(|line| line.contains(" | vni 4096 ")).count() > 100, "{said}");
     assert_eq!(notes(&lines), Vec::<&str>::new());
 }

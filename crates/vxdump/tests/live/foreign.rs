@@ -1,18 +1,15 @@
 //! An overlay of another kind than flannel's: one bridged network over two hosts, learned MAC addresses, an underlay of
 //! IPv6, another port, identifier and other names. What vxdump captures is what tcpdump captures beside it.
 
-use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-
 use vxcap::file::Reader;
+use vxtest::{Folder, command, has_tools, is_root, output, unique};
 
-use crate::lab::{Running, is_root, unique};
+use crate::lab::{VXDUMP, end, inside};
 
 /// Two hosts with a pod each: `a`, `b`, `pa`, `pb`.
 struct Bridged {
     prefix: String,
-    folder: PathBuf,
+    folder: Folder,
 }
 
 /// In the shell, with `$P` before the names of namespaces.
@@ -46,34 +43,25 @@ const MARK: &str = "f0e1d2c3";
 
 impl Bridged {
     fn up() -> Self {
-        let prefix = unique("vf");
-        let folder = std::env::temp_dir().join(&prefix);
-        fs::create_dir_all(&folder).expect("a folder for files");
-        let bridged = Self { prefix, folder };
+        let bridged = Self { prefix: unique("vf"), folder: Folder::new() };
         bridged.shell(BUILD);
         bridged
     }
 
     fn shell(&self, script: &str) {
-        let mut command = Command::new("sh");
-        command.args(["-c", script]).env("P", &self.prefix).stdin(Stdio::null());
-        let output = command.output().expect("a shell");
+        let output = output(command("sh").args(["-c", script]).env("P", &self.prefix));
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{said}");
     }
 
-    fn start(&self, place: &str, program: &str, arguments: &[&str]) -> Running {
-        let mut command = Command::new("ip");
-        let netns = format!("{}-{place}", self.prefix);
-        command.args(["netns", "exec", &netns, program]).args(arguments);
-        Running::start(command, 1)
+    fn netns(&self, place: &str) -> String {
+        format!("{}-{place}", self.prefix)
     }
 }
 
 impl Drop for Bridged {
     fn drop(&mut self) {
         self.shell("for n in a b pa pb; do ip netns del $P-$n || true; done");
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -93,21 +81,21 @@ fn marked(path: &str) -> Vec<Vec<u8>> {
 
 #[test]
 fn a_bridged_overlay_is_captured_as_tcpdump_captures_it() {
-    if !is_root() {
+    if !is_root() || !has_tools(&["tcpdump"]) {
         return;
     }
     let bridged = Bridged::up();
     let points = [("a", "ens3"), ("a", "vxlan.calico"), ("a", "br-ovl"), ("pa", "eth0")];
     let mut running = Vec::new();
     for (place, device) in points {
-        let file = |end| bridged.folder.join(format!("{device}{end}")).display().to_string();
+        let file = |end| bridged.folder.file(&format!("{device}{end}")).display().to_string();
         let (ours, theirs) = (file(".pcapng"), file(".pcap"));
-        let vxdump = env!("CARGO_BIN_EXE_vxdump");
-        let first = bridged.start(place, vxdump, &["-i", device, "-w", &ours]);
-        let second = bridged.start(place, "tcpdump", &["-Z", "root", "-i", device, "-w", &theirs]);
+        let netns = bridged.netns(place);
+        let first = inside(&netns, VXDUMP, &["-i", device, "-w", &ours]);
+        let second = inside(&netns, "tcpdump", &["-Z", "root", "-i", device, "-w", &theirs]);
         running.push((device, ours, theirs, first, second));
     }
-    let text = bridged.start("a", env!("CARGO_BIN_EXE_vxdump"), &["-i", "ens3"]);
+    let text = inside(&bridged.netns("a"), VXDUMP, &["-i", "ens3"]);
     // one packet after the other: their order is the same for whoever looks. ARP, small ones, inner fragments.
     let ping = "ip netns exec $P-pa ping -q -i 0.01 -p";
     bridged.shell(&format!(
@@ -116,16 +104,16 @@ fn a_bridged_overlay_is_captured_as_tcpdump_captures_it() {
          {ping} {MARK} -c 5 -s 1300 192.168.77.2"
     ));
     for (device, ours, theirs, first, second) in running {
-        let (status, _, said) = first.end("TERM");
+        let (status, _, said) = end(first, "TERM");
         assert!(status.success() && said.contains("0 packets dropped by kernel"), "{said}");
-        second.end("TERM");
+        end(second, "TERM");
         let (ours, theirs) = (marked(&ours), marked(&theirs));
         // requests and replies, three fragments of the large ones
         let least = 2 * (20 + 3 * 5 + 5);
         assert!(ours.len() >= least, "{device}: {} frames", ours.len());
         assert!(ours == theirs, "{device}: {} frames, tcpdump {}", ours.len(), theirs.len());
     }
-    let (status, lines, said) = text.end("TERM");
+    let (status, lines, said) = end(text, "TERM");
     assert!(status.success(), "{said}");
     let request =
         lines.lines().find(|line| line.contains("192.168.77.1 > 192.168.77.2: ICMP echo request"));

@@ -12,14 +12,14 @@ mod threads;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use vxcap::file::Reader;
+use vxtest::{Lab, Missing, Running, command, has_tools, judge, output, skip, tool};
 
-use lab::{Lab, Running, is_root};
+use lab::{VXDUMP, end, inside, listing, vxdump};
 
 /// How often each frame is in a file.
 fn frames(path: &str) -> BTreeMap<Vec<u8>, u32> {
@@ -33,10 +33,10 @@ fn frames(path: &str) -> BTreeMap<Vec<u8>, u32> {
 
 #[test]
 fn captures_what_tcpdump_captures() {
-    if !is_root() {
+    if !has_tools(&["tcpdump", "tshark"]) {
         return;
     }
-    let lab = Lab::up(&[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     let points = [("n1", "eth0"), ("n1", "flannel.1"), ("n1", "cni0"), ("n1p1", "eth0")];
     let mut running = Vec::new();
     for (place, device) in points {
@@ -44,36 +44,21 @@ fn captures_what_tcpdump_captures() {
             lab.file(&format!("{place}-{device}.pcapng")),
             lab.file(&format!("{place}-{device}.pcap")),
         );
-        let vxdump = lab.vxdump(place, &["-i", device, "-w", &ours]);
-        let mut command = Command::new("ip");
-        command.args([
-            "netns",
-            "exec",
-            &lab.netns(place),
-            "tcpdump",
-            "-Z",
-            "root",
-            "-i",
-            device,
-            "-w",
-            &theirs,
-        ]);
-        let tcpdump = Running::start(command, 1);
+        let vxdump = vxdump(&lab, place, &["-i", device, "-w", &ours]);
+        let options = ["-Z", "root", "-i", device, "-w", &theirs];
+        let tcpdump = inside(&lab.netns(place), "tcpdump", &options);
         running.push((ours, theirs, vxdump, tcpdump));
     }
     lab.command(&["traffic", "ping", "http", "udp", "dns"]);
     for (ours, theirs, vxdump, tcpdump) in running {
-        let (status, _, said) = vxdump.end("TERM");
+        let (status, _, said) = end(vxdump, "TERM");
         assert!(status.success(), "{said}");
         assert!(said.contains("0 packets dropped by kernel"), "{said}");
-        tcpdump.end("TERM");
+        end(tcpdump, "TERM");
         let (ours_frames, theirs_frames) = (frames(&ours), frames(&theirs));
         assert!(ours_frames.len() > 20, "{ours}: {} frames", ours_frames.len());
         assert!(ours_frames == theirs_frames, "{ours}: not what tcpdump captured");
-        let tshark = Command::new("tshark").args(["-r", &ours, "-q", "-z", "io,stat,0"]).output();
-        let tshark = tshark.expect("tshark is needed");
-        let complaints = String::from_utf8_lossy(&tshark.stderr).replace("Running as user", "");
-        assert!(tshark.status.success() && !complaints.contains("appears"), "{complaints}");
+        judge("tshark", ["-r", &ours, "-q", "-z", "io,stat,0"]);
     }
 }
 
@@ -96,16 +81,11 @@ const SELECTIONS: &[&[&str]] = &[
 
 #[test]
 fn selection_in_the_kernel_changes_nothing() {
-    if is_root() {
-        compare_with_and_without_pushdown("eth0", SELECTIONS);
-    }
+    compare_with_and_without_pushdown("eth0", SELECTIONS);
 }
 
 #[test]
 fn selection_in_the_kernel_changes_nothing_on_all_devices_together() {
-    if !is_root() {
-        return;
-    }
     let of_cooked_headers: &[&[&str]] = &[
         &["inbound"],
         &["outbound", "--inner", "icmp"],
@@ -117,22 +97,22 @@ fn selection_in_the_kernel_changes_nothing_on_all_devices_together() {
 }
 
 fn compare_with_and_without_pushdown(device: &str, selections: &[&[&str]]) {
-    let lab = Lab::up(&[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     let mut running = Vec::new();
     for (number, selection) in selections.iter().enumerate() {
         let [pushed, not] =
             ["pushed", "not"].map(|what| lab.file(&format!("{number}-{what}.pcapng")));
         // small buffers: there are many captures
         let common = ["-i", device, "--map", "none", "-B", "4096"];
-        let first = lab.vxdump("n1", &[&common, *selection, &["-w", &pushed]].concat());
+        let first = vxdump(&lab, "n1", &[&common, *selection, &["-w", &pushed]].concat());
         let second =
-            lab.vxdump("n1", &[&common, *selection, &["--no-pushdown", "-w", &not]].concat());
+            vxdump(&lab, "n1", &[&common, *selection, &["--no-pushdown", "-w", &not]].concat());
         running.push((pushed, not, first, second));
     }
     lab.command(&["traffic", "ping", "http", "udp", "dns", "underlay"]);
     for ((pushed, not, first, second), selection) in running.into_iter().zip(selections) {
         let [fewer, all] = [first, second].map(|capture| {
-            let (status, _, said) = capture.end("INT");
+            let (status, _, said) = end(capture, "INT");
             assert!(status.success() && said.contains("0 packets dropped by kernel"), "{said}");
             let received = said.lines().find(|line| line.ends_with("received by filter"));
             let number = received.and_then(|line| line.split(' ').next()?.parse::<u64>().ok());
@@ -148,12 +128,9 @@ fn compare_with_and_without_pushdown(device: &str, selections: &[&[&str]]) {
 
 #[test]
 fn of_all_devices_together_each_packet_has_its_own() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&[]);
-    let text = lab.vxdump("n1", &["-i", "any", "icmp or udp port 8472"]);
-    let json = lab.vxdump("n1", &["-i", "any", "--format", "json", "icmp or udp port 8472"]);
+    let Some(lab) = Lab::up(&[]) else { return };
+    let text = vxdump(&lab, "n1", &["-i", "any", "icmp or udp port 8472"]);
+    let json = vxdump(&lab, "n1", &["-i", "any", "--format", "json", "icmp or udp port 8472"]);
     // a device that came later
     lab.command(&[
         "exec",
@@ -165,9 +142,9 @@ fn of_all_devices_together_each_packet_has_its_own() {
         ip neigh add 192.0.2.2 lladdr 02:00:00:00:00:01 dev late0; ping -c 1 -W 1 192.0.2.2; true",
     ]);
     lab.command(&["exec", "n1p1", "ping", "-c", "1", "10.244.2.2"]);
-    let (status, text, said) = text.end("HUP");
+    let (status, text, said) = end(text, "HUP");
     assert!(status.success() && said.contains("packets captured"), "{said}");
-    let (_, json, _) = json.end("INT");
+    let (_, json, _) = end(json, "INT");
     let request = "10.244.1.2 > 10.244.2.2: ICMP echo request";
     let devices = |marker: &str| -> Vec<&str> {
         let lines = text.lines().filter(|line| line.contains(marker));
@@ -184,22 +161,18 @@ fn of_all_devices_together_each_packet_has_its_own() {
     }
 
     // what would run there has no header before the packet
-    let program = lab.listing("n1", &["-i", "any", "-d", "icmp"]);
+    let program = listing(&lab, "n1", &["-i", "any", "-d", "icmp"]);
     assert!(program.contains("[proto]") && program.contains("ldb      [9]"), "{program}");
 }
 
 /// On a physical device of this host, as a lab has none; nothing is captured.
 #[test]
 fn the_program_of_an_underlay_device_chooses_overlay_traffic() {
-    let says = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_vxdump")).args(arguments).output();
-        String::from_utf8(output.expect("it runs").stdout).expect("text")
-    };
+    let says = |arguments: &[&str]| tool(VXDUMP, arguments);
     let devices = says(&["-D"]);
     let physical = devices.lines().find(|line| line.contains("(physical)"));
     let Some(name) = physical.and_then(|line| line.split(['.', ' ']).nth(1)) else {
-        eprintln!("skipped: this host has no physical device");
-        return;
+        return skip(Missing::Device, "this host has no physical device");
     };
     // port 8472
     let asks_for_tunnels =
@@ -212,14 +185,11 @@ fn the_program_of_an_underlay_device_chooses_overlay_traffic() {
 
 #[test]
 fn names_come_from_the_kernel() {
-    if !is_root() {
-        return;
-    }
     // on a port and VNI that no default knows
-    let lab = Lab::up(&["--port", "9999", "--vni", "77"]);
-    let capture = lab.vxdump("n1", &["-i", "eth0", "-l", "--vni", "77"]);
+    let Some(lab) = Lab::up(&["--port", "9999", "--vni", "77"]) else { return };
+    let capture = vxdump(&lab, "n1", &["-i", "eth0", "-l", "--vni", "77"]);
     lab.command(&["traffic", "ping"]);
-    let (status, lines, said) = capture.end("TERM");
+    let (status, lines, said) = end(capture, "TERM");
     assert!(status.success(), "{said}");
     let ping = lines.lines().find(|l| l.contains("10.244.1.2 > 10.244.2.2: ICMP echo request"));
     let ping = ping.unwrap_or_else(|| panic!("{lines}"));
@@ -228,21 +198,16 @@ fn names_come_from_the_kernel() {
 
 #[test]
 fn names_in_a_pod_come_from_its_nodes_kernel() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     let node = fs::read_to_string("/proc/sys/kernel/hostname").expect("the host has a name");
     let node = node.trim();
     // from outside, and started in the pod's namespace
-    let mut inside = Command::new("ip");
-    let ours = env!("CARGO_BIN_EXE_vxdump");
-    inside.args(["netns", "exec", &lab.netns("n1p1"), ours, "-i", "eth0", "-l"]);
-    let captures = [lab.vxdump("n1p1", &["-i", "eth0", "-l"]), Running::start(inside, 1)];
+    let options = ["-i", "eth0", "-l"];
+    let captures = [vxdump(&lab, "n1p1", &options), inside(&lab.netns("n1p1"), VXDUMP, &options)];
     lab.command(&["traffic", "ping"]);
     lab.command(&["exec", "n1p1", "ping", "-c", "1", "10.244.1.1"]);
     for capture in captures {
-        let (status, lines, said) = capture.end("TERM");
+        let (status, lines, said) = end(capture, "TERM");
         assert!(status.success() && !said.contains("warning"), "{said}");
         for (packet, ends) in [
             ("10.244.1.2 > 10.244.2.2: ICMP echo request", format!("{node} > 172.18.0.3")),
@@ -258,18 +223,15 @@ fn names_in_a_pod_come_from_its_nodes_kernel() {
 
 #[test]
 fn a_pod_whose_node_cannot_be_asked_is_told_what_to_do() {
-    if !is_root() {
+    if !has_tools(&["setpriv"]) {
         return;
     }
-    let lab = Lab::up(&[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     // enough to capture, and not to enter another namespace
-    let mut command = Command::new("ip");
+    let mut command = command("ip");
     command.args(["netns", "exec", &lab.netns("n1p1"), "setpriv", "--bounding-set"]);
     command.args(["-all,+net_raw", "--inh-caps", "-all,+net_raw"]);
-    let output = command
-        .args([env!("CARGO_BIN_EXE_vxdump"), "map", "--map", "kernel", "10.244.2.2"])
-        .output()
-        .expect("setpriv is there");
+    let output = output(command.args([VXDUMP, "map", "--map", "kernel", "10.244.2.2"]));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     assert!(
@@ -283,36 +245,27 @@ fn a_pod_whose_node_cannot_be_asked_is_told_what_to_do() {
 
 #[test]
 fn a_killed_capture_leaves_a_file_that_can_be_read() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     let file = lab.file("killed.pcapng");
-    let capture = lab.vxdump("n1", &["-i", "eth0", "-w", &file]);
+    let capture = vxdump(&lab, "n1", &["-i", "eth0", "-w", &file]);
     lab.command(&["traffic", "ping"]);
-    capture.end("KILL");
+    end(capture, "KILL");
     assert!(frames(&file).len() > 20);
 }
 
 #[test]
 fn a_full_disk_is_told_and_what_was_written_can_be_read() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&[]);
-    let disk = lab.folder.join("disk");
+    let Some(lab) = Lab::up(&[]) else { return };
+    let disk = lab.folder.file("disk");
     fs::create_dir(&disk).expect("a folder");
     let disk_name = disk.display().to_string();
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=64k", "vxtest", &disk_name])
-        .status();
-    assert!(mounted.expect("mount").success());
+    tool("mount", ["-t", "tmpfs", "-o", "size=64k", "vxtest", &disk_name]);
     let file = disk.join("full.pcapng").display().to_string();
-    let mut capture = lab.vxdump("n1", &["-i", "eth0", "-U", "-w", &file]);
+    let capture = vxdump(&lab, "n1", &["-i", "eth0", "-U", "-w", &file]);
     lab.command(&["traffic", "http", "tcp"]);
     let (status, _, said) = capture.ended();
     let read = frames(&file);
-    let _ = Command::new("umount").arg(&disk_name).status();
+    tool("umount", [&disk_name]);
     assert_eq!(status.code(), Some(1), "{said}");
     assert!(said.contains("No space left") && said.contains("are whole"), "{said}");
     assert!(read.len() > 10, "{}", read.len());
@@ -320,19 +273,16 @@ fn a_full_disk_is_told_and_what_was_written_can_be_read() {
 
 #[test]
 fn a_device_that_vanishes_ends_its_capture_and_not_the_others() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     let file = lab.file("both.pcapng");
-    let capture = lab.vxdump("n1", &["-i", "eth0", "-i", "flannel.1", "-w", &file]);
+    let capture = vxdump(&lab, "n1", &["-i", "eth0", "-i", "flannel.1", "-w", &file]);
     lab.command(&["traffic", "ping"]);
     thread::sleep(Duration::from_millis(300));
     lab.command(&["exec", "n1", "ip", "link", "del", "flannel.1"]);
     thread::sleep(Duration::from_millis(300));
     let before = frames_on(&file, "eth0");
     lab.command(&["exec", "n1", "ping", "-c", "2", "-i", "0.2", "172.18.0.3"]);
-    let (status, _, said) = capture.end("INT");
+    let (status, _, said) = end(capture, "INT");
     assert_eq!(status.code(), Some(1), "{said}");
     // the kernel takes a device down before it removes it, and either may be seen
     assert!(said.contains("flannel.1: the device "), "{said}");
@@ -353,14 +303,11 @@ fn frames_on(path: &str, device: &str) -> usize {
 
 #[test]
 fn files_are_rotated_in_the_sandbox() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     let file = lab.file("r.pcapng");
-    let capture = lab.vxdump("n1", &["-i", "eth0", "-C", "16k", "-W", "50", "-w", &file]);
+    let capture = vxdump(&lab, "n1", &["-i", "eth0", "-C", "16k", "-W", "50", "-w", &file]);
     lab.command(&["traffic", "ping", "http"]);
-    let (status, _, said) = capture.end("TERM");
+    let (status, _, said) = end(capture, "TERM");
     assert!(status.success(), "{said}");
     assert!(!said.contains("warning"), "{said}");
     let rotated: Vec<usize> =
@@ -370,18 +317,17 @@ fn files_are_rotated_in_the_sandbox() {
 
 #[test]
 fn what_a_device_offers_is_listed_and_can_be_chosen() {
-    if !is_root() {
+    if !has_tools(&["tcpdump"]) {
         return;
     }
-    let lab = Lab::up(&[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     let run = |program: &str, arguments: &[&str]| {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &lab.netns("n1"), program]).args(arguments);
-        let output = command.stdin(Stdio::null()).output().expect("ip is there");
+        let netns = lab.netns("n1");
+        let output = vxtest::run("ip", [&["netns", "exec", &netns, program], arguments].concat());
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.code(), text(&output.stdout), text(&output.stderr))
     };
-    let ours = env!("CARGO_BIN_EXE_vxdump");
+    let ours = VXDUMP;
     // the kernel's own devices: a number of -D is a device
     let (status, devices, _) = run(ours, &["-D"]);
     assert_eq!(status, Some(0));
@@ -412,9 +358,9 @@ fn what_a_device_offers_is_listed_and_can_be_chosen() {
         assert!(!said.contains("listening"), "{said}");
     }
     let file = lab.file("cooked.pcap");
-    let capture = lab.vxdump("n1", &["-i", "any", "-y", "LINUX_SLL", "-w", &file]);
+    let capture = vxdump(&lab, "n1", &["-i", "any", "-y", "LINUX_SLL", "-w", &file]);
     lab.command(&["traffic", "ping"]);
-    let (status, _, said) = capture.end("INT");
+    let (status, _, said) = end(capture, "INT");
     assert!(status.success(), "{said}");
     let mut reader = Reader::open(&file).unwrap_or_else(|e| panic!("{e}"));
     let frame = reader.next_frame().unwrap_or_else(|e| panic!("{e}")).expect("there was a ping");
@@ -423,17 +369,13 @@ fn what_a_device_offers_is_listed_and_can_be_chosen() {
 
 #[test]
 fn what_came_before_the_signal_is_captured() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     let file = lab.file("all.pcapng");
     for written in [&["-w", file.as_str()][..], &["--count"]] {
-        let mut capture = lab.vxdump("n1", &[&["-i", "eth0", "icmp"], written].concat());
+        let mut capture = vxdump(&lab, "n1", &[&["-i", "eth0", "icmp"], written].concat());
         lab.command(&["exec", "n1", "ping", "-c", "3", "-i", "0.02", "172.18.0.3"]);
         // at once: the block that the packets are in is still the kernel's
-        let id = capture.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", "INT", &id]).status().expect("kill").success());
+        capture.signal("INT");
         let (status, _, said) = capture.ended();
         assert!(status.success(), "{said}");
         assert!(said.contains("6 packets captured\n6 packets received by filter\n"), "{said}");
@@ -442,19 +384,16 @@ fn what_came_before_the_signal_is_captured() {
 
 #[test]
 fn checksums_that_nobody_filled_in_are_not_called_bad() {
-    if !is_root() {
-        return;
-    }
     // virtual cables: super-frames, and checksums that are never finished
-    let lab = Lab::up(&[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     let mut running = Vec::new();
     for (place, device) in [("n1p1", "eth0"), ("n1", "cni0"), ("n1", "flannel.1"), ("n1", "eth0")] {
-        running.push(lab.vxdump(place, &["-i", device, "--format", "json"]));
+        running.push(vxdump(&lab, place, &["-i", device, "--format", "json"]));
     }
     lab.command(&["traffic", "tcp", "udp", "http"]);
     let mut longest = 0;
     for capture in running {
-        let (status, lines, said) = capture.end("INT");
+        let (status, lines, said) = end(capture, "INT");
         assert!(status.success(), "{said}");
         assert!(!lines.contains("\"checksum\":\"bad\""), "{lines}");
         assert!(lines.contains("\"checksum\":\"partial\""), "{lines}");
@@ -469,48 +408,39 @@ fn checksums_that_nobody_filled_in_are_not_called_bad() {
 
 #[test]
 fn a_packet_is_on_the_screen_soon() {
-    if !is_root() {
+    if !has_tools(&["script"]) {
         return;
     }
-    let lab = Lab::up(&[]);
-    let program = format!(
-        "{} --netns {} -i eth0 icmp -tt --nano",
-        env!("CARGO_BIN_EXE_vxdump"),
-        lab.netns("n1")
-    );
+    let Some(lab) = Lab::up(&[]) else { return };
+    let program = format!("{VXDUMP} --netns {} -i eth0 icmp -tt --nano", lab.netns("n1"));
     // on a terminal, which script(1) makes; and through a pipe, with -l
-    let mut terminal = Command::new("script");
+    let mut terminal = command("script");
     terminal.args(["-qefc", &format!("exec {program}"), "/dev/null"]);
-    let mut pipe = Command::new("sh");
+    let mut pipe = command("sh");
     pipe.args(["-c", &format!("exec {program} -l 2>&1")]);
     for mut command in [terminal, pipe] {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|e| panic!("{command:?}: {e}"));
-        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-        let mut next = || lines.next().expect("it goes on").expect("text");
-        while !next().contains("listening on") {}
-        let ping = thread::spawn({
-            let netns = lab.netns("n1");
-            move || {
-                let ping = ["netns", "exec", &netns, "ping", "-c", "3", "172.18.0.3"];
-                Command::new("ip").args(ping).stdout(Stdio::null()).status().expect("ip is there")
-            }
-        });
+        let mut screen = Running::start(command.stdin(Stdio::piped()));
+        let lines = |printed: &str| printed.matches('\n').count();
+        let before = lines(&screen.prints("its first line", |printed| {
+            printed
+                .split_inclusive('\n')
+                .any(|line| line.contains("listening on") && line.ends_with('\n'))
+        }));
+        let mut ping = vxtest::command("ip");
+        ping.args(["netns", "exec", &lab.netns("n1"), "ping", "-c", "3", "172.18.0.3"]);
+        let ping = Running::start(&mut ping);
         let mut delays = Vec::new();
-        for _ in 0..6 {
-            let line = next();
+        for number in before..before + 6 {
+            let printed = screen.prints("another line", |printed| lines(printed) > number);
             let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
+            let line = printed.lines().nth(number).expect("there are more");
             let time = line.split(' ').next().expect("it has a time");
             let time: f64 = time.parse().unwrap_or_else(|e| panic!("{line}: {e}"));
             delays.push(now.as_secs_f64() - time);
         }
-        assert!(ping.join().expect("it ran").success());
-        let id = child.id().to_string();
-        Command::new("kill").args(["-s", "TERM", &id]).status().expect("kill");
-        child.wait().expect("a status");
+        assert!(ping.ended().0.success());
+        screen.signal("TERM");
+        screen.output();
         delays.sort_unstable_by(f64::total_cmp);
         eprintln!("{delays:?} s from arrival to the screen");
         // another packet comes after a second: what is not shown until then waits for it
@@ -520,12 +450,9 @@ fn a_packet_is_on_the_screen_soon() {
 
 #[test]
 fn a_node_whose_devices_come_and_go_does_not_fill_memory() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     let file = lab.file("churn.pcapng");
-    let capture = lab.vxdump("n1", &["-i", "any", "-i", "eth0", "-w", &file]);
+    let capture = vxdump(&lab, "n1", &["-i", "any", "-i", "eth0", "-w", &file]);
     let resident = |id: u32| {
         let status = fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it says so");
@@ -538,12 +465,12 @@ fn a_node_whose_devices_come_and_go_does_not_fill_memory() {
     };
     churn(20);
     lab.command(&["traffic", "ping"]);
-    let before = resident(capture.child.id());
+    let before = resident(capture.id());
     churn(200);
-    let grown = resident(capture.child.id()).saturating_sub(before);
+    let grown = resident(capture.id()).saturating_sub(before);
     assert!(grown < 4096, "{grown} KiB more after hundreds of changes");
     lab.command(&["exec", "n1", "ping", "-c", "1", "172.18.0.3"]);
-    let (status, _, said) = capture.end("TERM");
+    let (status, _, said) = end(capture, "TERM");
     assert!(status.success() && said.contains("0 packets dropped by kernel"), "{said}");
     assert!(frames_on(&file, "eth0") > 20);
 }

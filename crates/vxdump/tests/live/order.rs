@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use vxcap::file::Reader;
+use vxtest::Lab;
 
-use crate::lab::{Lab, is_root};
+use crate::lab::{end, vxdump};
 
 /// Devices that see the same packets within microseconds, and one that sees little.
 const DEVICES: [&str; 8] = ["-i", "eth0", "-i", "flannel.1", "-i", "cni0", "-i", "lo"];
@@ -34,23 +35,20 @@ pub(crate) fn time_and_device(line: &str) -> (i64, &str) {
 
 #[test]
 fn lines_and_records_of_several_devices_are_in_the_order_of_their_times() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     let file = lab.file("order.pcapng");
-    let lines = lab.vxdump("n1", &[&DEVICES[..], &["-tt", "--nano"]].concat());
+    let lines = vxdump(&lab, "n1", &[&DEVICES[..], &["-tt", "--nano"]].concat());
     // unhurried, with another delay
-    let records = lab.vxdump("n1", &[&DEVICES[..], &["-w", &file]].concat());
+    let records = vxdump(&lab, "n1", &[&DEVICES[..], &["-w", &file]].concat());
     lab.command(&["traffic", "ping", "tcp", "http", "udp", "dns", "large"]);
     lab.command(&["exec", "n1", "ping", "-c", "3", "-i", "0.1", "127.0.0.1"]);
-    let (status, lines, said) = lines.end("INT");
+    let (status, lines, said) = end(lines, "INT");
     assert!(status.success() && said.contains("0 packets dropped by kernel"), "{said}");
     let captured = lines.lines().count();
     assert!(said.contains(&format!("{captured} packets captured")), "{said}");
     assert_in_order(lines.lines().map(time_and_device), "lines");
 
-    let (status, _, said) = records.end("TERM");
+    let (status, _, said) = end(records, "TERM");
     assert!(status.success() && said.contains("0 packets dropped by kernel"), "{said}");
     let mut reader = Reader::open(&file).unwrap_or_else(|e| panic!("{e}"));
     let mut records = Vec::new();

@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use crate::lab::{Lab, is_root};
+use vxtest::Lab;
+
+use crate::lab::{end, vxdump};
 
 /// A folder of the lab's in which everybody may write.
 fn open_folder(lab: &Lab) -> String {
@@ -17,16 +19,13 @@ fn open_folder(lab: &Lab) -> String {
 /// As tcpdump's, whose user makes the first file too: names that come around again can be written over.
 #[test]
 fn all_files_are_those_of_the_user_of_z() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     let folder = open_folder(&lab);
     let file = format!("{folder}/r.pcapng");
     let capture =
-        lab.vxdump("n1", &["-i", "eth0", "-Z", "nobody", "-C", "8k", "-W", "2", "-w", &file]);
+        vxdump(&lab, "n1", &["-i", "eth0", "-Z", "nobody", "-C", "8k", "-W", "2", "-w", &file]);
     lab.command(&["traffic", "ping", "http", "udp"]);
-    let (status, _, said) = capture.end("TERM");
+    let (status, _, said) = end(capture, "TERM");
     assert!(status.success(), "{said}");
     for number in 0..2 {
         let made = fs::metadata(format!("{file}{number}")).expect("both files");
@@ -37,18 +36,15 @@ fn all_files_are_those_of_the_user_of_z() {
 /// As tcpdump's: each period of -G begins with a file without a number.
 #[test]
 fn numbers_begin_anew_with_each_period() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     let folder = open_folder(&lab);
     let pattern = format!("{folder}/%s.pcap");
-    let capture = lab.vxdump("n1", &["-i", "eth0", "-G", "1", "-C", "4k", "-w", &pattern]);
+    let capture = vxdump(&lab, "n1", &["-i", "eth0", "-G", "1", "-C", "4k", "-w", &pattern]);
     for _ in 0..2 {
         lab.command(&["traffic", "ping", "http", "udp"]);
         std::thread::sleep(std::time::Duration::from_millis(1100));
     }
-    let (status, _, said) = capture.end("TERM");
+    let (status, _, said) = end(capture, "TERM");
     assert!(status.success(), "{said}");
     let names: Vec<String> = fs::read_dir(&folder)
         .expect("the folder")
@@ -67,12 +63,9 @@ fn numbers_begin_anew_with_each_period() {
 
 #[test]
 fn a_pcap_file_is_refused_for_several_link_types() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     let file = lab.file("mixed.pcap");
-    let (status, _, said) = lab.vxdump("n1", &["-i", "any", "-i", "eth0", "-w", &file]).ended();
+    let (status, _, said) = vxdump(&lab, "n1", &["-i", "any", "-i", "eth0", "-w", &file]).ended();
     assert_eq!(status.code(), Some(2), "{said}");
     assert!(said.contains("write pcapng") && !Path::new(&file).exists(), "{said}");
 }

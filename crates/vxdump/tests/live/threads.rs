@@ -1,20 +1,19 @@
 //! Several threads print what one prints.
 
-use crate::lab::{Lab, is_root};
+use vxtest::{Lab, run};
+
+use crate::lab::{VXDUMP, end, vxdump};
 use crate::order::{assert_in_order, time_and_device};
 
 const DEVICES: [&str; 6] = ["-i", "eth0", "-i", "flannel.1", "-i", "cni0"];
 
 #[test]
 fn several_threads_print_what_one_prints_in_the_order_of_time() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     // without what depends on who began when: a kernel's own packets at the begin and the end
     let selected = ["--inner", "net 10.244.0.0/16 and not arp and not igmp"];
     let text = ["-tt", "--nano"];
-    let capture = |more: &[&str]| lab.vxdump("n1", &[&DEVICES, &selected[..], more].concat());
+    let capture = |more: &[&str]| vxdump(&lab, "n1", &[&DEVICES, &selected[..], more].concat());
     let one = capture(&text);
     let three = capture(&[&text[..], &["--threads", "3"]].concat());
     let json = capture(&["--format", "json"]);
@@ -22,7 +21,6 @@ fn several_threads_print_what_one_prints_in_the_order_of_time() {
     let count = capture(&["--count", "--threads", "2"]);
     let few = capture(&["-c", "10", "-tt", "-#", "--threads", "2"]);
     lab.command(&["traffic", "ping", "tcp", "http", "udp", "dns", "large"]);
-    let mut few = few;
     let (status, few, said) = few.ended();
     assert!(status.success() && said.contains("10 packets captured"), "{said}");
     let numbers: Vec<&str> = few.lines().map(|line| &line[..7]).collect();
@@ -31,7 +29,7 @@ fn several_threads_print_what_one_prints_in_the_order_of_time() {
 
     let [one, three, json, json_three, count] =
         [one, three, json, json_three, count].map(|running| {
-            let (status, out, said) = running.end("INT");
+            let (status, out, said) = end(running, "INT");
             assert!(status.success() && said.contains("0 packets dropped by kernel"), "{said}");
             out
         });
@@ -68,22 +66,16 @@ fn assert_same(one: &str, several: &str, of: impl Fn(&str) -> String) {
 
 #[test]
 fn what_several_threads_cannot_do_is_refused_and_a_device_that_vanishes_is_told_once() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&[]);
-    let refused = std::process::Command::new(env!("CARGO_BIN_EXE_vxdump"))
-        .args(["-i", "eth0", "-w", "nothing.pcap", "--threads", "2"])
-        .output()
-        .expect("it runs");
+    let Some(lab) = Lab::up(&[]) else { return };
+    let refused = run(VXDUMP, ["-i", "eth0", "-w", "nothing.pcap", "--threads", "2"]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("one thread's"));
 
-    let capture = lab.vxdump("n1", &[&DEVICES[..], &["--threads", "3", "-tt"]].concat());
+    let capture = vxdump(&lab, "n1", &[&DEVICES[..], &["--threads", "3", "-tt"]].concat());
     lab.command(&["traffic", "ping"]);
     lab.command(&["exec", "n1", "ip", "link", "del", "flannel.1"]);
     lab.command(&["exec", "n1", "ping", "-c", "2", "-i", "0.2", "172.18.0.3"]);
-    let (status, lines, said) = capture.end("TERM");
+    let (status, lines, said) = end(capture, "TERM");
     assert_eq!(status.code(), Some(1), "{said}");
     assert_eq!(said.matches("flannel.1: the device ").count(), 1, "{said}");
     assert!(said.contains("the capture on 1 of 3 devices ended early"), "{said}");

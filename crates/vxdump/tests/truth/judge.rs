@@ -219,7 +219,7 @@ fn without_reserved(flags: &str) -> String {
 
 /// Runs tshark on a capture file. A run on a damaged file gives the frames before the damage.
 pub(crate) fn run(file: &Path) -> Vec<Row> {
-    let mut command = Command::new("tshark");
+    let mut command = vxtest::command("tshark");
     command.arg("-n").arg("-r").arg(file);
     for preference in [
         "ip.defragment:FALSE",
@@ -244,7 +244,7 @@ pub(crate) fn run(file: &Path) -> Vec<Row> {
 /// The lengths of the IP payloads that tshark puts together, frame by frame.
 pub(crate) fn reassembled(file: &Path) -> Vec<[String; 2]> {
     const FIELDS: [&str; 2] = ["ip.reassembled.length", "ipv6.reassembled.length"];
-    let mut command = Command::new("tshark");
+    let mut command = vxtest::command("tshark");
     command.arg("-n").arg("-r").arg(file);
     command.args(["-T", "fields", "-E", "header=y", "-E", "occurrence=f"]);
     command.args(["-e", "frame.number"]);
@@ -261,9 +261,7 @@ fn answer(file: &Path, command: &mut Command) -> String {
     if let Ok(text) = std::fs::read_to_string(&kept) {
         return text;
     }
-    let output = command.output().unwrap_or_else(|error| {
-        panic!("cannot run tshark, the judge of this test (install it: apt-get install tshark): {error}")
-    });
+    let output = vxtest::output(command);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     // a second run of the test need not wait for tshark again; where the answer cannot be kept it does
     let _ = std::fs::write(kept, text.as_bytes());

@@ -3,8 +3,7 @@
 //! Per frame and layer the VNI, VTEPs, MAC addresses, inner addresses, ports, protocols, lengths, TCP fields and checksum
 //! states must be tshark's. `exceptions.txt` names the frames where they are not, with the reason.
 //!
-//! The captures are found by the variable `VXDUMP_CAPTURES`, or beside the workspace; where they are absent the tests
-//! say so and pass. tshark must be there.
+//! Without the reference captures, or without tshark, the tests are skipped.
 
 mod exceptions;
 mod fields;
@@ -20,6 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use vxcap::LinkType;
 use vxcap::file::Reader;
 use vxlan::Checksum;
+use vxtest::{files_below, has_tools, references};
 
 use exceptions::Exceptions;
 use judge::{COMPARED, Row};
@@ -29,19 +29,6 @@ struct Frame {
     wire_len: u32,
     nanos: i64,
     data: Vec<u8>,
-}
-
-/// The folder of reference captures; `None`, with a message, where there is none.
-fn captures(test: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("VXDUMP_CAPTURES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/captures"),
-        PathBuf::from,
-    );
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("skipped: {test}: no folder {} (set VXDUMP_CAPTURES)", folder.display());
-    None
 }
 
 /// All frames before the file's end or its damage.
@@ -61,22 +48,13 @@ fn frames(path: &Path) -> Vec<Frame> {
 
 /// The capture files below a folder, as paths relative to `root`.
 fn files(root: &Path, below: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut folders = vec![root.join(below)];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).expect("a readable folder of captures") {
-            let path = entry.expect("a readable folder of captures").path();
-            let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or("");
-            if path.is_dir() {
-                folders.push(path);
-            } else if !matches!(ending, "tsv" | "csv" | "json" | "jsonl" | "md") {
-                let relative = path.strip_prefix(root).expect("a path below the root");
-                found.push(relative.to_string_lossy().into_owned());
-            }
-        }
-    }
-    found.sort();
-    found
+    const TEXTS: [&str; 5] = ["tsv", "csv", "json", "jsonl", "md"];
+    let mut files = files_below(&root.join(below), &[]);
+    files.retain(|path| TEXTS.iter().all(|text| path.extension() != Some(text.as_ref())));
+    let relative = |path: PathBuf| {
+        path.strip_prefix(root).expect("a path below the root").to_string_lossy().into_owned()
+    };
+    files.into_iter().map(relative).collect()
 }
 
 /// What one frame's comparison found.
@@ -190,7 +168,7 @@ fn check(report: &str) {
 }
 
 fn live(below: &str, least_frames: usize) {
-    let Some(root) = captures("live") else { return };
+    let Some(root) = references("").filter(|_| has_tools(&["tshark"])) else { return };
     let exceptions = Exceptions::read();
     let compared = AtomicUsize::new(0);
     let report = on_all_cores(&files(&root, below), |file| {
@@ -256,7 +234,7 @@ fn third_party_captures_are_decoded_as_tshark_does() {
 
 #[test]
 fn third_party_captures_agree_with_the_stored_truth() {
-    let Some(root) = captures("stored truth") else { return };
+    let Some(root) = references("") else { return };
     let root = root.join("third-party");
     let manifest =
         std::fs::read_to_string(root.join("manifest.csv")).expect("third-party/manifest.csv");
@@ -283,7 +261,7 @@ fn third_party_captures_agree_with_the_stored_truth() {
 /// Clean traffic on virtual links, where no checksum is what it will be: none of them is called bad.
 #[test]
 fn no_checksum_of_clean_traffic_is_bad() {
-    let Some(root) = captures("checksums") else { return };
+    let Some(root) = references("") else { return };
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     for file in files(&root, "lab") {
         for (index, frame) in frames(&root.join(&file)).iter().enumerate() {
@@ -304,7 +282,7 @@ fn no_checksum_of_clean_traffic_is_bad() {
 /// sum of the pseudo header, which tshark calls bad.
 #[test]
 fn wrong_checksums_are_bad() {
-    let Some(root) = captures("wrong checksums") else { return };
+    let Some(root) = references("") else { return };
     let root = root.join("third-party/malformed");
     let states = |file: &str| -> Vec<Checksum> {
         let decode = |frame: &Frame| fields::decode(&frame.data, frame.link_type, frame.wire_len);

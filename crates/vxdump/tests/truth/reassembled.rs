@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use vxlan::{Decoder, Outcome, Reassembler};
+use vxtest::{has_tools, references};
 
 use crate::judge;
-use crate::{Frame, captures, files, frames};
+use crate::{Frame, files, frames};
 
 /// What a frame carries, as far as it is in a tunnel.
 fn inner_frame(decoder: &Decoder, frame: &[u8], link_type: vxlan::LinkType) -> Option<Vec<u8>> {
@@ -36,7 +37,7 @@ fn carried(frames: &[Frame]) -> (BTreeMap<Vec<u8>, usize>, u64) {
 /// What the underlay carries in fragments is what the tunnel device sent and received.
 #[test]
 fn outer_fragments_carry_what_the_tunnel_device_saw() {
-    let Some(root) = captures("outer fragments") else { return };
+    let Some(root) = references("") else { return };
     for node in ["n1", "n2"] {
         let folder = root.join("lab/outer-frag");
         let (inner, whole) = carried(&frames(&folder.join(format!("{node}-eth0.pcap"))));
@@ -59,7 +60,7 @@ const LAX: [(&str, &str); 3] = [
 /// Wherever tshark puts outer fragments together this project does, at the same frame, to as many bytes.
 #[test]
 fn fragments_become_whole_where_tshark_says() {
-    let Some(root) = captures("reassembly") else { return };
+    let Some(root) = references("").filter(|_| has_tools(&["tshark"])) else { return };
     let (mut compared, mut report) = (0, Vec::new());
     let chosen = files(&root, "third-party")
         .into_iter()
