@@ -6,12 +6,15 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use crate::backends::Backends;
-use crate::builder::{Entry, Fact, Grant, PodClaim, ServiceClaim, VtepRecord};
+use crate::builder::Builder;
+use crate::cidr::Cidr;
+use crate::fact::{Entry, Fact, Grant, PodClaim, ServiceClaim, VtepRecord};
+use crate::kind::Kind;
 use crate::map::{PodMap, Record, VtepEntry};
 use crate::naming::Naming;
 use crate::ranges::{NONE, Ranges};
 use crate::text::{Text, Texts};
-use crate::{Builder, Cidr, Kind, Warning};
+use crate::warning::Warning;
 
 /// What a single address is claimed as; the first in this order has it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,69 +83,71 @@ struct Assembly<'b> {
     warnings: Vec<Warning>,
 }
 
-/// Builds the map of a builder's rows.
-pub(crate) fn assemble(builder: &Builder) -> PodMap {
-    let mut rows: Vec<&Entry> = builder.rows.iter().collect();
-    rows.sort_by_key(|row| row.source);
-    let naming = Naming::new(&rows, builder.local.as_deref());
-    let mut texts = Texts::default();
-    let nodes = naming.names.iter().map(|name| texts.keep(&[name])).collect();
-    let mut assembly = Assembly {
-        naming,
-        sources: &builder.sources,
-        texts,
-        nodes,
-        records: Vec::new(),
-        pods: HashMap::new(),
-        warnings: Vec::new(),
-    };
-
-    for barren in &builder.barren {
-        let source = assembly.source_label(barren.0);
-        assembly.warnings.push(Warning::NothingIn { source });
-    }
-    let (ranges4, ranges6) = assembly.ranges(&rows);
-    let addresses = assembly.addresses(&rows, &ranges4, &ranges6);
-    let (vteps, macs) = vteps(&assembly.naming, &rows);
-    let underlays = underlays(&assembly.naming, &rows);
-    let backends = Backends::new(&rows, &mut assembly.texts);
-
-    let known = !assembly.records.is_empty() || !vteps.is_empty();
-    let sees_all = rows.iter().any(|row| !builder.partial.contains(&row.source));
-    let unknown = assembly.owner_of_nothing(Kind::Unknown, "?");
-    let (nobody, somebody) = if known {
-        let external = assembly.owner_of_nothing(Kind::External, "external");
-        (external, (!sees_all).then_some(unknown))
-    } else {
-        (unknown, None)
-    };
-    let mut map = PodMap {
-        texts: assembly.texts,
-        nobody,
-        somebody,
-        records: assembly.records,
-        addresses4: HashMap::default(),
-        addresses6: HashMap::default(),
-        ranges4,
-        ranges6,
-        nodes: assembly.nodes,
-        node_ids: assembly.naming.ids,
-        underlays: underlays.into_iter().collect(),
-        macs: macs.into_iter().collect(),
-        vnis: vnis(&vteps),
-        vteps,
-        backends,
-        sources: builder.sources.clone(),
-        warnings: assembly.warnings,
-    };
-    map.texts.shrink();
-    for (address, record) in addresses {
-        match address {
-            IpAddr::V4(a) => map.addresses4.insert(a.to_bits(), record),
-            IpAddr::V6(a) => map.addresses6.insert(a.to_bits(), record),
+impl Builder {
+    /// Makes the map. The builder stays as it is, for more rows and another map.
+    pub fn build(&self) -> PodMap {
+        let mut rows: Vec<&Entry> = self.rows.iter().collect();
+        rows.sort_by_key(|row| row.source);
+        let naming = Naming::new(&rows, self.local.as_deref());
+        let mut texts = Texts::default();
+        let nodes = naming.names.iter().map(|name| texts.keep(&[name])).collect();
+        let mut assembly = Assembly {
+            naming,
+            sources: &self.sources,
+            texts,
+            nodes,
+            records: Vec::new(),
+            pods: HashMap::new(),
+            warnings: Vec::new(),
         };
+
+        for barren in &self.barren {
+            let source = assembly.source_label(barren.0);
+            assembly.warnings.push(Warning::NothingIn { source });
+        }
+        let (ranges4, ranges6) = assembly.ranges(&rows);
+        let addresses = assembly.addresses(&rows, &ranges4, &ranges6);
+        let (vteps, macs) = vteps(&assembly.naming, &rows);
+        let underlays = underlays(&assembly.naming, &rows);
+        let backends = Backends::new(&rows, &mut assembly.texts);
+
+        let known = !assembly.records.is_empty() || !vteps.is_empty();
+        let sees_all = rows.iter().any(|row| !self.partial.contains(&row.source));
+        let unknown = assembly.owner_of_nothing(Kind::Unknown, "?");
+        let (nobody, somebody) = if known {
+            let external = assembly.owner_of_nothing(Kind::External, "external");
+            (external, (!sees_all).then_some(unknown))
+        } else {
+            (unknown, None)
+        };
+        let mut map = PodMap {
+            texts: assembly.texts,
+            nobody,
+            somebody,
+            records: assembly.records,
+            addresses4: HashMap::default(),
+            addresses6: HashMap::default(),
+            ranges4,
+            ranges6,
+            nodes: assembly.nodes,
+            node_ids: assembly.naming.ids,
+            underlays: underlays.into_iter().collect(),
+            macs: macs.into_iter().collect(),
+            vnis: vnis(&vteps),
+            vteps,
+            backends,
+            sources: self.sources.clone(),
+            warnings: assembly.warnings,
+        };
+        map.texts.shrink();
+        for (address, record) in addresses {
+            match address {
+                IpAddr::V4(a) => map.addresses4.insert(a.to_bits(), record),
+                IpAddr::V6(a) => map.addresses6.insert(a.to_bits(), record),
+            };
+        }
+        map
     }
-    map
 }
 
 impl<'b> Assembly<'b> {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
-use crate::builder::{Entry, Fact, ServiceClaim};
+use crate::fact::{Entry, Fact, ServiceClaim};
 use crate::text::{Text, Texts};
 
 /// So many sets of ports are kept of one address; a pod has a few services.

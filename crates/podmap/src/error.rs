@@ -2,8 +2,8 @@
 
 use std::{fmt, io};
 
-/// Why a file or flag is no source of a map. The text names the file or flag, the place in it, what
-/// stands there, and what to do.
+/// Why a file is no source of a map. Its `Display` names the file, the place in it, what stands
+/// there and what is wrong with it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MapError {
@@ -16,7 +16,7 @@ pub enum MapError {
         cause: io::Error,
     },
     /// The file is longer than [`MAX_FILE_LEN`](crate::MAX_FILE_LEN).
-    #[error("{file}: longer than {limit} bytes, which no map is: give kubectl a selector (-l)")]
+    #[error("{file}: longer than {limit} bytes, which no map is")]
     TooLong {
         /// The file.
         file: String,
@@ -41,22 +41,13 @@ pub enum MapError {
         /// What is wrong there.
         message: String,
     },
-    /// A command-line flag's value makes no sense.
-    #[error("{flag} {value}: {message}")]
-    Flag {
-        /// The flag, with its dashes.
-        flag: &'static str,
-        /// Its value.
-        value: String,
-        /// What is wrong with it.
-        message: String,
-    },
 }
 
 /// A place in a file: a line, a path in JSON or YAML, or both.
 ///
 /// Printed so that it can follow a file name: `:12:3`, `: items[3].spec.podCIDR`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Place {
     /// The line, from 1; 0 where it is not known.
     pub line: usize,

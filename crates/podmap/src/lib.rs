@@ -23,7 +23,8 @@
 //! let mut builder = Builder::new();
 //! builder.read_bytes("nodes.json", nodes)?;
 //! builder.read_bytes("more.txt", more)?;
-//! builder.pod_cidr_flag("worker2=10.244.2.0/24")?;
+//! let given = builder.source("given");
+//! builder.add_pod_cidr(given, "worker2", "10.244.2.0/24".parse()?);
 //! let map = builder.build();
 //! assert!(map.warnings().is_empty());
 //!
@@ -54,7 +55,6 @@
 //! | to | see |
 //! |---|---|
 //! | read kubectl's output, subnet.env, plain lines | [`Builder::read_file`] |
-//! | take flags | [`Builder::pod_cidr_flag`], [`Builder::service_cidr_flag`], [`Builder::node_cidr_flag`] |
 //! | add rows from elsewhere (a kernel's tables), and follow their changes | [`Builder::source`], the `add_` methods, [`Builder::forget`] |
 //! | ask who has an address | [`PodMap::owner`], [`Owner::label`] |
 //! | ask which service a pod answers for | [`PodMap::service_behind`] |
@@ -78,20 +78,27 @@ mod builder;
 mod calico;
 mod cidr;
 mod error;
+mod fact;
+mod kind;
 mod map;
 mod naming;
 mod owner;
 mod ranges;
 mod readers;
+mod row;
 mod text;
 mod warning;
 
 pub use backends::Service;
-pub use builder::{Builder, NodeRef, PodClaim, ServiceClaim, ServicePort, Source, VtepRecord};
+pub use builder::Builder;
 pub use calico::calico_vtep_mac;
 pub use cidr::{Cidr, CidrError};
 pub use error::{MapError, Place};
-pub use map::{NodeId, PodId, PodMap, Row, Vtep};
-pub use owner::{Kind, Owner};
-pub use readers::{MAX_FILE_LEN, Summary};
+pub use fact::{NodeRef, PodClaim, ServiceClaim, ServicePort, SourceId, VtepRecord};
+pub use kind::Kind;
+pub use map::{NodeId, PodId, PodMap, Vtep};
+pub use owner::Owner;
+pub use readers::{FileSummary, MAX_FILE_LEN};
+pub use row::Row;
+pub use text::NameError;
 pub use warning::Warning;

@@ -1,4 +1,4 @@
-//! The map itself: immutable, shared between threads, and asked without allocating.
+//! The map itself: immutable, and shared between threads.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,11 +6,12 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 
 use crate::backends::{Backends, Service};
-use crate::builder::VtepRecord;
-use crate::owner::{Kind, Owner};
+use crate::cidr::Cidr;
+use crate::fact::VtepRecord;
+use crate::kind::Kind;
 use crate::ranges::Ranges;
 use crate::text::{Text, Texts};
-use crate::{Cidr, Warning};
+use crate::warning::Warning;
 
 /// A node's number in one [`PodMap`]. Numbers of two maps have nothing to do with each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,25 +83,6 @@ pub struct PodMap {
     pub(crate) warnings: Vec<Warning>,
 }
 
-/// One row of the map, for printing it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row<'m> {
-    /// The range; a single address has a prefix of 32 or 128 bits.
-    pub cidr: Cidr,
-    /// What its owner is.
-    pub kind: Kind,
-    /// The node.
-    pub node: Option<&'m str>,
-    /// The namespace of the pod or service.
-    pub namespace: Option<&'m str>,
-    /// The name of the pod or service.
-    pub name: Option<&'m str>,
-    /// The owner as text, see [`Owner::label`].
-    pub label: &'m str,
-    /// Where the row came from.
-    pub source: &'m str,
-}
-
 /// One tunnel endpoint of the map, for printing it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vtep<'m> {
@@ -113,36 +95,6 @@ pub struct Vtep<'m> {
 }
 
 impl PodMap {
-    /// Who has `address`. Never fails: an address outside the map is external, and in an empty map
-    /// every address is unknown. In a map of [partial](crate::Builder::mark_partial) sources alone, addresses outside the map
-    /// that are not public are unknown too.
-    #[inline]
-    pub fn owner(&self, address: IpAddr) -> Owner<'_> {
-        let id = match address {
-            IpAddr::V4(a) => {
-                let a = a.to_bits();
-                match self.addresses4.get(&a) {
-                    Some(id) => *id,
-                    None => self.ranges4.find(a),
-                }
-            }
-            IpAddr::V6(a) => {
-                let a = a.to_bits();
-                match self.addresses6.get(&a) {
-                    Some(id) => *id,
-                    None => self.ranges6.find(a),
-                }
-            }
-        };
-        let record = self.records.get(id as usize).unwrap_or_else(|| self.without_row(address));
-        Owner { map: self, record }
-    }
-
-    /// Who has an address that no row has.
-    fn without_row(&self, address: IpAddr) -> &Record {
-        self.somebody.as_ref().filter(|_| !is_public(address)).unwrap_or(&self.nobody)
-    }
-
     /// The service that has a backend at this address and port: endpointslices say so. Behind kube-proxy the destination
     /// of a packet is a backend's. `protocol` is the number in the IP header.
     ///
@@ -195,53 +147,14 @@ impl PodMap {
         self.vnis.as_ref().map(|vnis| vnis.binary_search(&vni).is_ok())
     }
 
-    /// The node of this name, for selecting by [`Owner::node_id`].
+    /// The node of this name, for selecting by [`Owner::node_id`](crate::Owner::node_id).
     pub fn node_named(&self, name: &str) -> Option<NodeId> {
         self.node_ids.get(name).map(|&id| NodeId(id))
-    }
-
-    /// The pods that `NAME` (in any namespace) or `NS/NAME` means, for selecting by
-    /// [`Owner::pod_id`]; sorted, and empty where the map has none.
-    pub fn pods_named(&self, name: &str) -> Vec<PodId> {
-        let (namespace, name) = match name.split_once('/') {
-            Some((namespace, name)) => (Some(namespace), name),
-            None => (None, name),
-        };
-        let mut pods: Vec<PodId> = self
-            .records
-            .iter()
-            .map(|record| Owner { map: self, record })
-            .filter(|owner| owner.pod() == Some(name))
-            .filter(|owner| namespace.is_none() || owner.namespace() == namespace)
-            .filter_map(Owner::pod_id)
-            .collect();
-        pods.sort_unstable();
-        pods.dedup();
-        pods
     }
 
     /// The names of all nodes, in the order in which the sources named them first.
     pub fn nodes(&self) -> impl Iterator<Item = &str> {
         self.nodes.iter().map(|name| self.texts.text(*name))
-    }
-
-    /// All rows that count: ranges and single addresses, IPv4 first, each range before what it
-    /// contains.
-    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        let mut records: Vec<&Record> = self.records.iter().collect();
-        records.sort_by_key(|record| (record.key, record.single));
-        records.into_iter().map(|record| {
-            let owner = Owner { map: self, record };
-            Row {
-                cidr: record.key,
-                kind: record.kind,
-                node: owner.node(),
-                namespace: owner.namespace(),
-                name: owner.name(),
-                label: owner.label(),
-                source: self.source_label(record.source),
-            }
-        })
     }
 
     /// All tunnel endpoints, in the order of their first mention.
@@ -278,7 +191,7 @@ impl PodMap {
         self.nodes.get(id as usize).map(|name| self.texts.text(*name))
     }
 
-    fn source_label(&self, source: u32) -> &str {
+    pub(crate) fn source_label(&self, source: u32) -> &str {
         self.sources.get(source as usize).map_or("", String::as_str)
     }
 
@@ -287,28 +200,6 @@ impl PodMap {
             node: self.node_name(entry.node).unwrap_or(""),
             record: entry.vtep,
             source: self.source_label(entry.source),
-        }
-    }
-}
-
-/// Whether an address is one of the internet's, which a cluster seldom gives to pods and services: not private, shared,
-/// local or special (RFC 6890, and the ranges of multicast and of the future), of IPv6 a global unicast one.
-fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => {
-            let [first, second, ..] = address.octets();
-            !(matches!(first, 0 | 127 | 224..)
-                || address.is_private()
-                || address.is_link_local()
-                || address.is_documentation()
-                // RFC 6598 and RFC 2544
-                || (first == 100 && second & 0xc0 == 64)
-                || (first == 198 && second & 0xfe == 18))
-        }
-        // RFC 4291 section 2.4, without RFC 3849's for documentation
-        IpAddr::V6(address) => {
-            let [first, second, ..] = address.segments();
-            first & 0xe000 == 0x2000 && (first, second) != (0x2001, 0x0db8)
         }
     }
 }

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::Cidr;
-use crate::builder::{Entry, Fact, NodeRef};
+use crate::cidr::Cidr;
+use crate::fact::{Entry, Fact, NodeRef};
 
 /// What two sources must share to speak of one node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

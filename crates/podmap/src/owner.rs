@@ -1,48 +1,72 @@
 //! The answer to "whose address is this".
 
 use std::fmt;
+use std::net::IpAddr;
 
-use crate::map::{PodMap, Record};
+use crate::cidr::Cidr;
+use crate::kind::Kind;
+use crate::map::{NodeId, PodId, PodMap, Record};
 use crate::ranges::NONE;
-use crate::{Cidr, NodeId, PodId};
+use crate::text::Text;
 
-/// What the owner of an address is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Kind {
-    /// A pod; which one is known only where pods or endpoints are in the map.
-    Pod,
-    /// A service.
-    Service,
-    /// A node, by its address in the underlay.
-    Node,
-    /// A node's tunnel device: the inner address of what the node itself sends through the tunnel.
-    Vtep,
-    /// Nobody in the map.
-    External,
-    /// There is no map, or none that would know: see [`Builder::mark_partial`](crate::Builder::mark_partial).
-    Unknown,
-}
-
-impl Kind {
-    /// The kind's name in JSON and CSV: `pod`, `service`, `node`, `vtep`, `external`, `unknown`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pod => "pod",
-            Self::Service => "service",
-            Self::Node => "node",
-            Self::Vtep => "vtep",
-            Self::External => "external",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-/// Who has an address, borrowed from the map: two words, `Copy`, and asking it allocates nothing.
+/// Who has an address: two references into the map. Its methods allocate nothing.
 #[derive(Clone, Copy)]
 pub struct Owner<'m> {
     pub(crate) map: &'m PodMap,
     pub(crate) record: &'m Record,
+}
+
+impl PodMap {
+    /// Who has `address`. There is always an answer: the owner of an address without a row is
+    /// [external](Kind::External), and in an empty map [unknown](Kind::Unknown). In a map of
+    /// [partial](crate::Builder::mark_partial) sources alone, owners of private addresses without a
+    /// row are unknown too.
+    #[inline]
+    pub fn owner(&self, address: IpAddr) -> Owner<'_> {
+        let id = match address {
+            IpAddr::V4(a) => {
+                let a = a.to_bits();
+                match self.addresses4.get(&a) {
+                    Some(id) => *id,
+                    None => self.ranges4.find(a),
+                }
+            }
+            IpAddr::V6(a) => {
+                let a = a.to_bits();
+                match self.addresses6.get(&a) {
+                    Some(id) => *id,
+                    None => self.ranges6.find(a),
+                }
+            }
+        };
+        let record = self.records.get(id as usize).unwrap_or_else(|| self.without_row(address));
+        Owner { map: self, record }
+    }
+
+    /// The owner of an address without a row.
+    fn without_row(&self, address: IpAddr) -> &Record {
+        self.somebody.as_ref().filter(|_| !is_public(address)).unwrap_or(&self.nobody)
+    }
+
+    /// The pods that `NAME` (in any namespace) or `NS/NAME` means, sorted; for selecting by
+    /// [`Owner::pod_id`].
+    pub fn pods_named(&self, name: &str) -> Vec<PodId> {
+        let (namespace, name) = match name.split_once('/') {
+            Some((namespace, name)) => (Some(namespace), name),
+            None => (None, name),
+        };
+        let mut pods: Vec<PodId> = self
+            .records
+            .iter()
+            .map(|record| Owner { map: self, record })
+            .filter(|owner| owner.pod() == Some(name))
+            .filter(|owner| namespace.is_none() || owner.namespace() == namespace)
+            .filter_map(Owner::pod_id)
+            .collect();
+        pods.sort_unstable();
+        pods.dedup();
+        pods
+    }
 }
 
 impl<'m> Owner<'m> {
@@ -52,13 +76,13 @@ impl<'m> Owner<'m> {
         self.record.kind
     }
 
-    /// The range that tells the owner: the podCIDR of a pod or VTEP, the range of services or nodes.
-    /// `None` where only the address itself is in the map, or nothing is.
+    /// The range that the address lies in: the podCIDR of a pod or VTEP, the range of services or of
+    /// nodes. `None` where the map has only the address itself, or nothing.
     pub fn cidr(self) -> Option<Cidr> {
         self.map.range_of(self.record)
     }
 
-    /// The node: of a pod where it runs, else the owner itself.
+    /// The node: the one on which a pod runs, or the owner itself.
     #[inline]
     pub fn node(self) -> Option<&'m str> {
         self.map.node_name(self.record.node)
@@ -91,7 +115,7 @@ impl<'m> Owner<'m> {
         (self.record.kind == Kind::Service).then(|| self.name()).flatten()
     }
 
-    /// The owner as one word of text, made when the map was built:
+    /// The owner as one word of text:
     ///
     /// | text | whose address |
     /// |---|---|
@@ -102,7 +126,7 @@ impl<'m> Owner<'m> {
     /// | `node:NODE`, `node` | that node, some node |
     /// | `vtep:NODE` | that node's tunnel device (`x.y.z.0` of `flannel.1`) |
     /// | `external` | nobody's in the map |
-    /// | `?` | not known: there is no map, or it sees a part of the cluster only |
+    /// | `?` | not known: the map is empty, or sees only a part of the cluster |
     #[inline]
     pub fn label(self) -> &'m str {
         self.map.texts.text(self.record.label)
@@ -114,7 +138,7 @@ impl<'m> Owner<'m> {
     }
 
     fn named(self) -> bool {
-        self.record.name != crate::text::Text::default()
+        self.record.name != Text::default()
     }
 }
 
@@ -133,5 +157,27 @@ impl fmt::Debug for Owner<'_> {
             .field("namespace", &self.namespace())
             .field("name", &self.name())
             .finish()
+    }
+}
+
+/// Whether an address is one of the internet's, which a cluster seldom gives to pods and services: not private, shared,
+/// local or special (RFC 6890, and the ranges of multicast and of the future), of IPv6 a global unicast one.
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            let [first, second, ..] = address.octets();
+            !(matches!(first, 0 | 127 | 224..)
+                || address.is_private()
+                || address.is_link_local()
+                || address.is_documentation()
+                // RFC 6598 and RFC 2544
+                || (first == 100 && second & 0xc0 == 64)
+                || (first == 198 && second & 0xfe == 18))
+        }
+        // RFC 4291 section 2.4, without RFC 3849's for documentation
+        IpAddr::V6(address) => {
+            let [first, second, ..] = address.segments();
+            first & 0xe000 == 0x2000 && (first, second) != (0x2001, 0x0db8)
+        }
     }
 }

@@ -50,19 +50,34 @@ impl Texts {
 /// it: k8s.io/apimachinery, `DNS1123SubdomainMaxLength`).
 const NAME_MAX: usize = 253;
 
-/// Says what is wrong with `name` as the name of a node, namespace, pod or service.
+/// Why a text cannot be the name of a node, namespace, pod or service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// There is nothing.
+    #[error("the name is empty")]
+    Empty,
+    /// It is longer than names of Kubernetes can be.
+    #[error("the name is longer than 253 bytes")]
+    TooLong,
+    /// It has a character that no name has.
+    #[error("a name is made of letters, digits, '-', '.', '_' and ':'")]
+    Character,
+}
+
+/// Checks the name of a node, namespace, pod or service.
 ///
 /// Wider than Kubernetes' own rule, since plain lines may name anything; but what would break a
 /// printed line or a terminal (spaces, control characters, `/`, `@`, `|`) is refused here, once.
-pub(crate) fn fault_of_name(name: &str) -> Option<&'static str> {
+pub(crate) fn check_name(name: &str) -> Result<(), NameError> {
     if name.is_empty() {
-        Some("the name is empty")
+        Err(NameError::Empty)
     } else if name.len() > NAME_MAX {
-        Some("the name is longer than 253 bytes")
+        Err(NameError::TooLong)
     } else if name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '.' | '_' | ':')) {
-        None
+        Ok(())
     } else {
-        Some("a name is made of letters, digits, '-', '.', '_' and ':'")
+        Err(NameError::Character)
     }
 }
 
@@ -87,11 +102,11 @@ mod tests {
     #[test]
     fn names_that_would_break_a_line_are_refused() {
         for name in ["worker", "ip-10-0-0-1.ec2.internal", "Knoten_ä", "fd00::1", "n1"] {
-            assert_eq!(fault_of_name(name), None, "{name}");
+            assert_eq!(check_name(name), Ok(()), "{name}");
         }
         let long = "x".repeat(254);
         for name in ["", "a b", "a\tb", "a/b", "a@b", "a|b", "\u{1b}[31m", "a\n", "#", &long] {
-            assert!(fault_of_name(name).is_some(), "{name:?}");
+            assert!(check_name(name).is_err(), "{name:?}");
         }
     }
 

@@ -1,17 +1,18 @@
-//! What a map's sources say that cannot all be true, or help nobody.
+//! What is odd about a map's sources: contradictions, and files that say nothing.
 
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::{Cidr, Kind};
+use crate::cidr::Cidr;
+use crate::kind::Kind;
 
-/// Something a user should know about a map that could be built nevertheless.
+/// Something that a user should know about a map. The map is built nevertheless.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
-    /// Two nodes have the same podCIDR, or one that lies in the other's: their pods cannot be told
-    /// apart, or packets go to the wrong node. For an address in both, the longer prefix counts,
-    /// and of equal ones the later source.
+    /// Two nodes have the same podCIDR, or one node's podCIDR lies in the other's. Then pods cannot
+    /// be told apart, or packets go to the wrong node. For an address in both ranges the longer
+    /// prefix counts; of equal ranges, the later source counts.
     OverlappingPodCidrs {
         /// The wider range, or the one that was given first.
         cidr: Cidr,
@@ -26,7 +27,7 @@ pub enum Warning {
         /// Where that one was read.
         other_source: String,
     },
-    /// One address is given to two owners of one kind; the later one counts.
+    /// Two owners of one kind claim an address. The later one counts.
     AddressTwice {
         /// The address.
         address: IpAddr,
@@ -41,10 +42,10 @@ pub enum Warning {
         /// Where that one was read.
         other_source: String,
     },
-    /// Calico's or Cilium's own address blocks are known, so that the nodes' `spec.podCIDR`,
-    /// which those do not use then, was left out where it says something else.
+    /// Calico or Cilium give pods addresses of their own blocks, which the map has, and do not use
+    /// `spec.podCIDR` of Node objects. So podCIDRs that say something else were set aside.
     PodCidrsSetAside {
-        /// How many podCIDRs were left out.
+        /// How many.
         count: usize,
     },
     /// A file was read, but the map takes nothing from it.
@@ -73,17 +74,17 @@ impl fmt::Display for Warning {
                 let kind = kind.as_str();
                 write!(
                     f,
-                    "{kind} address {address} belongs to {other_label} ({other_source}) and to \
-                     {label} ({source}); the first counts"
+                    "{kind} address {address} is claimed by {other_label} ({other_source}) and by \
+                     {label} ({source}); {other_label} is used"
                 )
             }
             Self::PodCidrsSetAside { count } => write!(
                 f,
-                "spec.podCIDR of nodes was left out {count} times, since the address blocks of \
-                 Calico or Cilium are known"
+                "spec.podCIDR of Node objects is not used ({count} times): Calico or Cilium give pods \
+                 addresses of their own blocks"
             ),
             Self::NothingIn { source } => {
-                write!(f, "{source}: nothing in it says whose an address is")
+                write!(f, "{source}: it says nothing about addresses")
             }
         }
     }

@@ -177,7 +177,7 @@ fn flannels_store_finds_names_elsewhere() {
 
     let mut builder = Builder::new();
     builder.read_bytes("etcd", &bytes("flannel-etcd.txt")).unwrap();
-    builder.pod_cidr_flag("worker2=10.244.2.0/24").unwrap();
+    builder.read_bytes("lines", b"10.244.2.0/24 worker2\n").unwrap();
     let map = builder.build();
     assert_eq!(map.warnings(), []);
     assert_eq!(label(&map, "10.244.2.5"), "worker2");

@@ -117,7 +117,7 @@ proptest! {
     }
 }
 
-type Add = fn(&mut Builder, podmap::Source, IpAddr);
+type Add = fn(&mut Builder, podmap::SourceId, IpAddr);
 
 /// All claims to one address, weakest first: each stronger one takes it, in whichever order they
 /// are said.

@@ -5,6 +5,7 @@
 
 pub mod args;
 mod failure;
+mod map_flags;
 mod progress;
 mod same_file;
 mod select;

@@ -5,6 +5,7 @@ use vxlan::{Decoder, Ports, TunnelKind};
 
 use crate::args::{MapArgs, TunnelArgs};
 use crate::failure::Failure;
+use crate::map_flags::{self, refused_file};
 use crate::terminal::Terminal;
 
 /// Reads the map; its warnings are told.
@@ -27,16 +28,16 @@ pub fn map(args: &MapArgs, terminal: &mut Terminal) -> Result<PodMap, Failure> {
 /// [`Failure::Usage`] where a file cannot be read, or makes no sense.
 pub fn fill(builder: &mut Builder, args: &MapArgs) -> Result<(), Failure> {
     for path in args.files() {
-        builder.read_file(path).map_err(Failure::usage)?;
+        builder.read_file(path).map_err(|error| refused_file(&error))?;
     }
     for value in &args.pod_cidr {
-        builder.pod_cidr_flag(value).map_err(Failure::usage)?;
+        map_flags::pod_cidr(builder, value)?;
     }
     for value in &args.service_cidr {
-        builder.service_cidr_flag(value).map_err(Failure::usage)?;
+        map_flags::service_cidr(builder, value)?;
     }
     for value in &args.node_cidr {
-        builder.node_cidr_flag(value).map_err(Failure::usage)?;
+        map_flags::node_cidr(builder, value)?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use super::node::{addresses, name_of};
 use super::tree::Spot;
 use super::{Sink, field};
 use crate::error::Fault;
+use crate::text::check_name;
 use crate::{Cidr, CidrError, VtepRecord, calico_vtep_mac};
 
 /// The annotation or field names of one address family: the node's address, the VXLAN device's
@@ -117,9 +118,7 @@ pub(super) fn ipam_block(sink: &mut Sink<'_>, object: &Spot<'_>) -> Result<(), F
     };
     match host {
         Some((spot, host)) => {
-            if let Some(reason) = crate::text::fault_of_name(host) {
-                return Err(spot.is_no("a host's affinity", reason));
-            }
+            check_name(host).map_err(|reason| spot.is_no("a host's affinity", reason))?;
             sink.builder.add_pod_block(sink.source, host, cidr);
         }
         None => sink.builder.add_pod_network(sink.source, cidr),

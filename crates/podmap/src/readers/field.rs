@@ -4,16 +4,14 @@ use std::net::IpAddr;
 
 use super::tree::Spot;
 use crate::error::Fault;
-use crate::text::{fault_of_name, parse_mac};
+use crate::text::{check_name, parse_mac};
 use crate::{Cidr, CidrError, ServicePort};
 
 /// The text here as a name of Kubernetes.
 pub(super) fn name<'s>(spot: &'s Spot<'_>) -> Result<&'s str, Fault> {
     let name = spot.text()?;
-    match fault_of_name(name) {
-        None => Ok(name),
-        Some(reason) => Err(spot.is_no("a name", reason)),
-    }
+    check_name(name).map_err(|reason| spot.is_no("a name", reason))?;
+    Ok(name)
 }
 
 /// The text here as an address.

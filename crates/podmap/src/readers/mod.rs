@@ -3,7 +3,6 @@
 mod cni;
 mod etcd;
 mod field;
-mod flags;
 mod flannel;
 mod json;
 mod kubectl;
@@ -22,8 +21,8 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use crate::error::{Fault, quoted};
-use crate::text::fault_of_name;
-use crate::{Builder, Cidr, MapError, NodeRef, Source};
+use crate::text::check_name;
+use crate::{Builder, Cidr, MapError, NodeRef, SourceId};
 
 /// The longest map file that is read, in bytes: 2 GiB. All pods of the largest cluster that
 /// Kubernetes supports (150,000 pods; kubernetes.io, "Considerations for large clusters") are
@@ -33,7 +32,7 @@ pub const MAX_FILE_LEN: u64 = 2 << 30;
 /// What a reader took from a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Summary {
+pub struct FileSummary {
     /// How many rows the builder has more. A node or pod may give several, or none.
     pub rows: usize,
     /// How many objects of other kinds (`ConfigMap`, `Secret` …) were passed over, by kind. Beyond
@@ -41,14 +40,14 @@ pub struct Summary {
     pub passed_over: BTreeMap<String, usize>,
 }
 
-/// How many kinds a [`Summary`] names.
+/// How many kinds a [`FileSummary`] names.
 const KINDS_MAX: usize = 32;
 
 /// Where a reader puts rows: the builder, under one source.
 struct Sink<'b> {
     builder: &'b mut Builder,
-    source: Source,
-    summary: Summary,
+    source: SourceId,
+    summary: FileSummary,
     /// The nodes' addresses that pods told: thirty pods tell the same.
     hosts: HashSet<(NodeRef, IpAddr)>,
 }
@@ -103,7 +102,7 @@ impl Builder {
     ///
     /// A [`MapError`] where the file cannot be read, is none of these, or has something in it that
     /// makes no sense; then the builder has no row of it.
-    pub fn read_file(&mut self, path: impl AsRef<Path>) -> Result<Summary, MapError> {
+    pub fn read_file(&mut self, path: impl AsRef<Path>) -> Result<FileSummary, MapError> {
         let path = path.as_ref();
         let name = path.display().to_string();
         match File::open(path) {
@@ -118,7 +117,7 @@ impl Builder {
     /// # Errors
     ///
     /// As [`Builder::read_file`].
-    pub fn read_from(&mut self, name: &str, stream: impl Read) -> Result<Summary, MapError> {
+    pub fn read_from(&mut self, name: &str, stream: impl Read) -> Result<FileSummary, MapError> {
         let mut bytes = Vec::new();
         stream
             .take(MAX_FILE_LEN + 1)
@@ -133,7 +132,7 @@ impl Builder {
     /// # Errors
     ///
     /// As [`Builder::read_file`].
-    pub fn read_bytes(&mut self, name: &str, bytes: &[u8]) -> Result<Summary, MapError> {
+    pub fn read_bytes(&mut self, name: &str, bytes: &[u8]) -> Result<FileSummary, MapError> {
         let source = self.source(name);
         let result = self.read_into(source, bytes);
         if result.is_err() {
@@ -148,7 +147,7 @@ impl Builder {
     /// # Errors
     ///
     /// As [`Builder::read_file`].
-    pub fn read_into(&mut self, source: Source, bytes: &[u8]) -> Result<Summary, MapError> {
+    pub fn read_into(&mut self, source: SourceId, bytes: &[u8]) -> Result<FileSummary, MapError> {
         let name = self.sources.get(source.0 as usize).cloned().unwrap_or_default();
         let name = name.as_str();
         if bytes.len() as u64 > MAX_FILE_LEN {
@@ -160,7 +159,7 @@ impl Builder {
 
         let rows_before = self.rows.len();
         let mut sink =
-            Sink { builder: self, source, summary: Summary::default(), hosts: HashSet::new() };
+            Sink { builder: self, source, summary: FileSummary::default(), hosts: HashSet::new() };
         let result = match format {
             Format::Json => json::read(&text, |top| kubectl::document(&mut sink, top)),
             Format::Yaml => yaml::read(&text, |top| kubectl::document(&mut sink, top)),
@@ -213,7 +212,7 @@ fn recognise(text: &str) -> Result<Format, String> {
         .lines()
         .map(str::trim)
         .find(|line| !line.is_empty() && !line.starts_with('#'))
-        .ok_or("empty: nothing in it says whose an address is")?;
+        .ok_or("empty, or nothing but comments")?;
     let word = line.split_whitespace().next().unwrap_or_default();
     let key = word.split_once(['=', ':']).map_or("", |(key, _)| key);
     let is_word = |key: &str| {
@@ -236,8 +235,8 @@ fn recognise(text: &str) -> Result<Format, String> {
         Ok(Format::Lines)
     } else {
         Err(format!(
-            "starts with {}, which is neither JSON or YAML of kubectl (-o json, -o yaml), nor \
-             flannel's subnet.env, nor lines of the form CIDR NAME",
+            "starts with {}, which is neither kubectl's JSON or YAML, nor flannel's subnet.env, nor \
+             lines of the form CIDR NAME",
             quoted(line)
         ))
     }
@@ -245,8 +244,6 @@ fn recognise(text: &str) -> Result<Format, String> {
 
 /// The name, if it can be one.
 fn checked(name: &str) -> Result<&str, String> {
-    match fault_of_name(name) {
-        None => Ok(name),
-        Some(reason) => Err(format!("{} is not a name: {reason}", quoted(name))),
-    }
+    check_name(name).map_err(|reason| format!("{} is not a name: {reason}", quoted(name)))?;
+    Ok(name)
 }

@@ -303,7 +303,7 @@ mod tests {
             String::from_utf8(cell.to_vec()).unwrap()
         };
         let mut builder = Builder::new();
-        builder.pod_cidr_flag("n1=10.244.1.0/24").unwrap();
+        builder.read_bytes("map", b"10.244.1.0/24 n1\n").unwrap();
         let ranges = builder.clone().build();
         let source = builder.source("test");
         let node = Some("n1".into());

@@ -382,8 +382,7 @@ mod tests {
         fed.pods(1);
         fed.syn(1000, time + SECOND);
         let mut builder = Builder::new();
-        builder.pod_cidr_flag("n1=10.244.1.0/24").unwrap();
-        builder.pod_cidr_flag("n2=10.244.2.0/24").unwrap();
+        builder.read_bytes("map", b"10.244.1.0/24 n1\n10.244.2.0/24 n2\n").unwrap();
         fed.counting.take(Message::Map(Arc::new(builder.build())));
         fed.syn(1000, time + 2 * SECOND);
         let nodes = fed.counting.snapshot(Duration::from_secs(1)).rows[1].clone();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use podmap::{Builder, Cidr, NodeRef, Source, VtepRecord};
+use podmap::{Builder, Cidr, NodeRef, SourceId, VtepRecord};
 use vxcap::live::{Device, DeviceKind, Tables};
 
 use super::{Endpoint, Tunnel};
@@ -123,7 +123,7 @@ impl Facts {
 
     /// Puts it all into a builder. Other nodes are known by their underlay addresses; a file that knows their names
     /// has the same addresses.
-    pub(super) fn fill(&self, builder: &mut Builder, source: Source) {
+    pub(super) fn fill(&self, builder: &mut Builder, source: SourceId) {
         for address in &self.node_addresses {
             builder.add_node_address(source, NodeRef::Local, *address);
         }

@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use podmap::{Builder, PodMap, Source};
+use podmap::{Builder, PodMap, SourceId};
 use vxcap::live::{Error, Netns, NodeNetns, TableReader, TableWatch, Tables};
 
 use facts::Facts;
@@ -33,7 +33,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// The kernel's word on names, followed while it changes.
 #[derive(Debug)]
 pub struct KernelMap {
-    source: Source,
+    source: SourceId,
     reader: TableReader,
     watch: TableWatch,
     subnet_env: SubnetEnv,

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use podmap::{Builder, Cidr, MapError, Source};
+use podmap::{Builder, Cidr, MapError, SourceId};
 
 /// Where the file lies; flannel writes it anew beside itself and renames it.
 pub const FOLDER: &str = "/run/flannel";
@@ -22,7 +22,7 @@ const MAX_LEN: u64 = 64 << 10;
 #[derive(Debug)]
 pub(super) struct SubnetEnv {
     path: PathBuf,
-    source: Source,
+    source: SourceId,
     bytes: Vec<u8>,
     networks: Vec<Cidr>,
     not_before: Instant,
