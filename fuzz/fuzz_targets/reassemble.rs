@@ -11,8 +11,8 @@ mod invariants;
 use libfuzzer_sys::fuzz_target;
 use vxlan::{Decoder, LinkType, Outcome, Reassembler, ReassemblyLimits};
 
-const LIMITS: ReassemblyLimits =
-    ReassemblyLimits { max_bytes: 40_000, max_packets: 8, timeout_ns: 1000 };
+const MAX_BYTES: usize = 40_000;
+const MAX_PACKETS: usize = 8;
 
 /// An Ethernet frame with a fragment of the fields that `record` says.
 fn fragment(record: &[u8]) -> Vec<u8> {
@@ -41,7 +41,12 @@ fn fragment(record: &[u8]) -> Vec<u8> {
 
 fuzz_target!(|input: &[u8]| {
     let decoder = Decoder::default();
-    let mut reassembler = Reassembler::new(LIMITS);
+    let mut reassembler = Reassembler::new(
+        ReassemblyLimits::default()
+            .max_bytes(MAX_BYTES)
+            .max_packets(MAX_PACKETS)
+            .timeout_ns(1000),
+    );
     let (mut rest, mut time_ns) = (input, 0_i64);
     while let Some((&[len, time], after)) = rest.split_first_chunk::<2>() {
         // frames are longer than fields are
@@ -64,7 +69,7 @@ fuzz_target!(|input: &[u8]| {
             assert!(whole.outer.ipv4().is_none() || whole.outer.fragment().is_none());
             assert!(whole.outer.source().is_some());
         }
-        assert!(reassembler.held_bytes() <= LIMITS.max_bytes);
-        assert!(reassembler.pending() <= LIMITS.max_packets);
+        assert!(reassembler.held_bytes() <= MAX_BYTES);
+        assert!(reassembler.pending() <= MAX_PACKETS);
     }
 });

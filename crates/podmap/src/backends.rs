@@ -14,6 +14,7 @@ const MOST: usize = 64;
 /// A service that has a backend at some address and port; see
 /// [`PodMap::service_behind`](crate::PodMap::service_behind).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Service<'m> {
     /// Its namespace.
     pub namespace: &'m str,

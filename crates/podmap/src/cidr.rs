@@ -17,6 +17,7 @@ pub struct Cidr {
 
 /// Why a text or a pair of address and prefix length is no [`Cidr`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CidrError {
     /// There is no `/` in the text.
     #[error("the prefix length is missing, as in 10.244.1.0/24")]

@@ -12,6 +12,7 @@ pub struct SourceId(pub(crate) u32);
 /// How a source names a node. Kubernetes has names; the kernel and flannel's store only know
 /// addresses, and find the name where another source gives the same address or podCIDR.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum NodeRef {
     /// The node of this name.
     Name(String),
@@ -127,6 +128,7 @@ pub(crate) enum Grant {
 
 /// How sure it is that a pod has an address now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum PodClaim {
     /// The pod's own status says so.
     Status,
@@ -139,6 +141,7 @@ pub enum PodClaim {
 
 /// How a service has an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum ServiceClaim {
     /// As its cluster IP, which nobody else has.
     Cluster,

@@ -85,6 +85,7 @@ pub struct PodMap {
 
 /// One tunnel endpoint of the map, for printing it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Vtep<'m> {
     /// Its node.
     pub node: &'m str,

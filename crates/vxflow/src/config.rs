@@ -7,9 +7,18 @@ const SECOND: i64 = 1_000_000_000;
 
 /// Limits and policies of a [`FlowTable`](crate::FlowTable).
 ///
-/// More will come: begin with [`Config::default`] or [`Config::without_timeouts`] and change what is to differ, as in
-/// `Config { max_flows: 1000, ..Config::default() }`.
+/// Begin with [`Config::default`] or [`Config::without_timeouts`] and replace what is to differ:
+///
+/// ```
+/// use vxflow::{Config, FlowTable};
+///
+/// let config = Config::default().max_flows(10_000).idle_timeout(Some(60_000_000_000));
+/// assert_eq!(config.closed_timeout, Some(10_000_000_000));
+/// let table = FlowTable::new(config);
+/// # assert!(table.is_empty());
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Config {
     /// The most flows held at a time, at least 1. One more pushes out the one that was seen least recently.
     pub max_flows: usize,
@@ -59,5 +68,54 @@ impl Config {
     /// For capture files: no flow ends by time, so that a table equals the conversations that other tools show.
     pub fn without_timeouts() -> Self {
         Self { idle_timeout: None, active_timeout: None, closed_timeout: None, ..Self::default() }
+    }
+
+    /// Replaces [`Config::max_flows`].
+    #[must_use]
+    pub fn max_flows(mut self, flows: usize) -> Self {
+        self.max_flows = flows;
+        self
+    }
+
+    /// Replaces [`Config::idle_timeout`], in nanoseconds.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Option<i64>) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// Replaces [`Config::active_timeout`], in nanoseconds.
+    #[must_use]
+    pub fn active_timeout(mut self, timeout: Option<i64>) -> Self {
+        self.active_timeout = timeout;
+        self
+    }
+
+    /// Replaces [`Config::closed_timeout`], in nanoseconds.
+    #[must_use]
+    pub fn closed_timeout(mut self, timeout: Option<i64>) -> Self {
+        self.closed_timeout = timeout;
+        self
+    }
+
+    /// Replaces [`Config::count_copies`].
+    #[must_use]
+    pub fn count_copies(mut self, count: bool) -> Self {
+        self.count_copies = count;
+        self
+    }
+
+    /// Replaces [`Config::max_fragmented`].
+    #[must_use]
+    pub fn max_fragmented(mut self, packets: usize) -> Self {
+        self.max_fragmented = packets;
+        self
+    }
+
+    /// Replaces [`Config::decoder`].
+    #[must_use]
+    pub fn decoder(mut self, decoder: Decoder) -> Self {
+        self.decoder = decoder;
+        self
     }
 }

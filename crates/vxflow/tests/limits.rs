@@ -70,7 +70,7 @@ fn ended(table: &mut FlowTable) -> Vec<(u8, EndReason)> {
 
 #[test]
 fn the_least_recently_seen_is_pushed_out() {
-    let mut table = FlowTable::new(Config { max_flows: 4, ..Config::without_timeouts() });
+    let mut table = FlowTable::new(Config::without_timeouts().max_flows(4));
     for (time, flow) in (0..).zip([1, 2, 3, 4, 1, 3, 5, 6, 1, 7]) {
         push(&mut table, of(flow, ACK), time);
     }
@@ -82,7 +82,7 @@ fn the_least_recently_seen_is_pushed_out() {
 
 #[test]
 fn idle_flows_end_and_go_on_as_new_ones() {
-    let mut table = FlowTable::new(Config { idle_timeout: Some(10 * SECOND), ..Config::default() });
+    let mut table = FlowTable::new(Config::default().idle_timeout(Some(10 * SECOND)));
     push(&mut table, of(1, ACK), 0);
     push(&mut table, of(2, ACK), 5 * SECOND);
     push(&mut table, of(1, ACK), 10 * SECOND);
@@ -99,8 +99,7 @@ fn idle_flows_end_and_go_on_as_new_ones() {
 
 #[test]
 fn long_flows_are_handed_out_in_parts() {
-    let mut table =
-        FlowTable::new(Config { active_timeout: Some(10 * SECOND), ..Config::without_timeouts() });
+    let mut table = FlowTable::new(Config::without_timeouts().active_timeout(Some(10 * SECOND)));
     push(&mut table, of(1, SYN), 0);
     for second in 1..=25 {
         push(&mut table, Made { sequence: 2, ..of(1, ACK) }, second * SECOND);
@@ -157,7 +156,7 @@ fn arp_is_no_flow() {
 /// Many flows in a small table: bounded memory, and each record is given once.
 #[test]
 fn memory_stays_bounded() {
-    let config = Config { max_flows: 1000, ..Config::default() };
+    let config = Config::default().max_flows(1000);
     let mut table = FlowTable::new(config);
     let mut records = 0;
     for number in 0..200_000_u32 {
@@ -242,7 +241,7 @@ proptest! {
         idle_timeout in prop::option::of(20i64..60),
         active_timeout in prop::option::of(20i64..60),
     ) {
-        let config = Config { max_flows, idle_timeout, active_timeout, ..Config::without_timeouts() };
+        let config = Config::without_timeouts().max_flows(max_flows).idle_timeout(idle_timeout).active_timeout(active_timeout);
         let (mut one, mut all) = (FlowTable::new(config.clone()), FlowTable::new(config));
         let mut summarizer = all.summarizer();
         let mut summaries = Vec::new();
@@ -266,7 +265,7 @@ proptest! {
     #[test]
     fn recent_flows_are_kept(flows in prop::collection::vec(0u8..60, 1..600)) {
         const MAX: usize = 32;
-        let mut table = FlowTable::new(Config { max_flows: MAX, ..Config::without_timeouts() });
+        let mut table = FlowTable::new(Config::without_timeouts().max_flows(MAX));
         for (at, &flow) in flows.iter().enumerate() {
             push(&mut table, of(flow, ACK), 0);
             let recent: HashSet<u8> =

@@ -2,6 +2,7 @@
 
 /// One option of a Geneve header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct GeneveOption<'a> {
     /// Option class: the namespace of the type (IANA "Geneve Option Class").
     pub class: u16,

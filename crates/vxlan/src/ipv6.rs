@@ -70,6 +70,7 @@ impl Ipv6Header<'_> {
 
 /// One extension header of an IPv6 packet (RFC 8200 section 4), or the authentication header of either IP (RFC 4302).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Ipv6ExtensionHeader<'a> {
     /// Which one it is.
     pub protocol: IpProtocol,

@@ -45,6 +45,7 @@ pub struct Packet<'a> {
 
 /// One level of encapsulation.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Encapsulation<'a> {
     /// The headers that carry the tunnel.
     pub headers: Headers<'a>,

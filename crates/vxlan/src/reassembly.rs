@@ -21,6 +21,7 @@ const SNAP: [u8; 6] = [0xaa, 0xaa, 0x03, 0, 0, 0];
 
 /// How much a [`Reassembler`] may hold, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReassemblyLimits {
     /// Most bytes of memory for fragments that wait for others, with what it costs to keep them.
     pub max_bytes: usize,
@@ -37,8 +38,32 @@ impl Default for ReassemblyLimits {
     }
 }
 
+impl ReassemblyLimits {
+    /// Replaces the most bytes of memory.
+    #[must_use]
+    pub const fn max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// Replaces the most packets that wait.
+    #[must_use]
+    pub const fn max_packets(mut self, packets: usize) -> Self {
+        self.max_packets = packets;
+        self
+    }
+
+    /// Replaces how long a packet may wait, in nanoseconds.
+    #[must_use]
+    pub const fn timeout_ns(mut self, nanoseconds: i64) -> Self {
+        self.timeout_ns = nanoseconds;
+        self
+    }
+}
+
 /// What became of a frame that was given to a [`Reassembler`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Outcome<'r> {
     /// It is whole as it is, or no IP packet.
     NotAFragment,
@@ -93,6 +118,7 @@ impl fmt::Display for Refusal {
 
 /// What a [`Reassembler`] did so far, in packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReassemblyCounts {
     /// Became whole.
     pub whole: u64,

@@ -169,6 +169,7 @@ pub enum Cause {
 ///
 /// Its `Display` is a short reason, such as `truncated: TCP needs 20 bytes, 8 captured`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Stop {
     /// The layer that could not be decoded, or not wholly.
     pub layer: Layer,

@@ -136,6 +136,7 @@ impl fmt::Display for Protocol {
 
 /// The group policy fields of a VXLAN header (draft-smith-vxlan-group-policy section 2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct GroupPolicy {
     /// Group policy identifier of the source.
     pub id: u16,

@@ -107,7 +107,7 @@ fn push(
         }
         Outcome::Held => Ok(None),
         Outcome::Refused(refusal) => Err(refusal),
-        Outcome::NotAFragment => panic!("a fragment is taken for none"),
+        outcome => panic!("a fragment is taken for none: {outcome:?}"),
     }
 }
 
@@ -150,7 +150,10 @@ proptest! {
         max_bytes in 500_usize..20_000,
         max_packets in 1_usize..20,
     ) {
-        let limits = ReassemblyLimits { max_bytes, max_packets, timeout_ns: 1000 };
+        let limits = ReassemblyLimits::default()
+            .max_bytes(max_bytes)
+            .max_packets(max_packets)
+            .timeout_ns(1000);
         let mut reassembler = Reassembler::new(limits);
         for (time, ((six, id, more), offset, len)) in fragments.into_iter().enumerate() {
             let whole = Whole { six, tag: None, id: u16::from(id % 32), payload: Vec::new() };
@@ -280,8 +283,7 @@ fn snap_becomes_plain_ethernet() {
 /// oldest go, and a good packet among them becomes whole.
 #[test]
 fn floods_stay_within_the_limits() {
-    let limits =
-        ReassemblyLimits { max_bytes: 1 << 20, max_packets: 1000, timeout_ns: 30_000_000_000 };
+    let limits = ReassemblyLimits::default().max_bytes(1 << 20).max_packets(1000);
     let mut reassembler = Reassembler::new(limits);
     let mut most = 0;
     for n in 0..100_000_u32 {
@@ -306,7 +308,7 @@ fn floods_stay_within_the_limits() {
 /// A packet that alone needs more than there may be.
 #[test]
 fn no_room_at_all() {
-    let limits = ReassemblyLimits { max_bytes: 600, ..ReassemblyLimits::default() };
+    let limits = ReassemblyLimits::default().max_bytes(600);
     let mut reassembler = Reassembler::new(limits);
     assert_eq!(push(&mut reassembler, 0, &whole().fragments(504)[0]), Err(Refusal::NoRoom));
     assert_eq!((reassembler.held_bytes(), reassembler.pending()), (0, 0));

@@ -87,7 +87,7 @@ impl Fragments {
                 self.whole.extend_from_slice(frame);
                 Step::Whole(link_type)
             }
-            Outcome::NotAFragment | Outcome::Refused(_) => Step::Alone,
+            _ => Step::Alone,
         }
     }
 

@@ -130,15 +130,13 @@ impl LimitArgs {
         // a closed connection is not waited for longer than an open one
         let closed_timeout =
             base.closed_timeout.map(|closed| closed.min(idle_timeout.unwrap_or(closed)));
-        Config {
-            max_flows: self.max_flows as usize,
-            idle_timeout,
-            closed_timeout,
-            active_timeout: timeout(self.active_timeout, base.active_timeout),
-            count_copies: !self.once,
-            decoder,
-            ..base.clone()
-        }
+        base.clone()
+            .max_flows(self.max_flows as usize)
+            .idle_timeout(idle_timeout)
+            .closed_timeout(closed_timeout)
+            .active_timeout(timeout(self.active_timeout, base.active_timeout))
+            .count_copies(!self.once)
+            .decoder(decoder)
     }
 
     /// As many threads as were asked for, or one for each processor.

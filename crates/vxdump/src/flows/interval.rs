@@ -173,7 +173,7 @@ mod tests {
     fn each_packet_is_told_once() {
         const SECOND: i64 = 1_000_000_000;
         const ACK: u16 = TcpFlags::ACK;
-        let config = Config { idle_timeout: Some(10 * SECOND), ..Config::default() };
+        let config = Config::default().idle_timeout(Some(10 * SECOND));
         let mut table = FlowTable::new(config);
         let mut interval = Interval::new(false);
         push(&mut table, 80, true, ACK, 0);
@@ -205,7 +205,7 @@ mod tests {
     /// With `--once` a flow may come to be one of a network.
     #[test]
     fn a_flow_that_joins_a_network_is_told_once() {
-        let config = Config { count_copies: false, ..Config::default() };
+        let config = Config::default().count_copies(false);
         let mut table = FlowTable::new(config);
         let mut interval = Interval::new(true);
         let frame = vxlan::example::SYN;

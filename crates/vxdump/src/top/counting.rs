@@ -213,7 +213,7 @@ mod tests {
 
     impl Fed {
         fn new() -> Self {
-            let config = Config { max_flows: 8, count_copies: false, ..Config::default() };
+            let config = Config::default().max_flows(8).count_copies(false);
             let summarizer = Summarizer::new(&config);
             let map = Arc::new(Builder::new().build());
             let counting = Counting::new(config, summarizer.clone(), map);

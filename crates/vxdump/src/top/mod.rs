@@ -58,13 +58,11 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
     event::poll(Duration::ZERO).map_err(|e| no_terminal(&e))?;
     give_up_rights(live, Sandbox { terminal: true, ..Sandbox::default() }, terminal)?;
 
-    let config = Config {
-        max_flows: args.show.max_flows as usize,
+    let config = Config::default()
+        .max_flows(args.show.max_flows as usize)
         // the rates are of packets, not of how many devices show them
-        count_copies: false,
-        decoder: decoder.clone(),
-        ..Config::default()
-    };
+        .count_copies(false)
+        .decoder(decoder.clone());
     let map = Arc::new(map);
     let summarizer = Summarizer::new(&config);
     let counting = Counting::new(config, summarizer.clone(), Arc::clone(&map));

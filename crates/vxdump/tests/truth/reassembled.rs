@@ -24,7 +24,7 @@ fn carried(frames: &[Frame]) -> (BTreeMap<Vec<u8>, usize>, u64) {
             Outcome::NotAFragment => inner_frame(&decoder, &frame.data, frame.link_type),
             Outcome::Whole { frame, link_type, .. } => inner_frame(&decoder, frame, link_type),
             Outcome::Held => None,
-            Outcome::Refused(refusal) => panic!("{refusal}"),
+            outcome => panic!("{outcome:?}"),
         };
         if let Some(found) = found {
             *inner.entry(found).or_insert(0) += 1;

@@ -220,7 +220,7 @@ fn copies_are_told_from_retransmissions() {
         }
         let frames = files::frames(&path);
         let all = files::table(&frames, vxflow::Config::without_timeouts());
-        let config = vxflow::Config { count_copies: false, ..vxflow::Config::without_timeouts() };
+        let config = vxflow::Config::without_timeouts().count_copies(false);
         let once = files::table(&frames, config);
         let packets = all.counts().packets;
         let mut counted_once = 0;
@@ -262,7 +262,7 @@ fn alone(path: &Path) -> BTreeMap<FlowKey, (u32, u32)> {
 #[test]
 fn a_packet_in_a_tunnel_and_in_none_is_one() {
     let Some(folder) = files::folder() else { return };
-    let config = vxflow::Config { count_copies: false, ..vxflow::Config::without_timeouts() };
+    let config = vxflow::Config::without_timeouts().count_copies(false);
     let lab = folder.join("lab");
     let http = ["n1-eth0.pcap", "n1-cni0.pcap"].map(|name| lab.join("http").join(name));
     for (order, expected) in [([0, 1], (30, 360)), ([1, 0], (30, 360))] {
@@ -312,7 +312,7 @@ fn copies_at_devices_without_names() {
         })
     };
     let whole = vxflow::Config::without_timeouts();
-    let once = vxflow::Config { count_copies: false, ..whole.clone() };
+    let once = whole.clone().count_copies(false);
     // truth.json: 30 connections; tshark: 6 packets of each end in each file
     for points in [&["n1-eth0", "n1-flannel.1"], &["n1-eth0", "n2-eth0"]] {
         let frames = merged("http", points);
@@ -365,7 +365,7 @@ fn cut_frames_are_told() {
 fn a_ping_at_any_device_counts_once() {
     let path =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/captures/ping-n1-any-sll1.pcap");
-    let config = vxflow::Config { count_copies: false, ..vxflow::Config::without_timeouts() };
+    let config = vxflow::Config::without_timeouts().count_copies(false);
     let flows: Vec<_> = files::table(&files::frames(&path), config).finish().collect();
     let counted = flows.iter().map(|flow| (flow.forward.packets, flow.reverse.packets));
     assert_eq!(counted.collect::<Vec<_>>(), [(3, 3)]);
@@ -378,7 +378,7 @@ fn networks_stay_apart() {
     let mut two = one.to_vec();
     two[14 + 20 + 8 + 6] = 2;
     let plain = &one[50..];
-    let config = vxflow::Config { count_copies: false, ..vxflow::Config::without_timeouts() };
+    let config = vxflow::Config::without_timeouts().count_copies(false);
     for order in [[one, &two, plain], [one, plain, &two], [plain, one, &two]] {
         let mut table = vxflow::FlowTable::new(config.clone());
         for (number, frame) in (0..).zip(order) {
@@ -396,7 +396,7 @@ fn networks_stay_apart() {
 }
 
 fn check_once(path: &Path, frames: &[files::OwnedFrame]) {
-    let config = vxflow::Config { count_copies: false, ..vxflow::Config::without_timeouts() };
+    let config = vxflow::Config::without_timeouts().count_copies(false);
     let once = files::table(frames, config);
     let on_veth = files::flows(&path.with_file_name("n1-veth.pcap"));
     let mut all: Vec<_> = once.finish().collect();

@@ -64,13 +64,11 @@ fn as_one_thread_on_every_capture() {
         compare(&Config::without_timeouts(), &frames, part_len, &name);
         if name.contains("lab") {
             // ends by time, from the smallest on
-            let config = Config {
-                idle_timeout: Some(50_000_000),
-                active_timeout: Some(200_000_000),
-                closed_timeout: Some(1_000_000),
-                count_copies: false,
-                ..Config::default()
-            };
+            let config = Config::default()
+                .idle_timeout(Some(50_000_000))
+                .active_timeout(Some(200_000_000))
+                .closed_timeout(Some(1_000_000))
+                .count_copies(false);
             if !name.ends_with("pcapng") {
                 compare(&config, &frames, part_len, &name);
             }
@@ -106,7 +104,7 @@ fn fragments_keep_their_places_among_packets() {
     assert_eq!(openers.len(), 99);
     assert_eq!(openers.iter().filter(|source| *source == "10.0.0.1").count(), 50);
     compare(&config, &frames, 31, "fragments");
-    compare(&Config { max_fragmented: 1, ..config }, &frames, 31, "one remembered");
+    compare(&config.max_fragmented(1), &frames, 31, "one remembered");
 }
 
 /// The same over IPv6, between hosts of one network.
@@ -165,7 +163,7 @@ fn fragments_that_come_last_first_join_their_flow() {
         compare(&config, &frames, part_len, "last first");
     }
     for max_fragmented in [0, 1, 5] {
-        compare(&Config { max_fragmented, ..config.clone() }, &frames, 31, "few remembered");
+        compare(&config.clone().max_fragmented(max_fragmented), &frames, 31, "few remembered");
     }
 }
 
@@ -198,7 +196,7 @@ fn fragments_wait_for_a_second() {
     table.expire(SECOND + 1);
     assert_eq!((table.counts().packets, table.len()), (1, 1));
     // room for one: the older one no longer waits
-    let config = Config { max_fragmented: 1, ..Config::without_timeouts() };
+    let config = Config::without_timeouts().max_fragmented(1);
     let frames = [udp(1, 2, 2, 1), udp(1, 2, 2, 2), udp(1, 2, MORE, 1), udp(1, 2, MORE, 2)];
     let flows = sorted(files::table(&frames, config).finish());
     let packets: Vec<_> = flows.iter().map(|f| (f.key.source_port(), f.forward.packets)).collect();
@@ -210,7 +208,7 @@ fn fragments_wait_for_a_second() {
 fn fragments_that_wait_are_bounded() {
     const MOST: usize = 1000;
     for (make, most_bytes) in [(udp as fn(_, _, _, _) -> _, 750), (udp6, 1200)] {
-        let config = Config { max_fragmented: MOST, max_flows: 10, ..Config::without_timeouts() };
+        let config = Config::without_timeouts().max_fragmented(MOST).max_flows(10);
         let mut table = files::table(&[], config.clone());
         for number in 0..20_000_u32 {
             // of one packet many, of others one each, and first ones that nobody waits for
