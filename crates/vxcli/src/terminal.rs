@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::failure::Failure;
+
 /// Output and error stream, and what is known of them.
 pub struct Terminal {
     /// The program's name, in front of what it tells.
@@ -57,5 +59,23 @@ impl Terminal {
     pub fn tell(&mut self, message: impl std::fmt::Display) {
         // nobody is left to tell where stderr is closed
         let _ = writeln!(self.err, "{}: {message}", self.program);
+    }
+
+    /// Prints something on stdout, and makes sure that it arrives.
+    ///
+    /// # Errors
+    ///
+    /// As [`Failure::writing`].
+    pub fn print(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.out.write_all(bytes).and_then(|()| self.out.flush()).map_err(|e| Failure::writing(&e))
+    }
+
+    /// The exit status of a run that ended so. What went wrong is told.
+    pub fn finish(&mut self, result: Result<(), Failure>) -> u8 {
+        let Err(failure) = result else { return 0 };
+        if !matches!(failure, Failure::Closed) {
+            self.tell(&failure);
+        }
+        failure.status()
     }
 }

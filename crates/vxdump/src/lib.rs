@@ -29,21 +29,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>, terminal: &mut Terminal) ->
         Err(error) => return refuse(&error, terminal),
     };
     let result = dispatch(cli, terminal);
-    match result {
-        Ok(()) => 0,
-        Err(failure) => {
-            if !matches!(failure, Failure::Closed) {
-                terminal.tell(&failure);
-            }
-            failure.status()
-        }
-    }
+    terminal.finish(result)
 }
 
 fn dispatch(cli: Cli, terminal: &mut Terminal) -> Result<(), Failure> {
     if let Some(shell) = cli.completions {
-        clap_complete::generate(shell, &mut Cli::command(), "vxdump", &mut terminal.out);
-        return Ok(());
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "vxdump", &mut script);
+        return terminal.print(&script);
     }
     if cli.man {
         return man::write(&mut terminal.out).map_err(|e| Failure::writing(&e));

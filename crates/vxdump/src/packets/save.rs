@@ -51,6 +51,11 @@ impl Plan {
                 "-w does not compress (.{ending}): write to a pipe, as `-w - | zstd > FILE`, or use vxrewrite"
             )));
         }
+        if let Some(ending) = vxcli::foreign_compression(&plan.path) {
+            return Err(Failure::usage(format_args!(
+                "-w does not compress (.{ending}): write to a pipe, as `-w - | COMPRESSOR > FILE`"
+            )));
+        }
         if plan.is_stdout() && plan.rotates() {
             return Err(Failure::usage("-C and -G need a file for -w: stdout cannot be rotated"));
         }
