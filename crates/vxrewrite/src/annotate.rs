@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::rc::Rc;
 
 use podmap::{Kind, PodMap, Row};
 use vxcap::file::{ByteOrder, block_type};
@@ -24,7 +23,7 @@ const MOST_NAME: usize = 255;
 /// The map's names of addresses, as name resolution blocks in both byte orders.
 pub(crate) fn name_blocks(map: &PodMap) -> Preface {
     let names = names(map);
-    Rc::new([ByteOrder::Little, ByteOrder::Big].map(|order| (order, blocks(&names, order))))
+    Preface::new(|order| blocks(&names, order))
 }
 
 /// The name of each address that has one of its own: pods, services, nodes, and tunnel endpoints.

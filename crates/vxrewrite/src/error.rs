@@ -4,6 +4,8 @@ use std::io;
 
 use vxcap::LinkType;
 
+use crate::select::SelectError;
+
 /// Why a rewrite could not be carried on. Damage to an input is none: see [`Report::damage`](crate::Report::damage).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -14,9 +16,9 @@ pub enum Error {
     /// Not a single block of the input could be read.
     #[error(transparent)]
     Input(vxcap::Error),
-    /// A filter expression makes no sense for a link type of the input.
+    /// It could not be told whether a packet stays.
     #[error(transparent)]
-    Filter(#[from] vxcap::filter::Error),
+    Select(SelectError),
     /// An output file could not be made.
     #[error("{name}: {source}")]
     Create {
@@ -28,7 +30,7 @@ pub enum Error {
     },
     /// A pcap file holds packets of one link type only.
     #[error(
-        "packet {number} is of link type {}, but a pcap file holds one link type only, here {}: write pcapng (-F pcapng)",
+        "packet {number} is of link type {}, but a pcap file holds one link type only, here {}",
         Named(*packet), Named(*file)
     )]
     SecondLinkType {
@@ -41,7 +43,7 @@ pub enum Error {
     },
     /// A time that a pcap file cannot tell.
     #[error(
-        "packet {number} has a time {} seconds {} 1970; pcap tells times from 1970 to 2106: write pcapng (-F pcapng)",
+        "packet {number} has a time {} seconds {} 1970; pcap tells times from 1970 to 2106",
         seconds.unsigned_abs(), if *seconds < 0 { "before" } else { "after" }
     )]
     FarTime {
@@ -51,9 +53,7 @@ pub enum Error {
         seconds: i64,
     },
     /// More output files than a run makes.
-    #[error(
-        "more than {most} output files would be needed: select fewer packets, or split by something coarser"
-    )]
+    #[error("more than {most} output files would be needed")]
     TooManyOutputs {
         /// The greatest number.
         most: usize,
@@ -62,7 +62,7 @@ pub enum Error {
     #[error("no capture to read")]
     NoInput,
     /// An action puts something into the output that only pcapng holds.
-    #[error("pcap cannot hold {what}: write pcapng (-F pcapng)")]
+    #[error("pcap cannot hold {what}")]
     NeedsPcapng {
         /// What it cannot hold.
         what: &'static str,

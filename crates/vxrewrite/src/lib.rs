@@ -50,6 +50,7 @@
 
 #![forbid(unsafe_code)]
 
+mod actions;
 mod annotate;
 mod anonymize;
 mod cut;
@@ -58,14 +59,19 @@ mod dedup;
 mod error;
 mod fragments;
 mod headers_end;
+mod inputs;
 mod internet_checksum;
+mod merger;
 mod output;
 mod packet_block;
 mod pipeline;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod program;
+mod progress;
 mod report;
 mod run;
-mod source;
+mod select;
 mod split;
 mod stored_block;
 mod to_port;
@@ -74,6 +80,8 @@ pub use anonymize::{Anonymizer, KeyError, Unseen};
 pub use decap::Decap;
 pub use error::Error;
 pub use output::{OutputFormat, Sinks};
-pub use pipeline::{Pipeline, Progress, Select};
+pub use pipeline::Pipeline;
+pub use progress::Progress;
 pub use report::{Loss, Losses, Report};
+pub use select::{Select, SelectError};
 pub use split::Split;

@@ -7,7 +7,7 @@ use vxcap::file::{Block, Body};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PacketBlock<'a> {
     pub(crate) block: &'a Block<'a>,
-    pub(crate) kind: Kind,
+    pub(crate) kind: PacketKind,
     pub(crate) frame: &'a Frame<'a>,
     /// Where the captured bytes begin in the block.
     pub(crate) data_at: usize,
@@ -15,7 +15,7 @@ pub(crate) struct PacketBlock<'a> {
 
 /// Which kind of block it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum PacketKind {
     /// A record of a pcap file.
     Record,
     /// An enhanced packet block.
@@ -31,11 +31,11 @@ impl<'a> PacketBlock<'a> {
     #[inline]
     pub(crate) fn of(block: &'a Block<'a>) -> Option<Self> {
         let (kind, frame, data_at) = match &block.body {
-            Body::PcapRecord(record) => (Kind::Record, &record.frame, record.header_len),
-            Body::EnhancedPacket(packet) => (Kind::Enhanced, &packet.frame, packet.data_at),
-            Body::SimplePacket(packet) => (Kind::Simple, &packet.frame, packet.data_at),
+            Body::PcapRecord(record) => (PacketKind::Record, &record.frame, record.header_len),
+            Body::EnhancedPacket(packet) => (PacketKind::Enhanced, &packet.frame, packet.data_at),
+            Body::SimplePacket(packet) => (PacketKind::Simple, &packet.frame, packet.data_at),
             Body::ObsoletePacket(packet) => {
-                (Kind::Obsolete(packet.drops), &packet.frame, packet.data_at)
+                (PacketKind::Obsolete(packet.drops), &packet.frame, packet.data_at)
             }
             _ => return None,
         };
@@ -58,13 +58,14 @@ impl<'a> PacketBlock<'a> {
     /// 16 bytes of its header.
     #[inline]
     pub(crate) fn has_long_header(&self) -> bool {
-        self.kind == Kind::Record && self.data_at > 16
+        self.kind == PacketKind::Record && self.data_at > 16
     }
 
     /// Whether the block has options.
     #[inline]
     pub(crate) fn has_options(&self) -> bool {
         // padding, at least an end mark, and the length at the end
-        matches!(self.kind, Kind::Enhanced | Kind::Obsolete(_)) && self.tail().len() >= 8
+        matches!(self.kind, PacketKind::Enhanced | PacketKind::Obsolete(_))
+            && self.tail().len() >= 8
     }
 }

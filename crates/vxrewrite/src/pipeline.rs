@@ -1,58 +1,27 @@
 //! The pipeline: blocks in, actions on their packets, blocks out.
 
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use podmap::PodMap;
-use vxcap::Frame;
 use vxcap::file::BlockReader;
 use vxcap::write::Sink;
-use vxlan::{Decoder, Packet, Ports};
+use vxlan::Ports;
 
+use crate::actions::Actions;
 use crate::annotate;
 use crate::anonymize::Anonymizer;
-use crate::cut::Cut;
 use crate::decap::Decap;
 use crate::error::Error;
+use crate::inputs::Inputs;
 use crate::output::{OutputFormat, Outputs, Setting, Sinks};
+use crate::progress::{Observer, Progress};
 use crate::report::Report;
 use crate::run::Run;
-use crate::source::Source;
+use crate::select::Select;
 use crate::split::Split;
 use crate::to_port::ToPort;
-
-/// Decides which packets stay.
-pub trait Select {
-    /// Whether a frame stays, as it was captured.
-    ///
-    /// # Errors
-    ///
-    /// Where it cannot be told.
-    fn wants_frame(&mut self, frame: &Frame<'_>) -> Result<bool, Error>;
-
-    /// Whether a packet stays that `decoder` decoded. `inner_len`: length of its innermost frame on the wire, in bytes.
-    ///
-    /// # Errors
-    ///
-    /// Where it cannot be told.
-    fn wants_packet(
-        &mut self,
-        packet: &Packet<'_>,
-        decoder: &Decoder,
-        inner_len: u32,
-    ) -> Result<bool, Error>;
-}
-
-/// How far a run has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Packets read so far.
-    pub packets: u64,
-    /// Bytes read so far.
-    pub read: u64,
-    /// Bytes of all inputs, where that is known.
-    pub total: Option<u64>,
-}
 
 /// Actions on the packets of captures, and the format of what comes out.
 ///
@@ -61,18 +30,9 @@ pub struct Progress {
 /// output. See the [crate's documentation](crate) for an example.
 #[derive(Default)]
 pub struct Pipeline<'m> {
-    pub(crate) ports: Ports,
-    pub(crate) select: Option<Box<dyn Select + 'm>>,
-    pub(crate) dedup: Option<Duration>,
-    pub(crate) decap: Option<Decap>,
-    pub(crate) tunnel_only: bool,
-    pub(crate) to_port: Option<ToPort>,
-    pub(crate) annotate: Option<&'m PodMap>,
-    pub(crate) anonymize: Option<Anonymizer>,
-    pub(crate) cut: Cut,
-    pub(crate) split: Option<Split<'m>>,
+    actions: Actions<'m>,
     format: OutputFormat,
-    pub(crate) observer: Option<Box<dyn FnMut(Progress) -> bool + 'm>>,
+    observer: Option<Observer<'m>>,
 }
 
 impl<'m> Pipeline<'m> {
@@ -84,7 +44,7 @@ impl<'m> Pipeline<'m> {
     /// Which UDP ports carry tunnels.
     #[must_use]
     pub fn tunnel_ports(mut self, ports: Ports) -> Self {
-        self.ports = ports;
+        self.actions.ports = ports;
         self
     }
 
@@ -92,7 +52,7 @@ impl<'m> Pipeline<'m> {
     /// where the first one is; the same holds for [`Self::tunnel_only`] and [`Self::split`].
     #[must_use]
     pub fn select(mut self, select: impl Select + 'm) -> Self {
-        self.select = Some(Box::new(select));
+        self.actions.select = Some(Box::new(select));
         self
     }
 
@@ -103,21 +63,21 @@ impl<'m> Pipeline<'m> {
     /// were seen at different points and 10 ms apart at most.
     #[must_use]
     pub fn dedup(mut self, window: Duration) -> Self {
-        self.dedup = Some(window);
+        self.actions.dedup = Some(window);
         self
     }
 
     /// The inner frame in place of the outer one. Packets in no tunnel stay as they are.
     #[must_use]
     pub fn decap(mut self, decap: Decap) -> Self {
-        self.decap = Some(decap);
+        self.actions.decap = Some(decap);
         self
     }
 
     /// Packets in no tunnel are left out.
     #[must_use]
     pub fn tunnel_only(mut self) -> Self {
-        self.tunnel_only = true;
+        self.actions.tunnel_only = true;
         self
     }
 
@@ -126,7 +86,7 @@ impl<'m> Pipeline<'m> {
     /// by the same, zero stays zero.
     #[must_use]
     pub fn to_port(mut self, port: u16) -> Self {
-        self.to_port = Some(ToPort::new(port));
+        self.actions.to_port = Some(ToPort::new(port));
         self
     }
 
@@ -134,7 +94,7 @@ impl<'m> Pipeline<'m> {
     /// holds them.
     #[must_use]
     pub fn annotate(mut self, map: &'m PodMap) -> Self {
-        self.annotate = Some(map);
+        self.actions.annotate = Some(map);
         self
     }
 
@@ -142,14 +102,14 @@ impl<'m> Pipeline<'m> {
     /// [annotation](Self::annotate).
     #[must_use]
     pub fn anonymize(mut self, anonymizer: Anonymizer) -> Self {
-        self.anonymize = Some(anonymizer);
+        self.actions.anonymize = Some(anonymizer);
         self
     }
 
     /// At most so many bytes of each packet.
     #[must_use]
     pub fn snaplen(mut self, bytes: u32) -> Self {
-        self.cut.snaplen = Some(bytes);
+        self.actions.cut.snaplen = Some(bytes);
         self
     }
 
@@ -157,14 +117,14 @@ impl<'m> Pipeline<'m> {
     /// carry. What may be headers of a kind that is not known goes with the payload ([`Loss::UnknownHeaders`](crate::Loss)).
     #[must_use]
     pub fn headers_only(mut self) -> Self {
-        self.cut.headers_only = true;
+        self.actions.cut.headers_only = true;
         self
     }
 
     /// One output for each key.
     #[must_use]
     pub fn split(mut self, split: Split<'m>) -> Self {
-        self.split = Some(split);
+        self.actions.split = Some(split);
         self
     }
 
@@ -175,9 +135,9 @@ impl<'m> Pipeline<'m> {
         self
     }
 
-    /// Is told now and then how far the run has come; where it gives false the run ends with [`Error::Interrupted`].
+    /// `observer` is told now and then how far the run has come. Where it breaks, the run ends with [`Error::Interrupted`].
     #[must_use]
-    pub fn observe(mut self, observer: impl FnMut(Progress) -> bool + 'm) -> Self {
+    pub fn observe(mut self, observer: impl FnMut(Progress) -> ControlFlow<()> + 'm) -> Self {
         self.observer = Some(Box::new(observer));
         self
     }
@@ -192,7 +152,7 @@ impl<'m> Pipeline<'m> {
         inputs: Vec<BlockReader<R>>,
         output: W,
     ) -> Result<(Report, W), Error> {
-        self.split = None;
+        self.actions.split = None;
         let (report, single) = self.run_split(inputs, Single { sink: Some(output) })?;
         match single.sink {
             Some(sink) => Ok((report, sink)),
@@ -212,53 +172,25 @@ impl<'m> Pipeline<'m> {
         sinks: S,
     ) -> Result<(Report, S), Error> {
         let Some(first) = inputs.first() else { return Err(Error::NoInput) };
-        if self.anonymize.is_some() {
+        let actions = &mut self.actions;
+        if actions.anonymize.is_some() {
             // names and comments would tell what is replaced
-            self.annotate = None;
+            actions.annotate = None;
         }
-        let acts = self.acts();
+        let changes = actions.is_any();
         let setting = Setting {
             format: self.format,
             merges: inputs.len() > 1,
-            changes: acts,
-            verbatim: inputs.len() == 1 && !acts,
-            snaplen: self.cut.snaplen,
+            changes,
+            verbatim: inputs.len() == 1 && !changes,
+            snaplen: actions.cut.snaplen,
         };
-        let names = self.annotate.map(annotate::name_blocks);
-        let outputs = Outputs::new(sinks, setting, self.split.is_some(), names, first.format())?;
-        if self.annotate.is_some() && !outputs.is_pcapng() {
+        let names = actions.annotate.map(annotate::name_blocks);
+        let outputs = Outputs::new(sinks, setting, actions.split.is_some(), names, first.format())?;
+        if actions.annotate.is_some() && !outputs.is_pcapng() {
             return Err(Error::NeedsPcapng { what: "names and comments" });
         }
-        Run::new(self, acts).run(Source::new(inputs), outputs)
-    }
-
-    /// Whether a packet that `decoder` decoded is wanted. `orig_len`: length of its frame on the wire.
-    pub(crate) fn wants(
-        &mut self,
-        orig_len: u32,
-        packet: &Packet<'_>,
-        decoder: &Decoder,
-    ) -> Result<bool, Error> {
-        if self.tunnel_only && packet.tunnel.is_none() {
-            return Ok(false);
-        }
-        let Some(select) = &mut self.select else { return Ok(true) };
-        let inner_len = decoder.inner_wire_len(packet, orig_len);
-        select.wants_packet(packet, decoder, inner_len)
-    }
-
-    /// Whether any packet may come out otherwise than it went in.
-    fn acts(&self) -> bool {
-        self.select.is_some()
-            || self.dedup.is_some()
-            || self.decap.is_some()
-            || self.tunnel_only
-            || self.to_port.is_some()
-            || self.annotate.is_some()
-            || self.anonymize.is_some()
-            || self.cut.snaplen.is_some()
-            || self.cut.headers_only
-            || self.split.is_some()
+        Run::new(self.actions, self.observer).run(Inputs::new(inputs), outputs)
     }
 }
 

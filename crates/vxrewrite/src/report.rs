@@ -106,9 +106,7 @@ impl Loss {
             Self::PacketOptions => {
                 "packets with options (comments, direction …) that pcap cannot hold"
             }
-            Self::Precision => {
-                "times rounded down to microseconds; -F nsecpcap and -F pcapng keep nanoseconds"
-            }
+            Self::Precision => "times rounded down to microseconds",
             Self::InterfaceFacts => "interfaces with names or other facts that pcap cannot hold",
             Self::Interfaces => "interfaces that pcap cannot tell apart",
             Self::SectionFacts => "section headers whose facts the output cannot hold",
@@ -138,9 +136,7 @@ impl Loss {
             Self::UnknownHeaders => {
                 "packets with protocols whose headers are not known: cut where those begin"
             }
-            Self::UnknownLink => {
-                "packets of link types whose headers are not known: left whole by --headers-only"
-            }
+            Self::UnknownLink => "packets of link types whose headers are not known: left whole",
         }
     }
 }
@@ -173,18 +169,33 @@ impl Losses {
         self.0 == [0; Loss::ALL.len()]
     }
 
-    /// Those that happened, each as a line for people.
-    pub fn messages(&self) -> impl Iterator<Item = String> + '_ {
-        Loss::ALL
-            .into_iter()
-            .map(|loss| (loss, self.count(loss)))
-            .filter(|(_, count)| *count > 0)
-            .map(|(loss, count)| format!("{count} {loss}"))
+    /// Those that happened, with their counts. A line for people is the count, a space, and the loss.
+    pub fn iter(&self) -> impl Iterator<Item = (Loss, u64)> + '_ {
+        let counted = Loss::ALL.iter().map(|&loss| (loss, self.count(loss)));
+        counted.filter(|(_, count)| *count > 0)
     }
 }
 
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_loss_has_a_count_of_its_own_and_names_no_option() {
+        let mut losses = Losses::default();
+        for (index, loss) in Loss::ALL.into_iter().enumerate() {
+            losses.add_many(loss, index as u64 + 1);
+        }
+        let counts: Vec<u64> = losses.iter().map(|(_, count)| count).collect();
+        assert_eq!(counts, (1..=Loss::ALL.len() as u64).collect::<Vec<_>>());
+        for loss in Loss::ALL {
+            assert!(!loss.to_string().contains(" -"), "{loss}");
+        }
     }
 }

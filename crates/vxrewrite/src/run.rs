@@ -6,70 +6,69 @@ use std::time::Duration;
 use vxcap::file::Block;
 use vxlan::{Decoder, LinkType, OuterFragments, Packet};
 
+use crate::actions::Actions;
 use crate::annotate;
+use crate::decap::Decap;
 use crate::dedup::{Dedup, Point};
 use crate::error::Error;
 use crate::fragments::{Fragment, Fragments, Key, Step, point};
-use crate::output::{Outgoing, Outputs, Patches, Sinks};
+use crate::inputs::Inputs;
+use crate::output::{Carrier, Outgoing, Outputs, Patches, Sinks};
 use crate::packet_block::PacketBlock;
-use crate::pipeline::{Pipeline, Progress};
+use crate::progress::{Observer, Progress};
 use crate::report::{Loss, Report};
-use crate::source::Source;
+use crate::to_port::ToPort;
 
 /// The observer is asked once in so many packets.
 const OBSERVED_EVERY: u64 = 1 << 14;
 
 /// One run of a pipeline.
 pub(crate) struct Run<'m> {
-    pipeline: Pipeline<'m>,
+    actions: Actions<'m>,
+    observer: Option<Observer<'m>>,
     decoder: Decoder,
     fragments: Option<Fragments>,
     dedup: Option<Dedup>,
     report: Report,
-    /// The packet's comment and key, in memory that is used again.
+    /// The packet's comment and key. These and the following are memory that is used again for each packet.
     comment: String,
-    /// The packet before and after its addresses are replaced, likewise.
+    key: String,
+    /// The packet before and after its addresses are replaced.
     before: Vec<u8>,
     after: Vec<u8>,
-    key: String,
-    /// What is to be changed in the packet, likewise.
+    /// What is to be changed in the packet.
     patches: Patches,
-    /// Whether packets may come out otherwise than they went in.
+    /// [`Actions::is_any`] and [`Actions::chooses`], looked up once.
     acts: bool,
-    /// Whether packets are looked at to choose some of them, or to choose their output.
     chooses: bool,
-    /// Which datagrams of the underlay are wanted, with the key of their output, whose first fragment was seen.
+    /// Which outer datagrams are wanted, with the key of their output: decided on their first fragment.
     followed: OuterFragments<Option<String>>,
 }
 
 impl<'m> Run<'m> {
-    /// `acts`: packets may come out otherwise than they went in.
-    pub(crate) fn new(pipeline: Pipeline<'m>, acts: bool) -> Self {
+    pub(crate) fn new(actions: Actions<'m>, observer: Option<Observer<'m>>) -> Self {
         let window = |window: Duration| i64::try_from(window.as_nanos()).unwrap_or(i64::MAX);
         Self {
-            decoder: Decoder::default().ports(pipeline.ports.clone()),
-            fragments: (pipeline.decap.is_some() || pipeline.dedup.is_some())
-                .then(Fragments::default),
-            dedup: pipeline.dedup.map(|time| Dedup::new(window(time))),
+            decoder: Decoder::default().ports(actions.ports.clone()),
+            fragments: actions.reassembles().then(Fragments::default),
+            dedup: actions.dedup.map(|time| Dedup::new(window(time))),
             report: Report::default(),
             comment: String::new(),
+            key: String::new(),
             before: Vec::new(),
             after: Vec::new(),
-            key: String::new(),
             patches: Patches::NONE,
+            acts: actions.is_any(),
+            chooses: actions.chooses(),
             followed: OuterFragments::default(),
-            acts,
-            chooses: pipeline.select.is_some()
-                || pipeline.tunnel_only
-                || pipeline.split.is_some()
-                || pipeline.dedup.is_some(),
-            pipeline,
+            actions,
+            observer,
         }
     }
 
     pub(crate) fn run<R: Read, S: Sinks>(
         mut self,
-        mut source: Source<R>,
+        mut inputs: Inputs<R>,
         mut outputs: Outputs<S>,
     ) -> Result<(Report, S), Error> {
         let verbatim = outputs.is_verbatim();
@@ -77,7 +76,7 @@ impl<'m> Run<'m> {
         let mut file = 0;
         loop {
             // looked at where it lies: moving blocks about costs more than reading them
-            let next = source.next_block(&mut file);
+            let next = inputs.next_block(&mut file);
             let Ok(Some(block)) = &next else {
                 let Err(damage) = next else { break };
                 self.report.damage.push(damage);
@@ -100,10 +99,11 @@ impl<'m> Run<'m> {
                 outputs.packet(None, &out, &mut self.report.losses)?;
             }
             if self.report.read.is_multiple_of(OBSERVED_EVERY)
-                && let Some(observer) = &mut self.pipeline.observer
+                && let Some(observer) = &mut self.observer
             {
-                let (read, total) = source.progress();
-                if !observer(Progress { packets: self.report.read, read, total }) {
+                let (read, total) = inputs.progress();
+                let progress = Progress { packets: self.report.read, read, total };
+                if observer(progress).is_break() {
                     return Err(Error::Interrupted);
                 }
             }
@@ -113,9 +113,9 @@ impl<'m> Run<'m> {
         if !any && let Some(damage) = self.report.damage.pop() {
             return Err(Error::Input(damage));
         }
-        self.report.losses.add_many(Loss::Unsorted, source.unsorted());
+        self.report.losses.add_many(Loss::Unsorted, inputs.unsorted());
         self.report.losses.add_many(Loss::Unfollowed, self.followed.unfollowed());
-        if let Some(anonymizer) = &self.pipeline.anonymize {
+        if let Some(anonymizer) = &self.actions.anonymize {
             self.report.unseen = anonymizer.unseen().clone();
         }
         let sinks = outputs.finish(&mut self.report.losses)?;
@@ -130,7 +130,7 @@ impl<'m> Run<'m> {
         outputs: &mut Outputs<S>,
     ) -> Result<(), Error> {
         let losses = &mut self.report.losses;
-        let Some(anonymizer) = &mut self.pipeline.anonymize else {
+        let Some(anonymizer) = &mut self.actions.anonymize else {
             return outputs.block(file, block, losses);
         };
         match anonymizer.block(block, losses) {
@@ -149,8 +149,8 @@ impl<'m> Run<'m> {
         outputs: &mut Outputs<S>,
     ) -> Result<(), Error> {
         let frame = packet.frame;
-        if let Some(select) = &mut self.pipeline.select
-            && !select.wants_frame(frame)?
+        if let Some(select) = &mut self.actions.select
+            && !select.wants_frame(frame).map_err(Error::Select)?
         {
             return Ok(());
         }
@@ -158,7 +158,7 @@ impl<'m> Run<'m> {
         if self.fragments.is_some() && Fragments::concerns(&decoded) {
             return self.fragment(file, packet, &decoded, outputs);
         }
-        self.decoded(&Start::of(file, packet), &decoded, outputs)
+        self.decoded(&Current::of(file, packet), &decoded, outputs)
     }
 
     /// A fragment of the underlay. Once all are there, the frame that they make goes on in place of the last one.
@@ -174,7 +174,7 @@ impl<'m> Run<'m> {
         let key = Key::of(file, packet, decoded);
         let step = fragments.push(file, packet, decoded);
         let time = packet.frame.time.nanos();
-        let out = Start::of(file, packet);
+        let out = Current::of(file, packet);
         match step {
             Step::Kept => {}
             Step::Whole(link_type) => {
@@ -184,9 +184,9 @@ impl<'m> Run<'m> {
                 if again.tunnel.is_none() {
                     self.as_they_came(others, outputs)?;
                     self.decoded(&out, decoded, outputs)?;
-                } else if self.pipeline.decap.is_some() {
+                } else if self.actions.decap.is_some() {
                     self.report.reassembled += 1;
-                    let out = Start {
+                    let out = Current {
                         data: &whole,
                         orig_len: whole.len() as u32,
                         link_type,
@@ -196,7 +196,12 @@ impl<'m> Run<'m> {
                     self.decoded(&out, &again, outputs)?;
                 } else {
                     let whole_len = whole.len() as u32;
-                    self.together(&Start { orig_len: whole_len, ..out }, &again, &others, outputs)?;
+                    self.together(
+                        &Current { orig_len: whole_len, ..out },
+                        &again,
+                        &others,
+                        outputs,
+                    )?;
                 }
                 if let Some(fragments) = &mut self.fragments {
                     fragments.whole = whole;
@@ -219,7 +224,7 @@ impl<'m> Run<'m> {
     /// of the whole packet. `last`: the one that made it whole.
     fn together<S: Sinks>(
         &mut self,
-        last: &Start<'_>,
+        last: &Current<'_>,
         whole: &Packet<'_>,
         others: &[Fragment],
         outputs: &mut Outputs<S>,
@@ -248,7 +253,7 @@ impl<'m> Run<'m> {
     ) -> Result<(), Error> {
         let frame = packet.frame;
         let decoded = self.decoder.decode_captured(frame.data, frame.link_type, frame.orig_len);
-        self.act(&Start::of(file, packet), &decoded, outputs)
+        self.act(&Current::of(file, packet), &decoded, outputs)
     }
 
     /// Fragments whose others are missing.
@@ -275,19 +280,19 @@ impl<'m> Run<'m> {
             let Some(packet) = PacketBlock::of(&block) else { continue };
             let frame = packet.frame;
             let decoded = self.decoder.decode_captured(frame.data, frame.link_type, frame.orig_len);
-            self.decoded(&Start::of(file, &packet), &decoded, outputs)?;
+            self.decoded(&Current::of(file, &packet), &decoded, outputs)?;
         }
         Ok(())
     }
 
     /// Whether a packet that is decoded is one of those that are asked for; `key` is that of its output then.
-    fn is_selected(&mut self, start: &Start<'_>, packet: &Packet<'_>) -> Result<bool, Error> {
+    fn is_selected(&mut self, start: &Current<'_>, packet: &Packet<'_>) -> Result<bool, Error> {
         let frame = start.packet.frame;
         let time = frame.time.nanos();
-        let (pipeline, decoder, key) = (&mut self.pipeline, &self.decoder, &mut self.key);
+        let (actions, decoder, key) = (&mut self.actions, &self.decoder, &mut self.key);
         let mut choose = |key: &mut String| {
-            let wanted = pipeline.wants(start.orig_len, packet, decoder)?;
-            if let Some(split) = pipeline.split
+            let wanted = actions.wants(start.orig_len, packet, decoder)?;
+            if let Some(split) = actions.split
                 && wanted
             {
                 split.key(key, packet, decoder);
@@ -307,7 +312,7 @@ impl<'m> Run<'m> {
     }
 
     /// Whether a packet is a copy of one that was written.
-    fn is_copy(&mut self, start: &Start<'_>, packet: &Packet<'_>) -> bool {
+    fn is_copy(&mut self, start: &Current<'_>, packet: &Packet<'_>) -> bool {
         let Some(dedup) = &mut self.dedup else { return false };
         let frame = start.packet.frame;
         let point = Point::new(start.file, frame.interface, packet);
@@ -318,7 +323,7 @@ impl<'m> Run<'m> {
     #[inline]
     fn decoded<S: Sinks>(
         &mut self,
-        start: &Start<'_>,
+        start: &Current<'_>,
         decoded: &Packet<'_>,
         outputs: &mut Outputs<S>,
     ) -> Result<(), Error> {
@@ -338,73 +343,93 @@ impl<'m> Run<'m> {
     #[inline]
     fn act<S: Sinks>(
         &mut self,
-        start: &Start<'_>,
+        start: &Current<'_>,
         decoded: &Packet<'_>,
         outputs: &mut Outputs<S>,
     ) -> Result<(), Error> {
-        let Start { file, packet, mut data, mut orig_len, mut link_type, mut changed } = *start;
+        let mut now = *start;
         let mut tunnel = None;
-        let pipeline = &mut self.pipeline;
-        if let Some(to_port) = pipeline.to_port {
-            self.patches.clear();
-            to_port.patches(decoded, &self.decoder, &pipeline.ports, &mut self.patches);
-            if !self.patches.is_empty() {
-                self.report.reported += 1;
-                changed = true;
-            }
+        if let Some(to_port) = self.actions.to_port {
+            now.changed |= self.change_port(to_port, decoded);
         }
-        if let Some(map) = pipeline.annotate {
+        if let Some(map) = self.actions.annotate {
             annotate::comment(&mut self.comment, map, decoded, &self.decoder);
         }
-        if let Some(decap) = pipeline.decap
+        if let Some(decap) = self.actions.decap
             && decoded.tunnel.is_some()
         {
-            match decap.inner_frame(decoded, &self.decoder) {
-                Some(inner) => {
-                    data = inner.data;
-                    orig_len = inner.orig_len;
-                    link_type = inner.link_type;
-                    tunnel = Some(inner.carrier);
-                    changed = true;
-                    if !self.patches.is_empty() {
-                        self.patches.cut_front(inner.offset);
-                    }
-                    self.report.decapsulated += 1;
-                }
-                None => self.report.losses.add(Loss::NoLinkType),
-            }
+            tunnel = self.take_out(decap, decoded, &mut now);
         }
-        if let Some(anonymizer) = &mut pipeline.anonymize {
-            self.before.clear();
-            self.before.extend_from_slice(data);
-            self.patches.apply(&mut self.before);
-            self.patches.clear();
-            self.after.clone_from(&self.before);
-            let (before, after) = (&self.before, &mut self.after);
-            anonymizer.packet(before, after, link_type, orig_len, &pipeline.ports);
-            data = &self.after;
-            changed = true;
+        if self.actions.anonymize.is_some() {
+            self.replace_addresses(&now);
+            now.data = &self.after;
+            now.changed = true;
         }
-        if !pipeline.cut.is_none() {
-            let losses = &mut self.report.losses;
-            data = pipeline.cut.keep(data, link_type, orig_len, &self.decoder, losses);
+        if !self.actions.cut.is_none() {
+            let (cut, losses) = (self.actions.cut, &mut self.report.losses);
+            now.data = cut.keep(now.data, now.link_type, now.orig_len, &self.decoder, losses);
         }
-        let key = pipeline.split.is_some().then_some(self.key.as_str());
+        let key = self.actions.split.is_some().then_some(self.key.as_str());
         let out = Outgoing {
-            file,
-            packet,
-            data,
+            file: now.file,
+            packet: now.packet,
+            data: now.data,
             patches: &self.patches,
-            orig_len,
-            link_type,
+            orig_len: now.orig_len,
+            link_type: now.link_type,
             tunnel,
             comment: &self.comment,
-            changed,
-            keeps_comments: pipeline.anonymize.is_none(),
+            changed: now.changed,
+            keeps_comments: self.actions.anonymize.is_none(),
             number: self.report.read,
         };
         self.report.written += 1;
         outputs.packet(key, &out, &mut self.report.losses)
+    }
+
+    /// Notes how the tunnel's destination port is changed; whether it is.
+    #[inline]
+    fn change_port(&mut self, to_port: ToPort, decoded: &Packet<'_>) -> bool {
+        self.patches.clear();
+        to_port.patches(decoded, &self.decoder, &self.actions.ports, &mut self.patches);
+        let changes = !self.patches.is_empty();
+        self.report.reported += u64::from(changes);
+        changes
+    }
+
+    /// Puts the inner frame in place of the outer one; what it was taken out of.
+    #[inline]
+    fn take_out<'a>(
+        &mut self,
+        decap: Decap,
+        decoded: &Packet<'a>,
+        now: &mut Current<'a>,
+    ) -> Option<Carrier> {
+        let Some(inner) = decap.inner_frame(decoded, &self.decoder) else {
+            self.report.losses.add(Loss::NoLinkType);
+            return None;
+        };
+        now.data = inner.data;
+        now.orig_len = inner.orig_len;
+        now.link_type = inner.link_type;
+        now.changed = true;
+        if !self.patches.is_empty() {
+            self.patches.cut_front(inner.offset);
+        }
+        self.report.decapsulated += 1;
+        Some(inner.carrier)
+    }
+
+    /// Leaves the packet with its addresses replaced in `after`.
+    fn replace_addresses(&mut self, now: &Current<'_>) {
+        let Some(anonymizer) = &mut self.actions.anonymize else { return };
+        self.before.clear();
+        self.before.extend_from_slice(now.data);
+        self.patches.apply(&mut self.before);
+        self.patches.clear();
+        self.after.clone_from(&self.before);
+        let (before, after) = (&self.before, &mut self.after);
+        anonymizer.packet(before, after, now.link_type, now.orig_len, &self.actions.ports);
     }
 }
 
@@ -428,9 +453,9 @@ impl<'a> Outgoing<'a> {
     }
 }
 
-/// A packet before the actions.
+/// A packet as it is now, between two actions.
 #[derive(Clone, Copy)]
-struct Start<'a> {
+struct Current<'a> {
     file: usize,
     packet: &'a PacketBlock<'a>,
     /// Its bytes: those of the block, or of the frame that it completed.
@@ -441,7 +466,7 @@ struct Start<'a> {
     changed: bool,
 }
 
-impl<'a> Start<'a> {
+impl<'a> Current<'a> {
     #[inline]
     fn of(file: usize, packet: &'a PacketBlock<'a>) -> Self {
         let frame = &packet.frame;

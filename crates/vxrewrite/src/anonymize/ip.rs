@@ -13,7 +13,7 @@ const IPV6_LEN: usize = 40;
 
 /// The IP header around a transport packet, as its pseudo header sees it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Carrier {
+pub(super) struct PseudoHeader {
     pub(super) is_v6: bool,
     /// Where the addresses stand that count: those of the first sender and of the last receiver.
     source: usize,
@@ -22,7 +22,7 @@ pub(super) struct Carrier {
     pub(super) is_fragment: bool,
 }
 
-impl Carrier {
+impl PseudoHeader {
     const fn address_len(self) -> usize {
         if self.is_v6 { 16 } else { 4 }
     }
@@ -50,13 +50,13 @@ impl Rewrite<'_> {
         let packet = if total < header_len { area } else { self.narrowed(area, total) };
         self.v4(at + IPV4_ADDRESSES_AT);
         self.v4(at + IPV4_ADDRESSES_AT + 4);
-        let mut carrier = Carrier {
+        let mut pseudo = PseudoHeader {
             is_v6: false,
             source: at + IPV4_ADDRESSES_AT,
             destination: at + IPV4_ADDRESSES_AT + 4,
             is_fragment: false,
         };
-        self.ipv4_options(at + 20, at + header_len, &mut carrier);
+        self.ipv4_options(at + 20, at + header_len, &mut pseudo);
         self.ipv4_checksum(at, header_len);
         if first & 0x0f < 5 {
             return Some(self.opaque(Content::Broken, area.behind(header_len)));
@@ -66,10 +66,10 @@ impl Rewrite<'_> {
         if fragment & 0x1fff != 0 {
             return Some(Next::Done);
         }
-        carrier.is_fragment = fragment & 0x2000 != 0;
-        self.in_fragment |= carrier.is_fragment;
+        pseudo.is_fragment = fragment & 0x2000 != 0;
+        self.in_fragment |= pseudo.is_fragment;
         self.end = self.end.min(packet.end);
-        self.extensions(carrier, protocol, packet.behind(header_len))
+        self.extensions(pseudo, protocol, packet.behind(header_len))
     }
 
     /// Mends the header's checksum; 0 in a header that does not add up is left to hardware, and stays.
@@ -88,7 +88,7 @@ impl Rewrite<'_> {
 
     /// Options that hold addresses: record route, loose and strict source route, timestamps with addresses (RFC 791 section
     /// 3.1), traceroute (RFC 1393).
-    fn ipv4_options(&mut self, mut at: usize, end: usize, carrier: &mut Carrier) {
+    fn ipv4_options(&mut self, mut at: usize, end: usize, pseudo: &mut PseudoHeader) {
         while at < end {
             let Some((kind, len)) = self.option(at) else { return };
             let option_end = (at + len).min(end);
@@ -98,7 +98,7 @@ impl Rewrite<'_> {
                     self.list(at + 3, at + 3 + entries * 4, 4, Self::v4);
                     let pointer = self.byte(at + 2).map_or(usize::MAX, usize::from);
                     if kind != 7 && pointer <= len && entries > 0 {
-                        carrier.destination = at + 3 + (entries - 1) * 4;
+                        pseudo.destination = at + 3 + (entries - 1) * 4;
                     }
                 }
                 68 if self.byte(at + 3).is_some_and(|flags| matches!(flags & 0x0f, 1 | 3)) => {
@@ -125,42 +125,47 @@ impl Rewrite<'_> {
         let next = self.byte(at + 6)?;
         // 0: a jumbogram
         let packet = if length == 0 { area } else { self.narrowed(area, IPV6_LEN + length) };
-        let carrier = Carrier {
+        let pseudo = PseudoHeader {
             is_v6: true,
             source: at + IPV6_ADDRESSES_AT,
             destination: at + IPV6_ADDRESSES_AT + 16,
             is_fragment: false,
         };
         self.end = self.end.min(packet.end);
-        self.extensions(carrier, next, packet.behind(IPV6_LEN))
+        self.extensions(pseudo, next, packet.behind(IPV6_LEN))
     }
 
     /// Extension headers of IPv6 (RFC 8200 section 4), each with the number of the next one and its length in units of 8 bytes, and
     /// authentication headers of either version. There may be any number, so it is a loop.
-    fn extensions(&mut self, mut carrier: Carrier, mut next: u8, mut area: Area) -> Option<Next> {
+    fn extensions(
+        &mut self,
+        mut pseudo: PseudoHeader,
+        mut next: u8,
+        mut area: Area,
+    ) -> Option<Next> {
         loop {
             let at = area.at;
             let mut len = 8;
             match next {
-                0 | 43 | 60 if carrier.is_v6 => {
+                0 | 43 | 60 if pseudo.is_v6 => {
                     len = (usize::from(self.byte(at + 1)?) + 1) * 8;
                     if next == 43 {
-                        self.routing(at, len, &mut carrier);
+                        self.routing(at, len, &mut pseudo);
                     } else {
-                        self.ipv6_options(at + 2, at + len, &mut carrier);
+                        self.ipv6_options(at + 2, at + len, &mut pseudo);
                     }
                 }
-                44 if carrier.is_v6 => {
+                44 if pseudo.is_v6 => {
                     let field = self.number(at + 2)?;
                     if field & 0xfff8 != 0 {
                         return Some(Next::Done);
                     }
-                    carrier.is_fragment = field & 1 != 0;
-                    self.in_fragment |= carrier.is_fragment;
+                    pseudo.is_fragment = field & 1 != 0;
+                    self.in_fragment |= pseudo.is_fragment;
                 }
                 // an authentication header, in units of 4 bytes (RFC 4302 section 2.2)
                 51 => len = (usize::from(self.byte(at + 1)?) + 2) * 4,
-                other => return self.behind_ip(carrier, other, area),
+                other => return self.behind_ip(pseudo, other, area),
             }
             next = self.byte(at)?;
             area = area.behind(len);
@@ -169,7 +174,7 @@ impl Rewrite<'_> {
 
     /// Routing headers that list addresses behind their 8 fixed bytes: type 0 (RFC 2460 section 4.4), type 2 (RFC 6275
     /// section 6.4), segment routing (RFC 8754 section 2), whose last segment stands first.
-    fn routing(&mut self, at: usize, len: usize, carrier: &mut Carrier) {
+    fn routing(&mut self, at: usize, len: usize, pseudo: &mut PseudoHeader) {
         let (Some(kind), Some(left), Some(last)) =
             (self.byte(at + 2), self.byte(at + 3), self.byte(at + 4))
         else {
@@ -184,13 +189,13 @@ impl Rewrite<'_> {
         self.list(at + 8, at + 8 + count * 16, 16, Self::v6);
         let receiver = at + 8 + receiver * 16;
         if left > 0 && count > 0 && receiver + 16 <= self.end {
-            carrier.destination = receiver;
+            pseudo.destination = receiver;
         }
     }
 
     /// The home address (RFC 6275 section 6.3), which counts as the sender's. Options of other kinds are told, but for those that
     /// are known to hold no addresses.
-    fn ipv6_options(&mut self, mut at: usize, end: usize, carrier: &mut Carrier) {
+    fn ipv6_options(&mut self, mut at: usize, end: usize, pseudo: &mut PseudoHeader) {
         const HOME_ADDRESS: u8 = 0xc9;
         while at < end {
             let Some(kind) = self.byte(at) else { return };
@@ -202,7 +207,7 @@ impl Rewrite<'_> {
             if kind == HOME_ADDRESS && len == 16 {
                 self.v6(at + 2);
                 if at + 18 <= self.end {
-                    carrier.source = at + 2;
+                    pseudo.source = at + 2;
                 }
             }
             match kind {
@@ -216,8 +221,8 @@ impl Rewrite<'_> {
         }
     }
 
-    /// What an IP header carries; `carrier`: how its pseudo header sees that header.
-    fn behind_ip(&mut self, carrier: Carrier, protocol: u8, area: Area) -> Option<Next> {
+    /// What an IP header carries; `pseudo`: how its pseudo header sees that header.
+    fn behind_ip(&mut self, pseudo: PseudoHeader, protocol: u8, area: Area) -> Option<Next> {
         self.end = self.end.min(area.end);
         if area.at >= self.end {
             // nothing of it: cut, or never there
@@ -233,14 +238,14 @@ impl Rewrite<'_> {
             143 => Next::Layer(Layer::Ethernet, area),
             // no next header
             59 => Next::Done,
-            other => self.transport(carrier, other, area)?,
+            other => self.transport(pseudo, other, area)?,
         })
     }
 
     /// The sum of the pseudo header's addresses as they were, and how it changes.
-    pub(super) fn pseudo_addresses(&self, carrier: Carrier) -> (Change, Change) {
-        let len = carrier.address_len();
-        [carrier.source, carrier.destination]
+    pub(super) fn pseudo_addresses(&self, pseudo: PseudoHeader) -> (Change, Change) {
+        let len = pseudo.address_len();
+        [pseudo.source, pseudo.destination]
             .into_iter()
             .filter_map(|at| self.both(at, at + len))
             .map(|(old, new)| (Change::of_sum(sum(old)), Change::of_bytes(old, new)))

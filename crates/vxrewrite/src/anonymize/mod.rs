@@ -59,9 +59,7 @@ pub struct Anonymizer {
 #[non_exhaustive]
 pub enum KeyError {
     /// It has another length.
-    #[error(
-        "a key has 32 bytes, or 64 hexadecimal digits; make one with `head -c 32 /dev/urandom > KEYFILE`"
-    )]
+    #[error("a key has 32 bytes, or 64 hexadecimal digits")]
     Length,
     /// Its two halves are the same, with which the method is not safe.
     #[error("the two halves of the key are the same")]

@@ -2,7 +2,7 @@
 
 use vxlan::{Ports, TunnelKind};
 
-use super::ip::Carrier;
+use super::ip::PseudoHeader;
 use super::ledger::Site;
 use super::packet::{Area, Layer, Next, Rewrite};
 use super::unseen::Content;
@@ -20,7 +20,12 @@ const TEREDO_PORT: u16 = 3544;
 
 impl Rewrite<'_> {
     /// A transport header, the checksum in it, and what stands behind it.
-    pub(super) fn transport(&mut self, carrier: Carrier, protocol: u8, area: Area) -> Option<Next> {
+    pub(super) fn transport(
+        &mut self,
+        pseudo: PseudoHeader,
+        protocol: u8,
+        area: Area,
+    ) -> Option<Next> {
         let area = if protocol == UDP {
             let length = self.number(area.at + 4).map_or(0, usize::from);
             // 0 where the field cannot hold it; below 8 is none
@@ -29,8 +34,8 @@ impl Rewrite<'_> {
             area
         };
         self.end = self.end.min(area.end);
-        self.transport_checksum(carrier, protocol, area);
-        Some(match (protocol, carrier.is_v6) {
+        self.transport_checksum(pseudo, protocol, area);
+        Some(match (protocol, pseudo.is_v6) {
             (1, false) => self.icmp(area)?,
             (58, true) => self.icmpv6(area)?,
             (2, false) => self.igmp(area)?,
@@ -39,7 +44,7 @@ impl Rewrite<'_> {
                 Next::Done
             }
             (UDP, _) => self.udp(area)?,
-            (112, _) => self.vrrp(area, carrier.is_v6)?,
+            (112, _) => self.vrrp(area, pseudo.is_v6)?,
             // DCCP, UDP-Lite: without addresses in their headers
             (33 | 136, _) => Next::Done,
             (132, _) => self.sctp(area)?,
@@ -48,8 +53,8 @@ impl Rewrite<'_> {
     }
 
     /// The checksum in a transport header, if it is one that counts addresses, or what stands behind it.
-    fn transport_checksum(&mut self, carrier: Carrier, protocol: u8, area: Area) {
-        let (at, has_pseudo_header) = match (protocol, carrier.is_v6) {
+    fn transport_checksum(&mut self, pseudo: PseudoHeader, protocol: u8, area: Area) {
+        let (at, has_pseudo_header) = match (protocol, pseudo.is_v6) {
             (TCP, _) => (16, true),
             // DCCP (RFC 4340 section 9.1), UDP-Lite (RFC 3828)
             (UDP | 33 | 136, _) => (6, true),
@@ -66,13 +71,13 @@ impl Rewrite<'_> {
             }
             _ => return,
         };
-        let is_whole = area.is_whole() && !carrier.is_fragment;
+        let is_whole = area.is_whole() && !pseudo.is_fragment;
         let mut site = Site::new(area.at + at, area.at, area.end, is_whole);
         site.is_udp = protocol == UDP;
         if has_pseudo_header {
-            let (sum, change) = self.pseudo_addresses(carrier);
+            let (sum, change) = self.pseudo_addresses(pseudo);
             site.pseudo = change;
-            if !carrier.is_fragment && matches!(protocol, TCP | UDP | 33 | 136) {
+            if !pseudo.is_fragment && matches!(protocol, TCP | UDP | 33 | 136) {
                 let len = area.wire_end.saturating_sub(area.at);
                 // lengths above 16 bits (BIG TCP) fold in like any other number
                 site.pseudo_sum = Some(

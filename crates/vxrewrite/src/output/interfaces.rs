@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use vxcap::file::{Block, Body, ByteOrder, InterfaceDescription, block_type, option};
 use vxcap::{Interface, LinkType, Resolution};
 
-use super::{Carrier, blocks, options};
+use super::outgoing::Carrier;
+use super::{blocks, options};
 
 /// So many interfaces are made for tunnels at most; further tunnels share one. Own choice: a capture with random network
 /// identifiers would otherwise have one for each packet.

@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::rc::Rc;
 
-use vxcap::file::{Block, Body, ByteOrder, Format};
+use vxcap::file::{Block, Body, Format};
 use vxcap::write::{BlockWriter, Sink};
 
+use super::outgoing::Outgoing;
 use super::pcap::PcapShape;
 use super::pcapng::PcapngShape;
-use super::{Outgoing, OutputFormat, Setting, Shape};
+use super::preface::Preface;
+use super::setting::{OutputFormat, Setting};
+use super::shape::Shape;
 use crate::error::Error;
 use crate::report::Losses;
 use crate::stored_block::StoredBlock;
@@ -43,9 +45,6 @@ pub trait Sinks {
     /// What the output is called in messages.
     fn name(&self, key: Option<&str>) -> String;
 }
-
-/// Blocks to be written before the first packet of each section, in both byte orders.
-pub(crate) type Preface = Rc<[(ByteOrder, Vec<u8>); 2]>;
 
 /// The outputs of a run.
 pub(crate) struct Outputs<S: Sinks> {

@@ -2,11 +2,12 @@
 
 use vxcap::file::{Block, Body, ByteOrder, Format, PcapHeader, Variant, option};
 use vxcap::write::{BlockWriter, Sink};
-use vxcap::{LinkType, Resolution};
+use vxcap::{LinkType, Resolution, Timestamp};
 
-use super::{Outgoing, OutputFormat, Setting, is_below_micros};
+use super::outgoing::Outgoing;
+use super::setting::{OutputFormat, Setting};
 use crate::error::Error;
-use crate::packet_block::Kind;
+use crate::packet_block::PacketKind;
 use crate::report::{Loss, Losses};
 
 /// Magic number of files with microseconds (section 4).
@@ -282,7 +283,7 @@ fn own_record<W: Sink>(
 ) -> Result<(), Error> {
     let packet = out.packet;
     let time = packet.frame.time;
-    if packet.kind == Kind::Simple {
+    if packet.kind == PacketKind::Simple {
         losses.add(Loss::NoTime);
     }
     if packet.has_long_header() {
@@ -315,6 +316,11 @@ fn own_record<W: Sink>(
             out.patches.apply(data);
         }
     })?)
+}
+
+/// Whether a time has a part below a microsecond.
+fn is_below_micros(time: Timestamp) -> bool {
+    !time.subsec_nanos().is_multiple_of(1000)
 }
 
 #[cold]

@@ -5,10 +5,12 @@ use vxcap::write::{BlockWriter, Sink};
 use vxcap::{Interface, Resolution};
 
 use super::interfaces::{self, Interfaces, Known};
-use super::outputs::Preface;
-use super::{Outgoing, Setting, blocks, options, transcode};
+use super::outgoing::Outgoing;
+use super::preface::Preface;
+use super::setting::Setting;
+use super::{blocks, options, transcode};
 use crate::error::Error;
-use crate::packet_block::{Kind, PacketBlock};
+use crate::packet_block::{PacketBlock, PacketKind};
 use crate::report::{Loss, Losses};
 
 /// The byte-order magic of a section header block (section 4.1).
@@ -186,11 +188,13 @@ impl PcapngShape {
             && (!packet.has_options() || (!out.changed && out.keeps_comments));
         let number = known.number;
         match packet.kind {
-            Kind::Enhanced if as_it_stands => append(writer, out, &self.order.bytes32(number)),
-            Kind::Obsolete(_) if as_it_stands && u16::try_from(number).is_ok() => {
+            PacketKind::Enhanced if as_it_stands => {
+                append(writer, out, &self.order.bytes32(number))
+            }
+            PacketKind::Obsolete(_) if as_it_stands && u16::try_from(number).is_ok() => {
                 append(writer, out, &self.order.bytes16(number as u16))
             }
-            Kind::Simple if as_it_stands && number == 0 => append(writer, out, &[]),
+            PacketKind::Simple if as_it_stands && number == 0 => append(writer, out, &[]),
             _ => self.made_anew(writer, out, losses),
         }
     }
@@ -206,7 +210,7 @@ impl PcapngShape {
         let (file, interface) = (out.file, packet.frame.interface);
         let Some(known) = self.interfaces.get(file, interface) else { return Ok(()) };
         let ticks = ticks(packet, known);
-        if packet.kind == Kind::Simple {
+        if packet.kind == PacketKind::Simple {
             losses.add(Loss::NoTime);
         }
         if packet.has_long_header() {
@@ -225,7 +229,7 @@ impl PcapngShape {
             }
         }
         self.options.clear();
-        let is_obsolete = matches!(packet.kind, Kind::Obsolete(_));
+        let is_obsolete = matches!(packet.kind, PacketKind::Obsolete(_));
         if packet.has_options() || is_obsolete || !out.comment.is_empty() {
             self.make_options(out, losses);
         }
@@ -281,7 +285,7 @@ impl PcapngShape {
                 }
             }
         }
-        if let Kind::Obsolete(Some(drops)) = out.packet.kind {
+        if let PacketKind::Obsolete(Some(drops)) = out.packet.kind {
             options::push(into, order, option::EPB_DROPCOUNT, &order.bytes64(drops.into()));
         }
         if !out.comment.is_empty() {
@@ -295,12 +299,10 @@ impl PcapngShape {
     #[cold]
     fn write_preface<W: Sink>(&mut self, writer: &mut BlockWriter<W>) -> Result<(), Error> {
         self.preface_due = false;
-        for (order, blocks) in self.preface.iter().flat_map(|both| both.iter()) {
-            if *order == self.order && !blocks.is_empty() {
-                writer.raw(blocks)?;
-            }
+        match self.preface.as_ref().map(|preface| preface.in_order(self.order)) {
+            None | Some([]) => Ok(()),
+            Some(blocks) => Ok(writer.raw(blocks)?),
         }
-        Ok(())
     }
 }
 
@@ -334,14 +336,14 @@ fn append<W: Sink>(
 /// The time of a packet in its interface's unit: as it stands, where it stands in that unit.
 fn ticks(packet: &PacketBlock<'_>, known: &Known) -> u64 {
     match packet.kind {
-        Kind::Enhanced | Kind::Obsolete(_) => {
+        PacketKind::Enhanced | PacketKind::Obsolete(_) => {
             let word = |at: usize| {
                 let bytes = packet.block.raw.get(at..).and_then(<[u8]>::first_chunk::<4>);
                 bytes.map_or(0_u64, |bytes| packet.block.order.u32(*bytes).into())
             };
             (word(TICKS_AT) << 32) | word(TICKS_AT + 4)
         }
-        Kind::Simple => 0,
-        Kind::Record => known.resolution.ticks(packet.frame.time, known.ts_offset),
+        PacketKind::Simple => 0,
+        PacketKind::Record => known.resolution.ticks(packet.frame.time, known.ts_offset),
     }
 }

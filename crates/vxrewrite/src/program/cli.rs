@@ -7,6 +7,10 @@ use std::time::Duration;
 use clap::{Args, Parser, ValueEnum};
 use vxcli::args::{MapArgs, SelectArgs, TunnelArgs};
 
+/// The help of `--map`.
+const MAP_HELP: &str = "Where names come from: kubectl's JSON or YAML of nodes, pods, services, endpointslices; flannel's \
+    subnet.env; or lines `CIDR NAME`. May be repeated";
+
 /// Rewrite capture files so that Wireshark and other tools understand overlay traffic, and lose nothing.
 ///
 /// What no action names is kept byte for byte: times, comments, names, interfaces, decryption secrets, unknown blocks.
@@ -15,6 +19,8 @@ use vxcli::args::{MapArgs, SelectArgs, TunnelArgs};
     name = "vxrewrite",
     version,
     max_term_width = 100,
+    // both programs have the option; only the one that captures can ask this node's kernel
+    mut_arg("map", |map| map.help(MAP_HELP)),
     after_help = "\
 Examples:
   vxrewrite -r node.pcapng -w pods.pcapng --decap --annotate --map nodes.json

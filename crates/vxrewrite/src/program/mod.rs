@@ -1,5 +1,6 @@
 //! The program: everything but the process's own streams and exit, so that it is tested in-process.
 
+mod advice;
 mod behind;
 mod cli;
 mod command;
@@ -21,26 +22,20 @@ pub fn run(args: impl IntoIterator<Item = OsString>, terminal: &mut Terminal) ->
         Ok(cli) => cli,
         Err(error) => return refuse(&error, terminal),
     };
-    match dispatch(&cli, terminal) {
-        Ok(()) => 0,
-        Err(failure) => {
-            if !matches!(failure, Failure::Closed) {
-                terminal.tell(&failure);
-            }
-            failure.status()
-        }
-    }
+    let result = dispatch(&cli, terminal);
+    terminal.finish(result)
 }
 
 fn dispatch(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
+    let mut text = Vec::new();
     if let Some(shell) = cli.completions {
-        clap_complete::generate(shell, &mut Cli::command(), "vxrewrite", &mut terminal.out);
-        return Ok(());
+        clap_complete::generate(shell, &mut Cli::command(), "vxrewrite", &mut text);
+        return terminal.print(&text);
     }
     if cli.man {
-        return clap_mangen::Man::new(Cli::command())
-            .render(&mut terminal.out)
-            .map_err(|e| Failure::writing(&e));
+        let rendered = clap_mangen::Man::new(Cli::command()).render(&mut text);
+        rendered.map_err(|e| Failure::writing(&e))?;
+        return terminal.print(&text);
     }
     command::run(cli, terminal)
 }

@@ -175,6 +175,35 @@ fn command_lines_that_make_no_sense_have_status_2() {
 }
 
 #[test]
+fn names_come_from_files_only() {
+    let folder = Folder::new();
+    let (file, out) = (folder.file("in.pcap"), folder.file("out.pcap"));
+    fs::write(&file, TINY).unwrap();
+    let with_map = |map| vxrewrite(["-r", arg(&file), "-w", arg(&out), "--map", map]);
+    let run = with_map("kernel");
+    assert_eq!(run.status, 2, "{}", run.stderr);
+    assert!(run.stderr.contains("give --map a file"), "{}", run.stderr);
+    assert!(!out.exists());
+    assert_eq!(with_map("none").status, 0);
+    let help = String::from_utf8(vxrewrite(["--help"]).stdout).unwrap();
+    assert!(help.contains("--map <FILE>") && !help.contains("kernel"), "{help}");
+}
+
+#[test]
+fn a_compression_that_is_not_written_is_refused() {
+    let folder = Folder::new();
+    let file = folder.file("in.pcap");
+    fs::write(&file, TINY).unwrap();
+    for name in ["out.pcap.xz", "out.pcapng.BZ2"] {
+        let out = folder.file(name);
+        let run = vxrewrite(["-r", arg(&file), "-w", arg(&out)]);
+        assert_eq!(run.status, 2, "{}", run.stderr);
+        assert!(run.stderr.contains("use .gz, .zst or .lz4"), "{}", run.stderr);
+        assert!(!out.exists());
+    }
+}
+
+#[test]
 fn formats_are_converted_and_losses_told() {
     let Some(captures) = captures() else { return };
     let folder = Folder::new();

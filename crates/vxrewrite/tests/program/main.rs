@@ -10,4 +10,5 @@ mod harness;
 mod headers_only;
 mod pass_through;
 mod readable;
+mod stdout;
 mod to_port;

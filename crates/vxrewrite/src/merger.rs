@@ -1,4 +1,4 @@
-//! Where blocks come from: one file as it is, or several in time order.
+//! Several files in time order.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
@@ -7,83 +7,23 @@ use std::io::Read;
 use vxcap::file::{Block, BlockReader};
 use vxcap::{Error, Timestamp};
 
-use crate::packet_block::{Kind, PacketBlock};
+use crate::packet_block::{PacketBlock, PacketKind};
 use crate::stored_block::StoredBlock;
 
-/// So many packets of each file are read ahead, so that files are put in order that are not so themselves: captures of several
-/// devices are written in pieces, device by device.
+/// This many packets of each file are read ahead and sorted: captures of several devices are written in pieces, device by
+/// device, so a file may be out of order itself.
 const WINDOW_PACKETS: usize = 4096;
-/// The packets that are read ahead of all files together stay below about so many bytes.
+/// The packets read ahead of all files together stay below about this many bytes.
 const WINDOW_BYTES: usize = 64 << 20;
-/// The read block of a single file: it stays in the second-level cache beside the blocks that are being written.
-const READ_BLOCK: usize = 256 << 10;
 /// The read blocks of all files together stay below this, as far as there are not too many files.
 const READ_BLOCKS: usize = 32 << 20;
 
-/// Gives blocks.
-pub(crate) enum Source<R> {
-    /// One file, block by block as it is.
-    One(Box<BlockReader<R>>),
-    /// Several files.
-    Many(Box<Merger<R>>),
-}
-
-impl<R: Read> Source<R> {
-    pub(crate) fn new(mut readers: Vec<BlockReader<R>>) -> Self {
-        match (readers.pop(), readers.is_empty()) {
-            (Some(mut only), true) => {
-                only.limit_read_block(READ_BLOCK);
-                Self::One(Box::new(only))
-            }
-            (last, _) => {
-                readers.extend(last);
-                Self::Many(Box::new(Merger::new(readers)))
-            }
-        }
-    }
-
-    /// The next block, with the number of its file in `file`; `None` at the end of all files. After an error the blocks of other
-    /// files may follow.
-    #[inline]
-    pub(crate) fn next_block(&mut self, file: &mut usize) -> Result<Option<Block<'_>>, Error> {
-        match self {
-            Self::One(reader) => reader.next_block(),
-            Self::Many(merger) => merger.next_block(file),
-        }
-    }
-
-    /// Bytes read of all files, and how many there are, where that is known.
-    pub(crate) fn progress(&self) -> (u64, Option<u64>) {
-        let add = |(read, total): (u64, Option<u64>), reader: &BlockReader<R>| {
-            let Some(progress) = reader.progress() else {
-                return (read + reader.position(), None);
-            };
-            let total = total.and_then(|sum| Some(sum + progress.total()?));
-            (read + progress.read(), total)
-        };
-        match self {
-            Self::One(reader) => add((0, Some(0)), reader),
-            Self::Many(merger) => {
-                merger.files.iter().map(|file| &file.reader).fold((0, Some(0)), add)
-            }
-        }
-    }
-
-    /// Packets that came out earlier than one that was given before them.
-    pub(crate) fn unsorted(&self) -> u64 {
-        match self {
-            Self::One(_) => 0,
-            Self::Many(merger) => merger.unsorted,
-        }
-    }
-}
-
-/// Several files in time order.
+/// Reads several files and gives their packets in time order.
 pub(crate) struct Merger<R> {
     files: Vec<File<R>>,
     /// The file of the earliest packet of each file that has one.
     heads: BinaryHeap<Head>,
-    /// What stands between packets: given as soon as it is read.
+    /// Blocks other than packets: given as soon as they are read.
     between: VecDeque<(usize, StoredBlock)>,
     errors: VecDeque<Error>,
     /// The block that was given last.
@@ -153,7 +93,7 @@ impl PartialEq for Waiting {
 impl Eq for Waiting {}
 
 impl<R: Read> Merger<R> {
-    fn new(readers: Vec<BlockReader<R>>) -> Self {
+    pub(crate) fn new(readers: Vec<BlockReader<R>>) -> Self {
         let count = readers.len().max(1);
         let mut merger = Self {
             files: Vec::with_capacity(readers.len()),
@@ -182,7 +122,8 @@ impl<R: Read> Merger<R> {
         merger
     }
 
-    fn next_block(&mut self, number: &mut usize) -> Result<Option<Block<'_>>, Error> {
+    /// The next block, with the number of its file in `number`; `None` at the end of all files.
+    pub(crate) fn next_block(&mut self, number: &mut usize) -> Result<Option<Block<'_>>, Error> {
         if let Some((_, used)) = self.given.take() {
             self.spare.push(used.into_bytes());
         }
@@ -201,6 +142,16 @@ impl<R: Read> Merger<R> {
                 Ok(Some(stored.block()))
             }
         }
+    }
+
+    /// The readers of the files.
+    pub(crate) fn readers(&self) -> impl Iterator<Item = &BlockReader<R>> {
+        self.files.iter().map(|file| &file.reader)
+    }
+
+    /// How many packets came out earlier than one that was given before them.
+    pub(crate) fn unsorted(&self) -> u64 {
+        self.unsorted
     }
 
     fn next_packet(&mut self) -> Option<(usize, StoredBlock)> {
@@ -247,7 +198,7 @@ impl<R: Read> Merger<R> {
             match PacketBlock::of(&block) {
                 Some(packet) => {
                     // a packet without a time comes with the one before it
-                    if packet.kind != Kind::Simple {
+                    if packet.kind != PacketKind::Simple {
                         file.last = packet.frame.time;
                     }
                     file.bytes += stored.len();
