@@ -12,15 +12,12 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use vxtest::{Folder, command, output, root};
+
 /// The last line of an output that is not shown to its end.
 const MORE: &str = "…";
 /// Erases a line of a terminal (ECMA-48 section 8.3.41).
 const ERASE: &str = "\x1b[2K";
-
-/// The workspace.
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace")
-}
 
 /// The Markdown files that git keeps.
 fn markdown_files() -> Vec<PathBuf> {
@@ -70,41 +67,29 @@ fn blocks(text: &str) -> Vec<Block<'_>> {
     blocks
 }
 
-/// A folder with `testdata` and nothing else, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let name = format!("vxdump-docs-{}-{name}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        fs::create_dir(&folder).expect("a folder");
-        symlink(root().join("testdata"), folder.join("testdata")).expect("a link");
-        Self(folder)
-    }
-
-    /// What commands print in a terminal, and whether they succeeded.
-    fn run(&self, commands: &[&str]) -> (String, bool) {
-        let script = commands.join("\n").replace("cargo run --release -q -p vxdump --", "vxdump");
-        fs::write(self.0.join("commands"), script).expect("a script");
-        let path = std::env::var("PATH").unwrap_or_default();
-        let output = Command::new("script")
-            .args(["-qec", "stty cols 100 rows 24; exec sh -e commands", "/dev/null"])
-            .current_dir(&self.0)
-            .envs([("TZ", "UTC"), ("NO_COLOR", "1"), ("TERM", "xterm")])
-            .env("PATH", format!("{}:{path}", programs().display()))
-            .output()
-            .expect("script (util-linux) must be installed");
-        let text = String::from_utf8(output.stdout).expect("text").replace('\r', "");
-        // progress bars are drawn, and erased again
-        let lines = text.lines().map(|line| line.rsplit(ERASE).next().unwrap_or_default());
-        (lines.collect::<Vec<_>>().join("\n"), output.status.success())
-    }
+/// A folder with `testdata`, and with what commands write.
+fn folder() -> Folder {
+    let folder = Folder::new();
+    symlink(root().join("testdata"), folder.file("testdata")).expect("a link");
+    folder
 }
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// What commands print in a terminal, and whether they succeed.
+fn run(folder: &Folder, commands: &[&str]) -> (String, bool) {
+    let script = commands.join("\n").replace("cargo run --release -q -p vxdump --", "vxdump");
+    fs::write(folder.file("commands"), script).expect("a script");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut terminal = command("script"); // of util-linux
+    terminal
+        .args(["-qec", "stty cols 100 rows 24; exec sh -e commands", "/dev/null"])
+        .current_dir(folder.path())
+        .envs([("TZ", "UTC"), ("NO_COLOR", "1"), ("TERM", "xterm")])
+        .env("PATH", format!("{}:{path}", programs().display()));
+    let output = output(&mut terminal);
+    let text = String::from_utf8(output.stdout).expect("text").replace('\r', "");
+    // progress bars are drawn, and erased again
+    let lines = text.lines().map(|line| line.rsplit(ERASE).next().unwrap_or_default());
+    (lines.collect::<Vec<_>>().join("\n"), output.status.success())
 }
 
 /// The folder of both programs. vxrewrite is built where only this package's tests are.
@@ -125,7 +110,7 @@ fn programs() -> PathBuf {
 /// What is wrong with the examples of a file; if `bless`, the file is written anew instead.
 fn check_examples(path: &Path, bless: bool) -> (usize, Vec<String>) {
     let text = fs::read_to_string(path).expect("a file");
-    let name = path.strip_prefix(root()).unwrap_or(path).display().to_string();
+    let name = path.strip_prefix(root()).unwrap_or(path).display();
     let blocks = blocks(&text);
     let is_run = |block: &&Block<'_>| {
         block.language == "sh" && block.lines.iter().any(|line| line.contains("testdata/"))
@@ -133,11 +118,10 @@ fn check_examples(path: &Path, bless: bool) -> (usize, Vec<String>) {
     let lines: Vec<&str> = text.lines().collect();
     let (mut blessed, mut copied) = (String::new(), 0);
     let (mut count, mut wrong) = (0, Vec::new());
-    let mut folder = None;
+    let mut files = None;
     for block in blocks.iter().filter(is_run) {
         count += 1;
-        let folder = folder.get_or_insert_with(|| Folder::new(&name.replace('/', "-")));
-        let (printed, succeeded) = folder.run(&block.lines);
+        let (printed, succeeded) = run(files.get_or_insert_with(folder), &block.lines);
         let place = format!("{name}:{}: {}", block.at + 1, block.lines.join("\n"));
         if !succeeded {
             wrong.push(format!("{place}\nfails:\n{printed}"));
@@ -192,11 +176,8 @@ fn commands_print_what_is_shown() {
 
 #[test]
 fn the_picture_shows_what_is_printed() {
-    let output = Command::new(root().join("docs/picture/make"))
-        .arg("--check")
-        .env("VXDUMP", env!("CARGO_BIN_EXE_vxdump"))
-        .output()
-        .expect("python3 must be installed");
+    let mut make = command(root().join("docs/picture/make"));
+    let output = output(make.arg("--check").env("VXDUMP", env!("CARGO_BIN_EXE_vxdump")));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
