@@ -5,23 +5,21 @@
 
 #![cfg(unix)]
 
-use std::{
-    env, fs,
-    process::{Command, Output},
-};
+use std::{env, fs, process::Output};
 
 use pcap::{Capture, Device, Linktype};
+use vxtest::{command, output};
 
 /// Set in the child processes: without it a case has nothing to do.
 const CHILD: &str = "VXDUMP_SHIM_TEST_CHILD";
 
 fn run(case: &str, library: Option<&str>) -> Output {
-    let mut command = Command::new(env::current_exe().expect("the path of this test program"));
+    let mut command = command(env::current_exe().expect("the path of this test program"));
     command.args(["--exact", case, "--nocapture"]).env(CHILD, "1").env_remove("VXDUMP_LIBPCAP");
     if let Some(library) = library {
         command.env("VXDUMP_LIBPCAP", library);
     }
-    command.output().expect("this test program runs")
+    output(&mut command)
 }
 
 fn assert_passes(case: &str, library: Option<&str>) {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use podmap::{Builder, Kind, PodMap, VtepRecord, Warning};
 
 fn path(file: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../testdata/maps").join(file)
+    vxtest::testdata("maps").join(file)
 }
 
 fn bytes(file: &str) -> Vec<u8> {

@@ -5,18 +5,17 @@
 
 #![cfg(unix)]
 
-use std::{env, process::Command};
+use std::env;
 
 use vxcap::filter::{Error, Filter, Program};
 use vxlan::LinkType;
+use vxtest::{command, output};
 
 #[test]
 fn the_words_say_what_to_install() {
-    let output = Command::new(env::current_exe().expect("the path of this test program"))
-        .args(["--exact", "child", "--nocapture"])
-        .env("VXDUMP_LIBPCAP", "/nonexistent/libpcap.so")
-        .output()
-        .expect("this test program runs");
+    let mut program = command(env::current_exe().expect("the path of this test program"));
+    program.args(["--exact", "child", "--nocapture"]);
+    let output = output(program.env("VXDUMP_LIBPCAP", "/nonexistent/libpcap.so"));
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("1 passed"), "{output:?}");
 }

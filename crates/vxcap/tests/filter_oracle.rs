@@ -2,17 +2,15 @@
 
 mod captures;
 
-use std::{
-    collections::BTreeMap,
-    env, fs,
-    process::{self, Command},
-};
+use std::collections::BTreeMap;
+use std::fs;
 
 use captures::Captured;
 use pcap::{BpfProgram, Capture, Linktype};
 use proptest::prelude::*;
 use vxcap::filter::{Error, Filter, Instruction, Program};
 use vxlan::LinkType;
+use vxtest::{Folder, command, has_tools, output};
 
 /// Expressions for Ethernet, from everyday ones to such as exercise each operation of the machine.
 const EXPRESSIONS: &[&str] = &[
@@ -236,20 +234,18 @@ fn empty_file(link_type: LinkType) -> Vec<u8> {
 
 #[test]
 fn listings_are_tcpdumps() {
-    let folder = env::temp_dir().join(format!("vxcap-listings-{}", process::id()));
-    fs::create_dir_all(&folder).expect("a temporary folder");
+    if !has_tools(&["tcpdump"]) {
+        return;
+    }
+    let folder = Folder::new();
     let mut compared = 0;
     for link_type in [LinkType::ETHERNET, LinkType::LINUX_SLL, LinkType::LINUX_SLL2, LinkType::RAW]
     {
-        let file = folder.join(format!("{}.pcap", link_type.0));
+        let file = folder.file(&format!("{}.pcap", link_type.0));
         fs::write(&file, empty_file(link_type)).expect("a file is written");
         let tcpdump = |option: &str, expression: &str| {
-            let output = Command::new("tcpdump")
-                .arg("-r")
-                .arg(&file)
-                .args([option, "--", expression])
-                .output()
-                .expect("this test needs tcpdump: install it");
+            let mut tcpdump = command("tcpdump");
+            let output = output(tcpdump.arg("-r").arg(&file).args([option, "--", expression]));
             String::from_utf8(output.stdout).expect("text")
         };
         let expressions =
@@ -274,7 +270,6 @@ fn listings_are_tcpdumps() {
             compared += 1;
         }
     }
-    fs::remove_dir_all(&folder).expect("the temporary folder goes");
     assert!(compared > 130, "{compared}");
 }
 

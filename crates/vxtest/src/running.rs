@@ -1,7 +1,7 @@
 //! Programs that run beside the test.
 
-use std::io::{Read, Write as _};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::io::{self, Read};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -42,16 +42,19 @@ impl Running {
         runs
     }
 
-    /// Writes to its stdin, which must be piped, and closes it; in a thread of its own, as it may be read slowly.
+    /// Writes to its stdin, which must be piped, and closes it. It does so in a thread of its own, as
+    /// the process may read slowly; an error ends that thread, as the process may have ended.
     ///
     /// # Panics
     ///
     /// Where stdin is not piped.
     #[must_use]
-    pub fn fed(mut self, bytes: Vec<u8>) -> Self {
+    pub fn fed(
+        mut self,
+        write: impl FnOnce(&mut ChildStdin) -> io::Result<()> + Send + 'static,
+    ) -> Self {
         let mut stdin = self.child.stdin.take().expect("stdin is piped");
-        // a program may end before it has read everything
-        thread::spawn(move || stdin.write_all(&bytes));
+        thread::spawn(move || write(&mut stdin));
         self
     }
 

@@ -1,14 +1,10 @@
 //! The reference captures, read by libpcap itself.
 
-use std::{
-    env,
-    ffi::OsStr,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use pcap::Capture;
 use vxlan::LinkType;
+use vxtest::{files_below, references};
 
 /// A captured frame.
 #[derive(Clone)]
@@ -18,34 +14,9 @@ pub(crate) struct Captured {
 }
 
 /// All capture files below one folder of the reference captures, in the order of their paths;
-/// `None`, with a message, where the folder is absent.
+/// `None` where the folder is absent, which is recorded as skipped.
 pub(crate) fn files(folder: &str) -> Option<Vec<PathBuf>> {
-    let root = env::var_os("VXDUMP_CAPTURES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/captures"),
-        PathBuf::from,
-    );
-    let root = root.join(folder);
-    if !root.is_dir() {
-        eprintln!(
-            "skipped: there are no reference captures in {} (VXDUMP_CAPTURES)",
-            root.display()
-        );
-        return None;
-    }
-    let mut files = Vec::new();
-    let mut folders = vec![root];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("a folder that can be read") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if let Some("pcap" | "pcapng" | "cap") = path.extension().and_then(OsStr::to_str)
-            {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
+    let files = files_below(&references(folder)?, &["pcap", "pcapng", "cap"]);
     assert!(!files.is_empty(), "no captures in {folder}");
     Some(files)
 }

@@ -20,7 +20,7 @@ fn hand_made_files_are_identical() {
 
 #[test]
 fn reference_captures_are_identical() {
-    let Some(folder) = references::folder() else { return };
+    let Some(folder) = vxtest::references("") else { return };
     let mut whole = 0;
     let mut damaged = 0;
     for path in references::captures(&folder) {

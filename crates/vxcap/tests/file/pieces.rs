@@ -299,7 +299,7 @@ fn what_is_not_read_so() {
 /// Every reference capture, the damaged ones too.
 #[test]
 fn of_the_reference_captures() {
-    let Some(folder) = references::folder() else { return };
+    let Some(folder) = vxtest::references("") else { return };
     let (mut pcapng, mut damaged) = (0, 0);
     for path in references::captures(&folder) {
         let small = fs::metadata(&path).unwrap().len() < 1 << 20;

@@ -1,7 +1,6 @@
 //! What is written is read again, by this crate and by tshark.
 
 use std::net::IpAddr;
-use std::process::Command;
 
 use proptest::prelude::*;
 use vxcap::file::{BlockReader, Body, ByteOrder, Reader, option};
@@ -9,6 +8,7 @@ use vxcap::write::{InterfaceCounts, PacketOptions, PcapFormat, PcapWriter, Pcapn
 use vxcap::{
     ChecksumHint, Direction, Error, Frame, FrameFlags, Interface, LinkType, Resolution, Timestamp,
 };
+use vxtest::{Folder, command, has_tools, output};
 
 use crate::sample;
 
@@ -107,37 +107,19 @@ fn all_of_pcapng() {
 
 #[test]
 fn tshark_reads_what_is_written() {
-    let folder = std::env::temp_dir().join(format!("vxcap-written-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+    if !has_tools(&["tshark"]) {
+        return;
+    }
+    let folder = Folder::new();
     for order in [ByteOrder::Little, ByteOrder::Big] {
-        let path = folder.join(format!("{order:?}.pcapng"));
+        let path = folder.file(&format!("{order:?}.pcapng"));
         std::fs::write(&path, full_pcapng(order)).unwrap();
-        let output = Command::new("tshark")
-            .args([
-                "-n",
-                "-T",
-                "fields",
-                "-E",
-                "separator=|",
-                "-E",
-                "aggregator=;",
-                "-e",
-                "frame.time_epoch",
-            ])
-            .args([
-                "-e",
-                "frame.len",
-                "-e",
-                "frame.cap_len",
-                "-e",
-                "frame.interface_name",
-                "-e",
-                "frame.comment",
-            ])
-            .args(["-e", "frame.packet_flags", "-r"])
-            .arg(&path)
-            .output()
-            .expect("tshark, the judge of this test, can be run");
+        let mut tshark = command("tshark");
+        tshark.args(["-n", "-T", "fields", "-E", "separator=|", "-E", "aggregator=;"]);
+        for field in ["time_epoch", "len", "cap_len", "interface_name", "comment", "packet_flags"] {
+            tshark.args(["-e", &format!("frame.{field}")]);
+        }
+        let output = output(tshark.arg("-r").arg(&path));
         let text = String::from_utf8_lossy(&output.stdout);
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[0], "1700000000.000000001|62|61|eth0|one;zwei ü|0x00000201", "{order:?}");
@@ -146,7 +128,6 @@ fn tshark_reads_what_is_written() {
         assert!(output.status.success(), "{errors}");
         assert!(!errors.contains("damaged") && !errors.contains(".pcapng"), "{errors}");
     }
-    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]

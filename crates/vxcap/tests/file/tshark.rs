@@ -3,12 +3,12 @@
 //! lab are judged together, behind one another: tshark takes a quarter of a second to start.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
 
 use vxcap::file::Reader;
+use vxtest::{Folder, command, has_tools, output};
 
 use crate::references;
 use crate::sample::{self, Packet};
@@ -24,7 +24,7 @@ struct Told {
 
 #[test]
 fn reads_what_tshark_reads() {
-    let Some(folder) = references::folder() else { return };
+    let Some(folder) = references_and_tools() else { return };
     let files = references::captures(&folder);
     let files: Vec<_> = files.iter().filter(|path| !is_plain(path)).collect();
     let exceptions = exceptions();
@@ -54,6 +54,11 @@ fn reads_what_tshark_reads() {
     }
 }
 
+/// The reference captures, where Wireshark's tools are there too.
+fn references_and_tools() -> Option<PathBuf> {
+    vxtest::references("").filter(|_| has_tools(&["tshark", "mergecap"]))
+}
+
 /// A whole pcap file with microseconds, as tcpdump wrote it: all of the lab's, but its variants.
 fn is_plain(path: &Path) -> bool {
     let is_of = |folder| path.components().any(|part| part.as_os_str() == folder);
@@ -62,19 +67,15 @@ fn is_plain(path: &Path) -> bool {
 
 #[test]
 fn reads_what_tshark_reads_of_the_lab() {
-    let Some(folder) = references::folder() else { return };
+    let Some(folder) = references_and_tools() else { return };
     let mut files = references::captures(&folder);
     files.retain(|path| is_plain(path));
-    let together = std::env::temp_dir().join(format!("vxcap-lab-{}.pcapng", std::process::id()));
-    let status = Command::new("mergecap")
-        .args(["-a", "-F", "pcapng", "-w"])
-        .arg(&together)
-        .args(&files)
-        .status()
-        .expect("mergecap, which comes with tshark, can be run");
-    assert!(status.success());
+    let made = Folder::new();
+    let together = made.file("lab.pcapng");
+    let mut mergecap = command("mergecap");
+    let merged = output(mergecap.args(["-a", "-F", "pcapng", "-w"]).arg(&together).args(&files));
+    assert!(merged.status.success());
     let (told, whole) = tshark(&together);
-    std::fs::remove_file(&together).unwrap();
     assert!(whole && files.len() > 100);
     let mut told = told.into_iter();
     for path in files {
@@ -133,12 +134,10 @@ fn compare(path: &Path) -> Vec<(&'static str, String)> {
 
 /// The packets of a file, and whether it is whole, in tshark's opinion.
 fn tshark(path: &Path) -> (Vec<Told>, bool) {
-    let output = Command::new("tshark")
-        .args(["-n", "-T", "fields", "-e", "frame.encap_type", "-e", "frame.time_epoch"])
-        .args(["-e", "frame.len", "-e", "frame.cap_len", "-e", "frame.interface_id", "-r"])
-        .arg(path)
-        .output()
-        .expect("tshark, the judge of this test, can be run");
+    let mut tshark = command("tshark");
+    tshark.args(["-n", "-T", "fields", "-e", "frame.encap_type", "-e", "frame.time_epoch"]);
+    tshark.args(["-e", "frame.len", "-e", "frame.cap_len", "-e", "frame.interface_id", "-r"]);
+    let output = output(tshark.arg(path));
     let packets = String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| {

@@ -1,70 +1,14 @@
 //! Network namespaces to capture in, tcpdump beside, and what both captured.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use vxcap::LinkType;
 use vxcap::file::Reader;
 use vxcap::live::{Capture, CaptureOptions, Netns};
-
-/// Whether namespaces can be made here; says so where not.
-pub(crate) fn is_root() -> bool {
-    let uid = fs::read_to_string("/proc/self/status").expect("a process has a status");
-    let root = uid.lines().any(|line| line.starts_with("Uid:\t0\t"));
-    if !root {
-        eprintln!("skipped: live capture is tested in network namespaces, which needs root");
-    }
-    root
-}
-
-/// A name that no other test has, also of another run beside this one.
-fn unique(what: &str) -> String {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!("{what}{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
-}
-
-/// Runs a command, which must succeed, and gives what it prints.
-pub(crate) fn run(program: impl AsRef<Path>, arguments: &[&str]) -> String {
-    let program = program.as_ref();
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
-    let output = output.unwrap_or_else(|e| panic!("{} is needed: {e}", program.display()));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{} {arguments:?}: {said}", program.display());
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// flannel's topology, removed at the end.
-pub(crate) struct Lab(String);
-
-impl Lab {
-    pub(crate) fn up(options: &[&str]) -> Self {
-        let lab = Self(unique("vxt"));
-        lab.command(&[&["up"], options].concat());
-        lab
-    }
-
-    pub(crate) fn command(&self, arguments: &[&str]) -> String {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/lab/flannel-lab");
-        run(script, &[&["--prefix", &self.0], arguments].concat())
-    }
-
-    /// The namespace of a node or pod.
-    pub(crate) fn netns(&self, place: &str) -> String {
-        format!("{}-{place}", self.0)
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        self.command(&["down"]);
-    }
-}
+use vxtest::{Folder, PATIENCE, Running, command, has_tools, is_root, run, tool, unique};
 
 /// A namespace with one end of a virtual cable, `c0`, whose other end `g0` is in a second one; both up, without
 /// addresses and noise.
@@ -74,42 +18,40 @@ pub(crate) struct Cable {
 }
 
 impl Cable {
-    pub(crate) fn lay() -> Self {
+    /// `None` where namespaces cannot be made; the test is then recorded as skipped.
+    pub(crate) fn lay() -> Option<Self> {
+        if !is_root() || !has_tools(&["ip", "python3"]) {
+            return None;
+        }
         let name = unique("vxc");
         let cable = Self { here: format!("{name}-c"), there: format!("{name}-g") };
         for netns in [&cable.here, &cable.there] {
-            run("ip", &["netns", "add", netns]);
+            tool("ip", ["netns", "add", netns]);
             for each in ["all", "default"] {
                 let key = format!("net.ipv6.conf.{each}.disable_ipv6=1");
-                run("ip", &["netns", "exec", netns, "sysctl", "-qw", &key]);
+                tool("ip", ["netns", "exec", netns, "sysctl", "-qw", &key]);
             }
         }
-        let (here, there) = (&cable.here, &cable.there);
-        run(
-            "ip",
-            &[
-                "-n", there, "link", "add", "g0", "arp", "off", "type", "veth", "peer", "name",
-                "c0", "arp", "off", "netns", here,
-            ],
-        );
+        let here = &cable.here;
+        cable.ip_there(&format!("link add g0 arp off type veth peer name c0 arp off netns {here}"));
         cable.ip_there("link set g0 up");
         cable.ip_here("link set c0 up");
-        cable
+        Some(cable)
     }
 
     pub(crate) fn ip_here(&self, command: &str) -> String {
-        run("ip", &[&["-n", &self.here], &*command.split(' ').collect::<Vec<_>>()].concat())
+        tool("ip", [&["-n", &self.here], &*command.split(' ').collect::<Vec<_>>()].concat())
     }
 
     pub(crate) fn ip_there(&self, command: &str) -> String {
-        run("ip", &[&["-n", &self.there], &*command.split(' ').collect::<Vec<_>>()].concat())
+        tool("ip", [&["-n", &self.there], &*command.split(' ').collect::<Vec<_>>()].concat())
     }
 }
 
 impl Drop for Cable {
     fn drop(&mut self) {
         for netns in [&self.here, &self.there] {
-            let _ = Command::new("ip").args(["netns", "del", netns]).stderr(Stdio::null()).status();
+            run("ip", ["netns", "del", netns]);
         }
     }
 }
@@ -122,32 +64,19 @@ pub(crate) fn in_netns(netns: &str, device: &str) -> CaptureOptions {
 
 /// tcpdump, writing what it captures to a file.
 pub(crate) struct Tcpdump {
-    child: Child,
-    said: BufReader<ChildStderr>,
-    file: PathBuf,
+    running: Running,
+    folder: Folder,
 }
 
 impl Tcpdump {
     /// Returns once it captures.
     pub(crate) fn start(netns: &str, device: &str, more: &[&str]) -> Self {
-        let file = std::env::temp_dir().join(unique("vxcap-live"));
-        let mut child = Command::new("ip")
-            .args(["netns", "exec", netns, "tcpdump", "-B", "32768", "-Z", "root", "-n"])
-            .args(["--time-stamp-precision=nano", "-i", device, "-w"])
-            .arg(&file)
-            .args(more)
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("ip and tcpdump are needed");
-        let mut said = BufReader::new(child.stderr.take().expect("it was asked for"));
-        let mut line = String::new();
-        while !line.contains("listening on") {
-            line.clear();
-            let read = said.read_line(&mut line).expect("tcpdump says what it does");
-            assert!(read > 0, "tcpdump is needed, and ended without capturing");
-        }
-        Self { child, said, file }
+        let folder = Folder::new();
+        let mut command = command("ip");
+        command.args(["netns", "exec", netns, "tcpdump", "-B", "32768", "-Z", "root", "-n"]);
+        command.args(["--time-stamp-precision=nano", "-i", device, "-w"]);
+        command.arg(folder.file("tcpdump.pcap")).args(more);
+        Self { running: Running::start(&mut command).listening(1), folder }
     }
 
     /// Ends it, and gives what it captured.
@@ -155,12 +84,11 @@ impl Tcpdump {
         // Not in immediate mode, where a few hundred frames fill its buffer: what waits in the kernel comes
         // after a second, and would be lost by a signal before.
         thread::sleep(Duration::from_millis(1200));
-        run("kill", &["-INT", &self.child.id().to_string()]);
-        let mut rest = String::new();
-        std::io::Read::read_to_string(&mut self.said, &mut rest).expect("tcpdump ends");
-        self.child.wait().expect("tcpdump ends");
-        assert!(rest.contains("\n0 packets dropped by kernel"), "tcpdump lost packets: {rest}");
-        let mut reader = Reader::open(&self.file).expect("tcpdump wrote a file");
+        self.running.signal("INT");
+        let (_, _, said) = self.running.ended();
+        assert!(said.contains("\n0 packets dropped by kernel"), "tcpdump lost packets: {said}");
+        let mut reader =
+            Reader::open(self.folder.file("tcpdump.pcap")).expect("tcpdump wrote a file");
         let mut records = Vec::new();
         while let Some(frame) = reader.next_frame().expect("tcpdump's file is whole") {
             let mut record = Record::of(&frame);
@@ -172,14 +100,6 @@ impl Tcpdump {
             records.push(record);
         }
         records
-    }
-}
-
-impl Drop for Tcpdump {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = fs::remove_file(&self.file);
     }
 }
 
@@ -208,8 +128,10 @@ impl Record {
 /// Takes frames until none comes for a fifth of a second.
 pub(crate) fn drain(capture: &mut Capture) -> Vec<Record> {
     let mut records = Vec::new();
-    let mut last = Instant::now();
+    let begin = Instant::now();
+    let mut last = begin;
     while last.elapsed() < Duration::from_millis(200) {
+        assert!(begin.elapsed() < PATIENCE, "frames come without an end");
         if let Some(frame) = capture.next_frame(Duration::from_millis(50)).expect("capture goes on")
         {
             records.push(Record::of(&frame));
@@ -220,12 +142,12 @@ pub(crate) fn drain(capture: &mut Capture) -> Vec<Record> {
 }
 
 /// A capture that is read in a thread of its own, so that its buffer stays empty.
-pub(crate) struct Running {
+pub(crate) struct Capturing {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<(Vec<Record>, Capture)>,
 }
 
-impl Running {
+impl Capturing {
     /// Returns once it captures.
     pub(crate) fn start(options: &CaptureOptions) -> Self {
         let stop = Arc::new(AtomicBool::new(false));

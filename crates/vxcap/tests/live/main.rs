@@ -14,8 +14,9 @@ use vxcap::live::{
     Backend, Capture, DeviceKind, Directions, Error, Fanout, FanoutMode, Netns, devices,
 };
 use vxcap::{ChecksumHint, Direction, LinkType};
+use vxtest::{Lab, tool, wait_until};
 
-use lab::{Cable, Lab, Record, Running, Tcpdump, assert_same, drain, in_netns, is_root, run};
+use lab::{Cable, Capturing, Record, Tcpdump, assert_same, drain, in_netns};
 
 /// Sends one Ethernet frame from `g0`, in hexadecimal.
 fn send(cable: &Cable, frame: &str) {
@@ -23,7 +24,7 @@ fn send(cable: &Cable, frame: &str) {
         "import socket; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); \
          s.bind(('g0', 0)); s.send(bytes.fromhex('{frame}'))"
     );
-    run("ip", &["netns", "exec", &cable.there, "python3", "-c", &program]);
+    tool("ip", ["netns", "exec", &cable.there, "python3", "-c", &program]);
 }
 
 /// Nanoseconds since the epoch.
@@ -44,16 +45,13 @@ fn frame(fill: &str) -> String {
 
 #[test]
 fn the_same_packets_as_tcpdump_everywhere_in_the_lab() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&["--ipv6"]);
+    let Some(lab) = Lab::up(&["--ipv6"]) else { return };
     let points =
         [("n1", "eth0"), ("n1", "flannel.1"), ("n1", "cni0"), ("n1p1", "eth0"), ("n1", "any")];
     let mut running = Vec::new();
     for (place, device) in points {
         let netns = lab.netns(place);
-        let capture = Running::start(&in_netns(&netns, device));
+        let capture = Capturing::start(&in_netns(&netns, device));
         running.push((format!("{place} {device}"), capture, Tcpdump::start(&netns, device, &[])));
     }
     // with IPv6 the kernel sends things of its own, before one of the two captures or after
@@ -72,10 +70,7 @@ fn the_same_packets_as_tcpdump_everywhere_in_the_lab() {
 
 #[test]
 fn devices_are_known_by_their_kind() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&["--vni", "42", "--port", "4789"]);
+    let Some(lab) = Lab::up(&["--vni", "42", "--port", "4789"]) else { return };
     let netns = Netns::open(&lab.netns("n1")).unwrap();
     let devices = devices(Some(&netns)).unwrap();
     let named = |name: &str| devices.iter().find(|device| device.name == name).unwrap();
@@ -91,16 +86,13 @@ fn devices_are_known_by_their_kind() {
     assert_eq!(named("any").kind, DeviceKind::Any);
     assert!(named("eth0").up && named("eth0").running && named("eth0").mtu > 0);
     // as `ip` has it
-    let shown = run("ip", &["-n", &lab.netns("n1"), "-o", "link"]);
+    let shown = tool("ip", ["-n", &lab.netns("n1"), "-o", "link"]);
     assert_eq!(shown.lines().count() + 1, devices.len(), "{shown}");
 }
 
 #[test]
 fn every_kind_of_device_has_a_name_and_a_link_type() {
-    if !is_root() {
-        return;
-    }
-    let cable = Cable::lay();
+    let Some(cable) = Cable::lay() else { return };
     for command in [
         "link add d0 type ifb",
         "link add x0 type vxlan dstport 4790 gpe external dev c0",
@@ -125,10 +117,7 @@ fn every_kind_of_device_has_a_name_and_a_link_type() {
 
 #[test]
 fn vlan_tags_are_in_the_frame() {
-    if !is_root() {
-        return;
-    }
-    let cable = Cable::lay();
+    let Some(cable) = Cable::lay() else { return };
     let mut capture = Capture::open(&in_netns(&cable.here, "c0")).unwrap();
     let short = in_netns(&cable.here, "c0").snaplen(30);
     let mut short = Capture::open(&short).unwrap();
@@ -151,10 +140,7 @@ fn vlan_tags_are_in_the_frame() {
 
 #[test]
 fn only_what_the_program_accepts_is_delivered() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     for (device, link_type, expression) in [
         ("eth0", LinkType::ETHERNET, "udp port 8472 and greater 140"),
         // tcpdump's kernel does not count the cooked header as length
@@ -177,10 +163,7 @@ fn only_what_the_program_accepts_is_delivered() {
 
 #[test]
 fn directions_are_told_and_chosen() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     let captures = [Directions::Both, Directions::In, Directions::Out].map(|directions| {
         let options = in_netns(&lab.netns("n1"), "eth0").directions(directions);
         Capture::open(&options).unwrap()
@@ -202,10 +185,7 @@ fn directions_are_told_and_chosen() {
 
 #[test]
 fn the_loopback_device_shows_a_packet_once() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     let netns = lab.netns("n1");
     let mut captures = ["lo", "any"].map(|device| {
         (
@@ -229,10 +209,7 @@ fn the_loopback_device_shows_a_packet_once() {
 
 #[test]
 fn checksums_and_super_frames_are_told() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     let mut capture = Capture::open(&in_netns(&lab.netns("n1p1"), "eth0")).unwrap();
     lab.command(&["traffic", "tcp", "large", "http"]);
     let records = drain(&mut capture);
@@ -248,20 +225,17 @@ type Check = fn(&Error) -> bool;
 
 #[test]
 fn a_device_that_goes_away_is_told_apart_after_its_last_frame() {
-    if !is_root() {
-        return;
-    }
     let ways: [(&str, Check); 3] = [
         ("link set c0 down", |e| matches!(e, Error::Down { .. })),
         ("link del c0", |e| matches!(e, Error::Removed { .. })),
         ("link set c0 netns OTHER", |e| matches!(e, Error::Moved { .. })),
     ];
-    let other = Cable::lay();
+    let Some(other) = Cable::lay() else { return };
     other.ip_here("link del c0");
     // with the longer latency the frames are in a block that the kernel has not handed over when the device goes
     let latencies = [20, 300].map(Duration::from_millis);
     for ((way, is_right), latency) in ways.into_iter().flat_map(|way| latencies.map(|l| (way, l))) {
-        let cable = Cable::lay();
+        let Some(cable) = Cable::lay() else { return };
         let options = in_netns(&cable.here, "c0").latency(latency);
         let mut capture = Capture::open(&options).unwrap();
         send(&cable, &frame("11"));
@@ -288,17 +262,14 @@ fn a_device_that_goes_away_is_told_apart_after_its_last_frame() {
 
 #[test]
 fn what_does_not_fit_the_buffer_is_counted() {
-    if !is_root() {
-        return;
-    }
-    let cable = Cable::lay();
+    let Some(cable) = Cable::lay() else { return };
     let options = in_netns(&cable.here, "c0").buffer(0); // the smallest ring
     let mut capture = Capture::open(&options).unwrap();
     let program = "import socket
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 s.bind(('g0', 0))
 for i in range(5000): s.send(b'\\x02\\0\\0\\0\\0\\1\\x02\\0\\0\\0\\0\\2\\x88\\xb5' + bytes(200))";
-    run("ip", &["netns", "exec", &cable.there, "python3", "-c", program]);
+    tool("ip", ["netns", "exec", &cable.there, "python3", "-c", program]);
     let got = drain(&mut capture).len() as u64;
     let statistics = capture.statistics().unwrap();
     assert!(got > 100 && got < 5000, "{got}");
@@ -311,10 +282,7 @@ for i in range(5000): s.send(b'\\x02\\0\\0\\0\\0\\1\\x02\\0\\0\\0\\0\\2\\x88\\xb
 
 #[test]
 fn a_frame_is_there_soon() {
-    if !is_root() {
-        return;
-    }
-    let cable = Cable::lay();
+    let Some(cable) = Cable::lay() else { return };
     let options = in_netns(&cable.here, "c0");
     for (options, limit) in [(options.clone(), 50), (options.immediate(), 15)] {
         let mut capture = Capture::open(&options).unwrap();
@@ -322,11 +290,10 @@ fn a_frame_is_there_soon() {
         let ages = (0..5).map(|_| {
             std::thread::scope(|scope| {
                 scope.spawn(|| send(&cable, &frame("33")));
-                loop {
-                    if let Some(frame) = capture.next_frame(Duration::from_secs(2)).unwrap() {
-                        break now() - frame.time.nanos();
-                    }
-                }
+                wait_until("a frame", || {
+                    let frame = capture.next_frame(Duration::from_secs(2)).unwrap();
+                    frame.map(|frame| now() - frame.time.nanos()).ok_or_else(|| "none".to_owned())
+                })
             })
         });
         let age = ages.min().unwrap();
@@ -336,10 +303,7 @@ fn a_frame_is_there_soon() {
 
 #[test]
 fn what_cannot_be_opened_says_why() {
-    if !is_root() {
-        return;
-    }
-    let cable = Cable::lay();
+    let Some(cable) = Cable::lay() else { return };
     cable.ip_here("link add d0 type ifb");
     let refused = |device: &str| Capture::open(&in_netns(&cable.here, device)).unwrap_err();
     assert!(matches!(refused("nowhere"), Error::NoSuchDevice { .. }));
@@ -351,10 +315,7 @@ fn what_cannot_be_opened_says_why() {
 
 #[test]
 fn libpcap_captures_the_same() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&[]);
+    let Some(lab) = Lab::up(&[]) else { return };
     for (device, expression) in [("eth0", Some("udp")), ("any", None)] {
         let options = in_netns(&lab.netns("n1"), device);
         let link_type = if device == "any" { LinkType::LINUX_SLL2 } else { LinkType::ETHERNET };
@@ -376,7 +337,7 @@ fn libpcap_captures_the_same() {
         let [ring, pcap] = both.each_mut().map(|capture| capture.statistics().unwrap());
         assert_eq!((ring.captured, ring.dropped), (pcap.captured, pcap.dropped), "{device}");
     }
-    let cable = Cable::lay();
+    let Some(cable) = Cable::lay() else { return };
     let options = in_netns(&cable.here, "c0").backend(Backend::Pcap);
     let mut capture = Capture::open(&options).unwrap();
     cable.ip_here("link del c0");
@@ -386,10 +347,8 @@ fn libpcap_captures_the_same() {
 
 #[test]
 fn several_devices_are_waited_for_together_and_the_others_go_on() {
-    if !is_root() {
-        return;
-    }
-    let cables = [Cable::lay(), Cable::lay()];
+    let [Some(first), Some(second)] = [Cable::lay(), Cable::lay()] else { return };
+    let cables = [first, second];
     let mut captures = Vec::new();
     for (number, cable) in cables.iter().enumerate() {
         let options = in_netns(&cable.here, "c0").interface(number as u32);
@@ -419,10 +378,7 @@ fn several_devices_are_waited_for_together_and_the_others_go_on() {
 
 #[test]
 fn captures_of_a_group_share_the_frames() {
-    if !is_root() {
-        return;
-    }
-    let cable = Cable::lay();
+    let Some(cable) = Cable::lay() else { return };
     let options = in_netns(&cable.here, "c0").fanout(Fanout::new(FanoutMode::RoundRobin));
     let first = Capture::open(&options).unwrap();
     let group = first.fanout_group();
@@ -438,10 +394,7 @@ fn captures_of_a_group_share_the_frames() {
 
 #[test]
 fn the_time_of_a_frame_is_told_before_it_is_handed_out() {
-    if !is_root() {
-        return;
-    }
-    let cable = Cable::lay();
+    let Some(cable) = Cable::lay() else { return };
     for backend in [Backend::Native, Backend::Pcap] {
         let options = in_netns(&cable.here, "c0").backend(backend);
         let mut capture = Capture::open(&options).unwrap();
@@ -469,10 +422,7 @@ fn the_time_of_a_frame_is_told_before_it_is_handed_out() {
 
 #[test]
 fn packets_between_two_inner_ends_go_to_one_capture_of_a_group() {
-    if !is_root() {
-        return;
-    }
-    let lab = Lab::up(&["--ipv6"]);
+    let Some(lab) = Lab::up(&["--ipv6"]) else { return };
     let program = Arc::new(by_inner_ends(&vxlan::Ports::default()).unwrap());
     // on eth0 in tunnels; on flannel.1 and cni0 in none
     for device in ["eth0", "flannel.1", "cni0"] {
@@ -491,7 +441,7 @@ fn packets_between_two_inner_ends_go_to_one_capture_of_a_group() {
         let pings = "for a in 1 2; do for b in 1 2; do for n in 2 3; do
             ip netns exec $P-n1p$a ping -q -c 2 -i 0.01 10.244.$n.$((b + 1)) || exit 1; done; done; done"
             .replace("$P", lab.netns("").trim_end_matches('-'));
-        run("sh", &["-c", &pings]);
+        tool("sh", ["-c", &pings]);
         lab.command(&["traffic", "tcp", "udp", "ipv6", "unreachable"]);
         let mut owners: HashMap<[IpAddr; 2], BTreeMap<usize, usize>> = HashMap::new();
         for (number, capture) in captures.iter_mut().enumerate() {

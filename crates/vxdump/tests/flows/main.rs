@@ -28,6 +28,8 @@ fn parquet_must_be_built_in() {
 /// What cannot be read at any place is read from its start to its end, however many threads there are.
 #[test]
 fn pipes_and_several_threads() {
+    use std::io::Write as _;
+
     let capture = program::bundled("http-n1-eth0.pcap");
     let expected =
         program::text(&["--format", "csv", "--threads", "1", "-r", capture.to_str().unwrap()]);
@@ -37,7 +39,9 @@ fn pipes_and_several_threads() {
             let mut command = vxtest::command(program::VXDUMP);
             command.args(["flows", "--format", "csv", "--threads", threads, "-r", name]);
             command.stdin(std::process::Stdio::piped());
-            let (status, printed, _) = Running::start(&mut command).fed(bytes.clone()).ended();
+            let bytes = bytes.clone();
+            let running = Running::start(&mut command).fed(move |stdin| stdin.write_all(&bytes));
+            let (status, printed, _) = running.ended();
             assert!(status.success(), "{name}, {threads} threads");
             assert_eq!(printed, expected, "{name}, {threads}");
         }

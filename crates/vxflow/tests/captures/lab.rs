@@ -57,7 +57,7 @@ fn check_udp(truth: &Value, flow: &FlowRecord, context: &str) {
 /// All flows that the sending programs report, at the sending pod.
 #[test]
 fn flows_are_those_of_the_senders() {
-    let Some(folder) = files::folder() else { return };
+    let Some(folder) = vxtest::references("") else { return };
     let lab = folder.join("lab");
     let truth = std::fs::read_to_string(lab.join("truth.json")).unwrap();
     let truth: Value = serde_json::from_str(&truth).unwrap();
@@ -145,7 +145,7 @@ fn flow_of(flows: &[FlowRecord], protocol: IpProtocol) -> Vec<&FlowRecord> {
 /// Inner fragments join their flow, in whichever order they come: 4 datagrams of 3,000 bytes in 3 fragments each, echoed.
 #[test]
 fn inner_fragments_join_their_flow() {
-    let Some(folder) = files::folder() else { return };
+    let Some(folder) = vxtest::references("") else { return };
     let files = ["n1-eth0.pcap", "n1-veth.pcap", "n2-eth0.pcap"];
     for (file, is_reversed) in files.into_iter().flat_map(|file| [(file, false), (file, true)]) {
         let mut frames = files::frames(&folder.join("lab/inner-frag").join(file));
@@ -174,7 +174,7 @@ fn inner_fragments_join_their_flow() {
 /// Outer fragments: the first stands for the whole inner packet, so that the flows are those of the bridge.
 #[test]
 fn outer_fragments_count_once() {
-    let Some(folder) = files::folder() else { return };
+    let Some(folder) = vxtest::references("") else { return };
     let folder = folder.join("lab/outer-frag");
     let plain = files::flows(&folder.join("n1-flannel.1.pcap"));
     let carried = files::flows(&folder.join("n1-eth0.pcap"));
@@ -196,7 +196,7 @@ fn outer_fragments_count_once() {
 /// was lost looks new.
 #[test]
 fn retransmissions_are_those_that_the_sender_counted() {
-    let Some(folder) = files::folder() else { return };
+    let Some(folder) = vxtest::references("") else { return };
     let folder = folder.join("lab/wire-loss");
     for (file, expected) in [("n1-eth0.pcap", 5), ("n1-veth.pcap", 5), ("n2-eth0.pcap", 4)] {
         let flows = files::flows(&folder.join(file));
@@ -210,7 +210,7 @@ fn retransmissions_are_those_that_the_sender_counted() {
 /// Several capture points in one file: copies are no retransmissions, and are counted or not as wished.
 #[test]
 fn copies_are_told_from_retransmissions() {
-    let Some(folder) = files::folder() else { return };
+    let Some(folder) = vxtest::references("") else { return };
     let mut copies = 0;
     for path in files::files(&folder.join("lab")) {
         let file = path.display().to_string();
@@ -261,7 +261,7 @@ fn alone(path: &Path) -> BTreeMap<FlowKey, (u32, u32)> {
 /// Points that see a packet in a tunnel and in none; and the tables of several threads.
 #[test]
 fn a_packet_in_a_tunnel_and_in_none_is_one() {
-    let Some(folder) = files::folder() else { return };
+    let Some(folder) = vxtest::references("") else { return };
     let config = vxflow::Config::without_timeouts().count_copies(false);
     let lab = folder.join("lab");
     let http = ["n1-eth0.pcap", "n1-cni0.pcap"].map(|name| lab.join("http").join(name));
@@ -287,7 +287,7 @@ fn a_packet_in_a_tunnel_and_in_none_is_one() {
 /// Files that do not name their devices, as those merged into a pcap file: all packets seem to be of one interface.
 #[test]
 fn copies_at_devices_without_names() {
-    let Some(folder) = files::folder() else { return };
+    let Some(folder) = vxtest::references("") else { return };
     let lab = folder.join("lab");
     let merged = |scenario: &str, points: &[&str]| {
         let mut frames: Vec<_> = points
@@ -334,7 +334,7 @@ fn copies_at_devices_without_names() {
 /// Frames of which the capture kept too little are told apart from those without IP, and make no health worse.
 #[test]
 fn cut_frames_are_told() {
-    let Some(folder) = files::folder() else { return };
+    let Some(folder) = vxtest::references("") else { return };
     let frames = files::frames(&folder.join("lab/http/n1-eth0.pcap"));
     let cut = |len: usize| {
         let shorter: Vec<_> = frames
@@ -363,8 +363,7 @@ fn cut_frames_are_told() {
 /// The kernel's device `any` in the older format, that has no interface: three requests and three answers at four devices.
 #[test]
 fn a_ping_at_any_device_counts_once() {
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/captures/ping-n1-any-sll1.pcap");
+    let path = vxtest::testdata("captures/ping-n1-any-sll1.pcap");
     let config = vxflow::Config::without_timeouts().count_copies(false);
     let flows: Vec<_> = files::table(&files::frames(&path), config).finish().collect();
     let counted = flows.iter().map(|flow| (flow.forward.packets, flow.reverse.packets));
@@ -414,7 +413,7 @@ fn check_once(path: &Path, frames: &[files::OwnedFrame]) {
 /// Carriage: the VTEPs of the opener's direction, from either end.
 #[test]
 fn vteps_are_those_of_the_opener() {
-    let Some(folder) = files::folder() else { return };
+    let Some(folder) = vxtest::references("") else { return };
     for file in ["n1-eth0.pcap", "n2-eth0.pcap"] {
         for flow in files::flows(&folder.join("lab/http").join(file)) {
             let (from, to) = flow.vteps.unwrap();

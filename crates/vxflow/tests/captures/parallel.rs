@@ -52,7 +52,7 @@ fn compare(config: &Config, frames: &[OwnedFrame], part_len: usize, name: &str) 
 
 #[test]
 fn as_one_thread_on_every_capture() {
-    let Some(folder) = files::folder() else { return };
+    let Some(folder) = vxtest::references("") else { return };
     let paths = files::files(&folder);
     assert!(paths.len() > 200, "{} files", paths.len());
     let mut packets = 0;

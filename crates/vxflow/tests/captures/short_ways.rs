@@ -23,7 +23,7 @@ fn both_ways(
 
 #[test]
 fn every_frame_of_every_capture() {
-    let Some(folder) = files::folder() else { return };
+    let Some(folder) = vxtest::references("") else { return };
     let mut compared = 0;
     for path in files::files(&folder) {
         // the large ones have more of the same

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::harness::{Folder, arg, captures, packets, tshark, vxrewrite};
+use vxtest::Folder;
+
+use crate::harness::{arg, captures, judged_captures, packets, tshark, vxrewrite};
 
 /// The lab's nodes as `kubectl get nodes -o json` prints them.
 fn nodes(folder: &Folder) -> PathBuf {
@@ -26,7 +28,7 @@ fn nodes(folder: &Folder) -> PathBuf {
 
 #[test]
 fn wireshark_shows_names_and_comments() {
-    let Some(captures) = captures() else { return };
+    let Some(captures) = judged_captures() else { return };
     let folder = Folder::new();
     let (out, twice) = (folder.file("out.pcapng"), folder.file("twice.pcapng"));
     let file = captures.join("lab/mesh/n1-eth0.pcap");
@@ -108,7 +110,7 @@ fn splitting_conserves_packets() {
 
 #[test]
 fn merging_keeps_interfaces_apart_and_time_in_order() {
-    let Some(captures) = captures() else { return };
+    let Some(captures) = judged_captures() else { return };
     let folder = Folder::new();
     let out = folder.file("out.pcapng");
     let files =

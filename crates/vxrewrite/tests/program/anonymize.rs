@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::path::Path;
 
-use crate::harness::{Folder, arg, captures, files_below, tshark, vxrewrite};
+use vxtest::{Folder, files_below};
+
+use crate::harness::{arg, judged_captures, tshark, vxrewrite};
 
 const CHECKS: [&str; 8] = [
     "-o",
@@ -26,7 +28,7 @@ fn anonymize(folder: &Folder, file: &Path, out: &Path) {
 
 #[test]
 fn checksums_and_everything_but_addresses_stay() {
-    let Some(captures) = captures() else { return };
+    let Some(captures) = judged_captures() else { return };
     let folder = Folder::new();
     let out = folder.file("out");
     let fields = [
@@ -69,7 +71,7 @@ fn checksums_and_everything_but_addresses_stay() {
 
 #[test]
 fn prefixes_stay_and_addresses_do_not() {
-    let Some(captures) = captures() else { return };
+    let Some(captures) = judged_captures() else { return };
     let folder = Folder::new();
     let out = folder.file("out");
     let fields = [
@@ -125,13 +127,13 @@ fn prefixes_stay_and_addresses_do_not() {
 #[test]
 fn no_packet_of_any_capture_keeps_an_address() {
     const PAYLOADS: [&str; 1] = [":sflow"];
-    let Some(captures) = captures() else { return };
+    let Some(captures) = judged_captures() else { return };
     let folder = Folder::new();
     let (alone, all, out) = (folder.file("alone"), folder.file("all"), folder.file("out"));
     let key = folder.file("key");
     std::fs::write(&key, std::array::from_fn::<u8, 32, _>(|at| at as u8 * 7)).unwrap();
     let mut args = Vec::new();
-    for file in files_below(&captures) {
+    for file in files_below(&captures, &[]) {
         let is_small = file.metadata().is_ok_and(|data| data.len() < 200_000);
         let name = arg(&file);
         if !is_small || !(name.ends_with("pcap") || name.ends_with("pcapng")) {

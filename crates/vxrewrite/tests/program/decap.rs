@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use crate::harness::{Folder, arg, captures, judge, packets, tshark, vxrewrite};
+use vxtest::{Folder, judge};
+
+use crate::harness::{arg, captures, judged_captures, packets, tshark, vxrewrite};
 
 /// Every tunnel packet of a plain IPv4 underlay is what editcap leaves when it chops the 50 bytes before the inner frame.
 #[test]
 fn inner_frames_are_those_of_editcap() {
-    let Some(captures) = captures() else { return };
+    let Some(captures) = judged_captures() else { return };
     let folder = Folder::new();
     for (name, format) in [
         ("http/n1-eth0.pcap", "pcap"),
@@ -36,7 +38,7 @@ fn inner_frames_are_those_of_editcap() {
 /// Addresses, lengths and interface of each packet, as tshark sees them inside the tunnel before, and plainly after.
 #[test]
 fn tshark_sees_the_inner_packets() {
-    let Some(captures) = captures() else { return };
+    let Some(captures) = judged_captures() else { return };
     let folder = Folder::new();
     let out = folder.file("out.pcapng");
     for name in ["lab/variants/ping-n1-n2-merged.pcapng", "lab/v6/n1-all.pcapng"] {
@@ -68,7 +70,7 @@ fn tshark_sees_the_inner_packets() {
 
 #[test]
 fn each_interface_and_vni_has_an_interface() {
-    let Some(captures) = captures() else { return };
+    let Some(captures) = judged_captures() else { return };
     let folder = Folder::new();
     let out = folder.file("out.pcapng");
     let file = captures.join("lab/variants/ping-n1-n2-merged.pcapng");

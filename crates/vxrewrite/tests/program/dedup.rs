@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::harness::{Folder, Outcome, arg, captures, files_below, tshark, vxrewrite};
+use vxtest::{Folder, Outcome, files_below};
+
+use crate::harness::{arg, captures, judged_captures, tshark, vxrewrite};
 
 /// Merges the captures of all points of a scenario, without `-i any` and the pcapng files, which hold the same once more.
 fn points(scenario: &Path) -> Vec<PathBuf> {
-    files_below(scenario)
+    files_below(scenario, &[])
         .into_iter()
         .filter(|path| path.extension().is_some_and(|e| e == "pcap"))
         .filter(|path| !path.to_string_lossy().contains("-any"))
@@ -56,7 +58,7 @@ fn tcp_packets(out: &Path, servers: &[&str]) -> HashMap<String, u64> {
 /// (108 + 72 + 116 - 8) / 2, as each of three nodes sees what it sends and what it receives.
 #[test]
 fn each_packet_of_the_lab_is_there_once() {
-    let Some(captures) = captures() else { return };
+    let Some(captures) = judged_captures() else { return };
     let folder = Folder::new();
     for (name, total) in [("mesh", 144), ("service-dnat", 168), ("http", 360), ("wire-loss", 98)] {
         let scenario = captures.join("lab").join(name);
@@ -99,7 +101,7 @@ fn offload_is_seen_through() {
 
 #[test]
 fn pings_are_there_once() {
-    let Some(captures) = captures() else { return };
+    let Some(captures) = judged_captures() else { return };
     let folder = Folder::new();
     let out = folder.file("out.pcapng");
     for (name, expected) in [("mesh", 12), ("ping", 20)] {
@@ -112,7 +114,7 @@ fn pings_are_there_once() {
 /// `-i any` sees a packet at each device.
 #[test]
 fn any_is_many_points() {
-    let Some(captures) = captures() else { return };
+    let Some(captures) = judged_captures() else { return };
     let folder = Folder::new();
     let out = folder.file("out.pcapng");
     let any = captures.join("lab/http/n1-any.pcap");
@@ -124,7 +126,7 @@ fn any_is_many_points() {
 /// Outer fragments of a packet are copies of it all together: some points see it whole, others its fragments.
 #[test]
 fn fragments_of_a_copy_go_together() {
-    let Some(captures) = captures() else { return };
+    let Some(captures) = judged_captures() else { return };
     let folder = Folder::new();
     let out = folder.file("out.pcapng");
     let scenario = captures.join("lab/outer-frag");

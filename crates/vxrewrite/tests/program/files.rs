@@ -4,8 +4,12 @@ use std::fs;
 
 use vxcap::write::{PacketOptions, PcapngWriter, Section};
 use vxcap::{Frame, FrameFlags, Interface, LinkType, Timestamp};
+use vxtest::{Folder, Running, command, output, run, wait_until};
 
-use crate::harness::{Folder, arg, captures, packets, vxrewrite};
+use crate::harness::{arg, captures, packets, vxrewrite};
+
+/// The built program.
+const VXREWRITE: &str = env!("CARGO_BIN_EXE_vxrewrite");
 
 /// A pcap file of one packet.
 const TINY: &[u8] = &[
@@ -40,11 +44,9 @@ fn the_file_at_standard_input_is_an_input() {
     let folder = Folder::new();
     let file = folder.file("in.pcap");
     fs::write(&file, TINY).unwrap();
-    let run = std::process::Command::new(env!("CARGO_BIN_EXE_vxrewrite"))
-        .args(["-r", "-", "-w", arg(&file), "--decap"])
-        .stdin(fs::File::open(&file).unwrap())
-        .output()
-        .unwrap();
+    let mut command = command(VXREWRITE);
+    command.args(["-r", "-", "-w", arg(&file), "--decap"]).stdin(fs::File::open(&file).unwrap());
+    let run = output(&mut command);
     assert_eq!(run.status.code(), Some(2));
     assert_eq!(fs::read(&file).unwrap(), TINY);
 }
@@ -55,10 +57,7 @@ fn names_of_pipes_are_written_to() {
     let folder = Folder::new();
     let file = folder.file("in.pcap");
     fs::write(&file, TINY).unwrap();
-    let run = std::process::Command::new(env!("CARGO_BIN_EXE_vxrewrite"))
-        .args(["-r", arg(&file), "-w", "/dev/stdout"])
-        .output()
-        .unwrap();
+    let run = run(VXREWRITE, ["-r", arg(&file), "-w", "/dev/stdout"]);
     assert_eq!((run.status.code(), run.stdout.as_slice()), (Some(0), TINY));
 }
 
@@ -267,28 +266,30 @@ fn the_key_and_the_map_are_never_the_output() {
 #[cfg(target_os = "linux")]
 #[test]
 fn signals_take_unfinished_files_away() {
-    use std::io::Write;
+    use std::io::Write as _;
+    use std::sync::mpsc;
 
     for signal in ["HUP", "INT", "TERM"] {
         let folder = Folder::new();
-        // SIGHUP may be ignored around the tests
-        let mut run = std::process::Command::new("env")
-            .args(["--default-signal=HUP", env!("CARGO_BIN_EXE_vxrewrite")])
-            .args(["-r", "-", "-w", arg(&folder.file("out.pcap")), "--snaplen", "10"])
-            .stdin(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut input = run.stdin.take().unwrap();
-        input.write_all(TINY).unwrap();
-        while folder.names().is_empty() {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        crate::harness::judge("kill", &["-s", signal, &run.id().to_string()]);
-        // the signal is seen between packets: as many as it takes until it is
-        while run.try_wait().unwrap().is_none() {
-            let packets = TINY[24..].repeat(20_000);
-            let _ = input.write_all(&packets);
-        }
+        let mut command = command(VXREWRITE);
+        command.args(["-r", "-", "-w", arg(&folder.file("out.pcap")), "--snaplen", "10"]);
+        command.stdin(std::process::Stdio::piped());
+        let (go_on, signalled) = mpsc::channel();
+        let mut run = Running::start(&mut command).fed(move |input| {
+            input.write_all(TINY)?;
+            let _ = signalled.recv();
+            // the signal is seen between packets: as many as it takes until it is
+            loop {
+                input.write_all(&TINY[24..].repeat(20_000))?;
+            }
+        });
+        wait_until("an output", || match folder.names() {
+            names if names.is_empty() => Err("no file".to_owned()),
+            _ => Ok(()),
+        });
+        run.signal(signal);
+        go_on.send(()).unwrap();
+        run.output();
         assert_eq!(folder.names(), [""; 0], "SIG{signal}");
     }
 }

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::harness::{Folder, arg, captures, packets, tshark, vxrewrite};
+use vxtest::Folder;
+
+use crate::harness::{arg, judged_captures, packets, tshark, vxrewrite};
 
 /// Length of the Ethernet header and of the IPv4 header of the example.
 const ETHERNET: usize = 14;
@@ -107,7 +109,7 @@ fn fragments_without_their_first_one_are_told() {
 /// tshark puts as many datagrams together from what was selected as from the whole capture.
 #[test]
 fn tshark_reassembles_what_was_selected() {
-    let Some(captures) = captures() else { return };
+    let Some(captures) = judged_captures() else { return };
     let folder = Folder::new();
     let file = captures.join("lab/outer-frag/n1-eth0.pcap");
     // in each datagram's last fragment

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::harness::{Folder, arg, captures, packets, tshark, vxrewrite};
+use vxtest::Folder;
+
+use crate::harness::{arg, judged_captures, packets, tshark, vxrewrite};
 
 /// What must not stay.
 const PAYLOAD: [u8; 100] = [0xf7; 100];
@@ -251,7 +253,7 @@ fn what_is_unknown_goes_and_is_told() {
 
 #[test]
 fn cutting_keeps_headers_and_lengths() {
-    let Some(captures) = captures() else { return };
+    let Some(captures) = judged_captures() else { return };
     let folder = Folder::new();
     let out = folder.file("out.pcap");
     let file = captures.join("lab/http/n1-eth0.pcap");

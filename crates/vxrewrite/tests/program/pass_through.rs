@@ -4,8 +4,9 @@ use std::fs;
 use std::io::Read;
 
 use vxcap::file::Input;
+use vxtest::{Folder, files_below};
 
-use crate::harness::{Folder, arg, captures, files_below, vxrewrite};
+use crate::harness::{arg, captures, vxrewrite};
 
 #[test]
 fn every_capture_is_identical() {
@@ -13,7 +14,7 @@ fn every_capture_is_identical() {
     let folder = Folder::new();
     let out = folder.file("out");
     let (mut whole, mut cut) = (0, 0);
-    for path in files_below(&captures) {
+    for path in files_below(&captures, &[]) {
         if matches!(path.extension().and_then(|e| e.to_str()), Some("csv" | "tsv" | "json" | "md"))
         {
             continue;
@@ -52,7 +53,7 @@ fn selecting_everything_keeps_everything() {
     let Some(captures) = captures() else { return };
     let folder = Folder::new();
     let (out, verbatim) = (folder.file("out"), folder.file("verbatim"));
-    for path in files_below(&captures.join("third-party/pcapng")) {
+    for path in files_below(&captures.join("third-party/pcapng"), &[]) {
         for file in [&out, &verbatim] {
             let _ = fs::remove_file(file);
         }

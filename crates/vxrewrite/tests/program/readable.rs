@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::harness::{Folder, Outcome, arg, captures, files_below, judge, vxrewrite};
+use vxtest::{Folder, Outcome, command, files_below, judge, output};
+
+use crate::harness::{arg, judged_captures, vxrewrite};
 
 /// Actions, and the ending of what they write; none leaves the format as it was.
 const ACTIONS: [(&str, &[&str]); 12] = [
@@ -32,7 +33,7 @@ fn act(input: &Path, out: &Path, args: &[&str], key: &Path) -> Outcome {
 fn complaints(files: &[PathBuf]) -> HashSet<String> {
     let mut complaints = HashSet::new();
     for some in files.chunks(500) {
-        let output = Command::new("capinfos").arg("-c").args(some).output().unwrap();
+        let output = output(command("capinfos").arg("-c").args(some));
         let said = String::from_utf8_lossy(&output.stderr);
         for (line, next) in said.lines().zip(said.lines().skip(1).chain([""])) {
             // a link type that it does not know can be in pcapng as long as no packet has it, but not in the header of pcap
@@ -53,13 +54,13 @@ const GUESSED: [&str; 1] =
 
 #[test]
 fn every_output_is_read_without_a_complaint() {
-    let Some(captures) = captures() else { return };
+    let Some(captures) = judged_captures() else { return };
     let folder = Folder::new();
     let key = folder.file("key");
     std::fs::write(&key, (0..32).collect::<Vec<u8>>()).unwrap();
     let inputs: Vec<PathBuf> = ["lab", "third-party"]
         .into_iter()
-        .flat_map(|part| files_below(&captures.join(part)))
+        .flat_map(|part| files_below(&captures.join(part), &[]))
         .filter(|path| {
             let ending = path.extension().and_then(|e| e.to_str());
             !matches!(ending, Some("csv" | "tsv" | "json" | "jsonl" | "md"))
@@ -95,11 +96,11 @@ fn every_output_is_read_without_a_complaint() {
 /// No packet of the lab becomes malformed, and VXLAN is decoded at its port with no preference set.
 #[test]
 fn no_packet_becomes_malformed() {
-    let Some(captures) = captures() else { return };
+    let Some(captures) = judged_captures() else { return };
     let folder = Folder::new();
     let key = folder.file("key");
     std::fs::write(&key, (0..32).collect::<Vec<u8>>()).unwrap();
-    let inputs: Vec<PathBuf> = files_below(&captures.join("lab"))
+    let inputs: Vec<PathBuf> = files_below(&captures.join("lab"), &[])
         .into_iter()
         // underlay-mix has other traffic at VXLAN's ports, which tshark takes for it where it is told to
         .filter(|path| {

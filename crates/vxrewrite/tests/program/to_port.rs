@@ -1,10 +1,12 @@
 //! Re-porting, judged by tshark.
 
-use crate::harness::{Folder, arg, captures, packets, tshark, vxrewrite};
+use vxtest::Folder;
+
+use crate::harness::{arg, captures, judged_captures, packets, tshark, vxrewrite};
 
 #[test]
 fn tshark_decodes_without_being_told() {
-    let Some(captures) = captures() else { return };
+    let Some(captures) = judged_captures() else { return };
     let folder = Folder::new();
     let checks = ["-o", "udp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"];
     let vxlan = [&checks[..], &["-d", "udp.port==8472,vxlan"]].concat();
@@ -90,7 +92,7 @@ fn states_of_checksums_stay() {
     let (mut tunnels, mut quotes) = (0, 0);
     for path in ["lab", "third-party/vxlan", "third-party/geneve", "third-party/other"]
         .iter()
-        .flat_map(|part| crate::harness::files_below(&captures.join(part)))
+        .flat_map(|part| vxtest::files_below(&captures.join(part), &[]))
     {
         let _ = std::fs::remove_file(&out);
         vxrewrite(["-r", arg(&path), "-w", arg(&out), "--to-port", "4789"]);
