@@ -1,5 +1,7 @@
 //! What the command lines of `vxdump` and `vxrewrite` share: the options for names, tunnel ports and selection, what is
 //! made of them, how failures are told, and the progress bar.
+//!
+//! This crate is internal to the two programs: it may change with every release.
 
 #![forbid(unsafe_code)]
 

@@ -6,6 +6,7 @@ use crate::output::Carrier;
 
 /// How far packets are taken out of tunnels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Decap {
     /// The innermost frame.
     #[default]

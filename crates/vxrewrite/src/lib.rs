@@ -2,7 +2,8 @@
 //!
 //! A [`Pipeline`] takes the blocks of captures ([`vxcap::file::BlockReader`]), carries out its actions on the packets among them,
 //! and writes the rest as it is: times to the last digit, comments, names, interfaces with their options, secrets, unknown
-//! blocks, in either byte order, section by section. The program `vxrewrite` is this library with a command line ([`program`]).
+//! blocks, in either byte order, section by section. The program `vxrewrite` is this library with a command line, as its feature
+//! `cli`.
 //!
 //! ```
 //! use vxcap::file::BlockReader;
@@ -36,7 +37,8 @@
 //! |---|---|
 //! | rewrite into one output | [`Pipeline::run`] |
 //! | rewrite into one output for each VNI, node or flow | [`Pipeline::split`], [`Pipeline::run_split`] with [`Sinks`] |
-//! | choose packets | [`Pipeline::select`] with a [`Select`] |
+//! | choose packets | [`Pipeline::select`] with a closure, or a type that is [`Select`] |
+//! | show progress, or end a run early | [`Pipeline::observe`] |
 //! | know what could not be kept, and what was damaged | [`Report::losses`], [`Report::damage`] |
 //! | replace addresses | [`Pipeline::anonymize`] with an [`Anonymizer`] |
 //!
@@ -85,3 +87,8 @@ pub use progress::Progress;
 pub use report::{Loss, Losses, Report};
 pub use select::{Select, SelectError};
 pub use split::Split;
+
+/// The examples of README.md are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

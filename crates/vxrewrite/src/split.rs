@@ -10,6 +10,7 @@ const NO_NODE: &str = "no-node";
 
 /// By what packets are split. Each packet goes to one output.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Split<'m> {
     /// The network identifier of the innermost tunnel: `vni1`, or `no-vni`.
     Vni,
