@@ -4,26 +4,25 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::file::Compression;
+
 /// Why a capture could not be read or written (further).
 ///
 /// Offsets count the bytes of the capture format itself: in a compressed file they are offsets
 /// into the decompressed bytes.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// Another error, with the file in which it happened.
-    #[error("{}: {error}{}", path.display(), After(*packets))]
     InFile {
         /// The file, as it was named when it was opened.
         path: PathBuf,
         /// How many packets of it came before, where that is known.
         packets: Option<u64>,
         /// What happened.
-        #[source]
         error: Box<Error>,
     },
     /// The operating system or a decompressor failed.
-    #[error("{source} (at byte {offset})")]
     Io {
         /// How many bytes had been read or written.
         offset: u64,
@@ -31,21 +30,22 @@ pub enum Error {
         source: io::Error,
     },
     /// A file or device could not be opened or created.
-    #[error("{0}")]
-    Open(#[source] io::Error),
+    Open(io::Error),
     /// There was not a single byte.
-    #[error("empty: a capture file has at least a header of 24 bytes")]
     Empty,
     /// The first bytes are those of no capture format that can be read here.
-    #[error("not a pcap or pcapng file: it {looks} (starts with {})", Hex(*magic))]
     BadMagic {
         /// The first four bytes.
         magic: [u8; 4],
         /// What the bytes look like, and what could be done; completes the sentence “it …”.
         looks: &'static str,
     },
+    /// The file is compressed, and the feature of this crate that decompresses it is off.
+    NotDecompressed {
+        /// How the file is compressed.
+        compression: Compression,
+    },
     /// The file ends inside a part of it.
-    #[error("cut off inside {part} at byte {offset}: {needed} bytes needed, {available} there")]
     Truncated {
         /// Where the part begins.
         offset: u64,
@@ -57,7 +57,6 @@ pub enum Error {
         available: u64,
     },
     /// What stands there cannot be.
-    #[error("damaged at byte {offset}: {what}")]
     Damaged {
         /// Where the record or block begins.
         offset: u64,
@@ -65,7 +64,6 @@ pub enum Error {
         what: Box<str>,
     },
     /// A version or variant of the format that cannot be read here.
-    #[error("not supported: {what} (at byte {offset})")]
     Unsupported {
         /// Where the header begins.
         offset: u64,
@@ -73,11 +71,51 @@ pub enum Error {
         what: Box<str>,
     },
     /// Something that the output format cannot hold.
-    #[error("cannot be written: {what}")]
     Unwritable {
         /// What it is, and what to do.
         what: Box<str>,
     },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InFile { path, packets, error } => {
+                write!(f, "{}: {error}{}", path.display(), After(*packets))
+            }
+            Self::Io { offset, source } => write!(f, "{source} (at byte {offset})"),
+            Self::Open(source) => source.fmt(f),
+            Self::Empty => f.write_str("empty: a capture file has at least a header of 24 bytes"),
+            Self::BadMagic { magic, looks } => {
+                let hex = Hex(*magic);
+                write!(f, "not a pcap or pcapng file: it {looks} (starts with {hex})")
+            }
+            Self::NotDecompressed { compression } => write!(
+                f,
+                "compressed with {compression}, which this program cannot decompress: it was built \
+                 without feature `{compression}` of vxcap"
+            ),
+            Self::Truncated { offset, part, needed, available } => write!(
+                f,
+                "cut off inside {part} at byte {offset}: {needed} bytes needed, {available} there"
+            ),
+            Self::Damaged { offset, what } => write!(f, "damaged at byte {offset}: {what}"),
+            Self::Unsupported { offset, what } => {
+                write!(f, "not supported: {what} (at byte {offset})")
+            }
+            Self::Unwritable { what } => write!(f, "cannot be written: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::InFile { error, .. } => Some(error.as_ref()),
+            Self::Io { source, .. } | Self::Open(source) => Some(source),
+            _ => None,
+        }
+    }
 }
 
 impl Error {

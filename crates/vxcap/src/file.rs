@@ -43,9 +43,12 @@
 mod block;
 mod block_reader;
 mod buffer;
+mod compression;
 mod format;
 mod input;
 mod interface_block;
+#[cfg(feature = "lz4")]
+mod lz4;
 mod merge;
 mod names;
 mod options;
@@ -60,8 +63,9 @@ pub use block::{
     Secrets, SectionHeader,
 };
 pub use block_reader::BlockReader;
+pub use compression::Compression;
 pub use format::{ByteOrder, Format, Variant};
-pub use input::{Compression, Input, ReadProgress};
+pub use input::{Input, ReadProgress};
 pub use merge::{Merge, Merged};
 pub use names::{NameRecord, NameRecords};
 pub use options::{OptionField, OptionFields};

@@ -38,7 +38,11 @@ mod frame;
 mod interface;
 
 pub mod file;
+#[cfg(feature = "filter")]
+#[cfg_attr(docsrs, doc(cfg(feature = "filter")))]
 pub mod filter;
+#[cfg(all(feature = "live", unix))]
+#[cfg_attr(docsrs, doc(cfg(feature = "live")))]
 pub mod live;
 pub mod write;
 

@@ -164,9 +164,13 @@ fn resemblance(magic: [u8; 4], following: &[u8]) -> &'static str {
         [b'X', b'C', b'P', 0] | [b'T', b'R', b'S', b'N'] => {
             "is a capture of a Sniffer: convert it with `editcap -F pcapng IN OUT`"
         }
-        [0x1f, 0x8b, ..] => "is compressed with gzip, which was not undone here",
-        [0x28, 0xb5, 0x2f, 0xfd] => "is compressed with zstd, which was not undone here",
-        [0x04, 0x22, 0x4d, 0x18] => "is compressed with lz4, which was not undone here",
+        [0x1f, 0x8b, ..] => "is compressed with gzip, and only decompressed bytes are read here",
+        [0x28, 0xb5, 0x2f, 0xfd] => {
+            "is compressed with zstd, and only decompressed bytes are read here"
+        }
+        [0x04, 0x22, 0x4d, 0x18] => {
+            "is compressed with lz4, and only decompressed bytes are read here"
+        }
         [b'B', b'Z', b'h', _] => {
             "is compressed with bzip2: decompress it first (`bzip2 -dc FILE | …`)"
         }

@@ -3,7 +3,10 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+#[cfg(unix)]
 use std::os::unix::fs::FileExt;
+#[cfg(windows)]
+use std::os::windows::fs::FileExt;
 
 use super::pcap::{RECORD_HEADER_LEN, Records};
 use super::pcapng::{BLOCK_START_LEN, Located, Sections};
@@ -125,7 +128,7 @@ impl Piece {
         }
         while let Some(room @ [_, ..]) = self.bytes.get_mut(self.have..need) {
             let offset = self.offset + self.have as u64;
-            match stored.file.read_at(room, offset) {
+            match stored.read_at(room, offset) {
                 Ok(0) => break,
                 Ok(len) => self.have += len.min(room.len()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -133,6 +136,16 @@ impl Piece {
             }
         }
         Ok(())
+    }
+}
+
+impl Stored {
+    #[inline]
+    fn read_at(&self, room: &mut [u8], offset: u64) -> io::Result<usize> {
+        #[cfg(unix)]
+        return self.file.read_at(room, offset);
+        #[cfg(windows)]
+        return self.file.seek_read(room, offset);
     }
 }
 

@@ -1,14 +1,9 @@
-//! Network devices: what there is to capture from.
+//! A network device, as the kernel describes it.
 
 use std::fmt;
 use std::net::IpAddr;
 
-use pnet::ipnetwork::IpNetwork;
 use vxlan::LinkType;
-
-#[cfg(target_os = "linux")]
-use super::Netns;
-use super::{CaptureOptions, Error};
 
 /// The name that stands for all devices together.
 pub const ANY: &str = "any";
@@ -213,83 +208,4 @@ const ARPHRD_TUNNEL: u16 = 768;
 pub(super) const ARPHRD_LOOPBACK: u16 = 772;
 const ARPHRD_SIT: u16 = 776;
 const ARPHRD_NONE: u16 = 0xfffe;
-const ARPHRD_VOID: u16 = 0xffff;
-
-/// The devices of this network namespace or another, by their indices, and [`ANY`] last.
-///
-/// Needs no privilege, but for the right to enter the other namespace.
-///
-/// # Errors
-///
-/// [`Error::System`] where the kernel cannot be asked, [`Error::Netns`] where the namespace cannot be entered.
-#[cfg(target_os = "linux")]
-pub fn devices(netns: Option<&Netns>) -> Result<Vec<Device>, Error> {
-    super::netns::run_in(netns, || {
-        let mut devices = super::tables::TableReader::open()?.devices()?;
-        add_addresses(&mut devices);
-        devices.push(Device::any());
-        Ok(devices)
-    })
-}
-
-/// The device of this name in the calling thread's network namespace, which must be up.
-pub(super) fn find(name: &str) -> Result<Device, Error> {
-    if name == ANY {
-        return Ok(Device::any());
-    }
-    #[cfg(target_os = "linux")]
-    let devices = super::tables::TableReader::open()?.devices()?;
-    #[cfg(not(target_os = "linux"))]
-    let devices = devices()?;
-    let found = devices.into_iter().find(|device| device.name == name);
-    let device = found.ok_or_else(|| Error::NoSuchDevice { device: name.to_owned() })?;
-    if device.up { Ok(device) } else { Err(Error::Down { device: device.name }) }
-}
-
-/// What frames of the device shall begin with: what was asked for, where the device has it.
-pub(super) fn link_type_of(device: &Device, options: &CaptureOptions) -> Result<LinkType, Error> {
-    match options.link_type {
-        None => Ok(device.link_type()),
-        Some(wanted) if device.link_types().contains(&wanted) => Ok(wanted),
-        Some(_) => Err(Error::Unsupported {
-            device: device.name.clone(),
-            what: "it has no such link type",
-        }),
-    }
-}
-
-/// The devices of this host, by their indices.
-///
-/// # Errors
-///
-/// None; the result is what it is on Linux, where there can be some.
-#[cfg(not(target_os = "linux"))]
-pub fn devices() -> Result<Vec<Device>, Error> {
-    let known = pnet::datalink::interfaces();
-    let mut devices: Vec<Device> = known.iter().map(of_interface).collect();
-    add_addresses(&mut devices);
-    Ok(devices)
-}
-
-/// The addresses that the calling thread's network namespace has.
-fn add_addresses(devices: &mut [Device]) {
-    for interface in pnet::datalink::interfaces() {
-        if let Some(device) = devices.iter_mut().find(|device| device.index == interface.index) {
-            device.addresses = interface.ips.iter().map(IpNetwork::ip).collect();
-        }
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn of_interface(interface: &pnet::datalink::NetworkInterface) -> Device {
-    Device {
-        index: interface.index,
-        name: interface.name.clone(),
-        kind: if interface.is_loopback() { DeviceKind::Loopback } else { DeviceKind::Physical },
-        up: interface.is_up(),
-        running: interface.is_running(),
-        mac: interface.mac.map(|mac| mac.octets()),
-        hardware: ARPHRD_VOID,
-        ..Device::any()
-    }
-}
+pub(super) const ARPHRD_VOID: u16 = 0xffff;

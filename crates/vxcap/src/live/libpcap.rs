@@ -7,7 +7,7 @@ use std::time::Duration;
 use pcap::{Active, Linktype, Precision};
 use vxlan::LinkType;
 
-use super::device::{find, link_type_of};
+use super::devices::{find, link_type_of};
 use super::{CaptureOptions, Device, Directions, Error, Statistics, poll};
 use crate::filter::Program;
 use crate::frame::NANOS_PER_SECOND;

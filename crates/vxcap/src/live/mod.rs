@@ -39,6 +39,7 @@
 
 mod capture;
 mod device;
+mod devices;
 mod error;
 mod libpcap;
 mod options;
@@ -72,7 +73,8 @@ mod sys;
 mod tables;
 
 pub use capture::Capture;
-pub use device::{ANY, Device, DeviceKind, Vxlan, devices};
+pub use device::{ANY, Device, DeviceKind, Vxlan};
+pub use devices::devices;
 pub use error::Error;
 pub use options::{Backend, CaptureOptions, DEFAULT_BUFFER, Directions, Fanout, FanoutMode};
 pub use statistics::Statistics;

@@ -33,6 +33,7 @@ pub(super) fn borrowed<T>(fd: RawFd, _owner: &T) -> BorrowedFd<'_> {
 
 /// What poll(2) said of a descriptor.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only the ring asks what is ready"))]
 pub(super) struct Readiness {
     pub(super) readable: bool,
     pub(super) failed: bool,

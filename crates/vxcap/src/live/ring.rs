@@ -17,7 +17,7 @@ use super::netns::run_in;
 use super::setup::Remaining;
 use super::statistics::Backlog;
 use super::{
-    CaptureOptions, Device, Directions, Error, Statistics, device, link, poll, setup, sys,
+    CaptureOptions, Device, Directions, Error, Statistics, devices, link, poll, setup, sys,
 };
 use crate::filter::Program;
 use crate::{Frame, FrameFlags, Timestamp};
@@ -84,8 +84,8 @@ struct Place {
 impl Ring {
     pub(super) fn open(options: &CaptureOptions) -> Result<Self, Error> {
         run_in(options.netns.as_deref(), || {
-            let device = device::find(&options.device)?;
-            let link_type = device::link_type_of(&device, options)?;
+            let device = devices::find(&options.device)?;
+            let link_type = devices::link_type_of(&device, options)?;
             let counters = Counters::open(&device)?;
             let (socket, blocks) = setup::open(&device, link_type, options)?;
             let options = options.clone();

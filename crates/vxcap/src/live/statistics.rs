@@ -1,6 +1,8 @@
 //! How many frames there were, and how many were lost where.
 
+#[cfg(target_os = "linux")]
 use std::fs::File;
+#[cfg(target_os = "linux")]
 use std::io::{Read, Seek};
 
 /// What became of a device's frames since the capture began.
@@ -23,6 +25,7 @@ pub struct Statistics {
 }
 
 /// The kernel's input queues, one a CPU; kept open, since a process in a sandbox opens no files.
+#[cfg(target_os = "linux")]
 #[derive(Debug)]
 pub(super) struct Backlog {
     file: File,
@@ -30,6 +33,7 @@ pub(super) struct Backlog {
     at_start: u64,
 }
 
+#[cfg(target_os = "linux")]
 impl Backlog {
     pub(super) fn open() -> Option<Self> {
         let file = File::open("/proc/net/softnet_stat").ok()?;
@@ -52,11 +56,12 @@ impl Backlog {
 }
 
 /// The sum of the second columns, which are hexadecimal (`softnet_seq_show` of the kernel's net/core/net-procfs.c).
+#[cfg(target_os = "linux")]
 fn total(text: &str) -> Option<u64> {
     text.lines().map(|line| u64::from_str_radix(line.split_whitespace().nth(1)?, 16).ok()).sum()
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 

@@ -165,7 +165,8 @@ impl TableReader {
         })
     }
 
-    fn addresses(&mut self) -> Result<Vec<Address>, Error> {
+    /// The addresses of all devices, in the order of the kernel.
+    pub(super) fn addresses(&mut self) -> Result<Vec<Address>, Error> {
         let answers =
             self.dump("the addresses", &Message::GetAddress(AddressMessage::default()))?;
         let addresses = answers.iter().filter_map(|answer| match answer {

@@ -3,7 +3,6 @@
 use std::io::{Cursor, Write};
 
 use flate2::write::GzEncoder;
-use lz4_flex::frame::FrameEncoder;
 use vxcap::Error;
 use vxcap::file::{ByteOrder, Compression, Input, Reader};
 
@@ -15,19 +14,26 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+#[cfg(feature = "zstd")]
 fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 3).unwrap()
 }
 
+#[cfg(feature = "lz4")]
 fn lz4(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = FrameEncoder::new(Vec::new());
+    let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
 type Compress = fn(&[u8]) -> Vec<u8>;
-const ALL: [(Compression, Compress); 3] =
-    [(Compression::Gzip, gzip), (Compression::Zstd, zstd), (Compression::Lz4, lz4)];
+const ALL: &[(Compression, Compress)] = &[
+    (Compression::Gzip, gzip),
+    #[cfg(feature = "zstd")]
+    (Compression::Zstd, zstd),
+    #[cfg(feature = "lz4")]
+    (Compression::Lz4, lz4),
+];
 
 fn read_compressed(bytes: &[u8]) -> (Vec<Packet>, Option<Error>) {
     match Input::new(Cursor::new(bytes.to_vec())).and_then(Reader::from_input) {
@@ -40,7 +46,7 @@ fn read_compressed(bytes: &[u8]) -> (Vec<Packet>, Option<Error>) {
 fn read_as_if_they_were_not() {
     let file = sample::small_pcapng(ByteOrder::Big).0;
     let whole = sample::read(&file).0;
-    for (compression, compress) in ALL {
+    for &(compression, compress) in ALL {
         let bytes = compress(&file);
         let input = Input::new(Cursor::new(bytes.clone())).unwrap();
         assert_eq!(input.compression(), compression);
@@ -57,7 +63,7 @@ fn read_as_if_they_were_not() {
 fn several_members() {
     let file = sample::small_pcap(ByteOrder::Little);
     let whole = sample::read(&file).0;
-    for (compression, compress) in ALL {
+    for &(compression, compress) in ALL {
         // an empty member in the middle
         let (first, second) = file.split_at(50);
         let bytes = [compress(first), compress(b""), compress(second)].concat();
@@ -71,7 +77,7 @@ fn several_members() {
 fn cut_at_every_byte() {
     let file = sample::small_pcap(ByteOrder::Little);
     let whole = sample::read(&file).0;
-    for (compression, compress) in ALL {
+    for &(compression, compress) in ALL {
         let first = compress(&file[..100]);
         let bytes = [first.clone(), compress(&file[100..])].concat();
         for len in 0..bytes.len() {
@@ -100,7 +106,7 @@ fn a_long_cut_file_gives_what_is_there() {
         .collect();
         file.extend(sample::pcap_record(ByteOrder::Little, number, 0, 100, &data));
     }
-    for (compression, compress) in ALL {
+    for &(compression, compress) in ALL {
         let bytes = compress(&file);
         let (packets, error) = read_compressed(&bytes[..bytes.len() / 2]);
         assert!(error.is_some());
@@ -122,7 +128,7 @@ fn a_long_cut_file_gives_what_is_there() {
 #[test]
 fn damage_inside_is_an_error() {
     let file = sample::small_pcap(ByteOrder::Little);
-    for (compression, compress) in ALL {
+    for &(compression, compress) in ALL {
         let bytes = compress(&file);
         for at in 4..bytes.len() {
             let mut damaged = bytes.clone();

@@ -1,9 +1,8 @@
 //! An assembler for classic BPF, with labels and jumps of any length.
 
-use super::{
-    super::{Instruction, MAX_KERNEL_INSTRUCTIONS, Program, instruction::Op},
-    NotPushed,
-};
+use super::not_pushed::NotPushed;
+use crate::filter::instruction::Op;
+use crate::filter::{Instruction, MAX_KERNEL_INSTRUCTIONS, Program};
 
 /// A place in a program, to be bound to the item that follows. All jumps go forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -278,7 +277,8 @@ impl Places {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::Ancillary, *};
+    use super::*;
+    use crate::filter::Ancillary;
 
     /// Accepts where A is one of `count` values, tested one after the other.
     fn chain(count: u32) -> Result<Program, NotPushed> {

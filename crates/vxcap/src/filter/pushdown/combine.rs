@@ -1,11 +1,10 @@
 //! Programs moved to an offset, and joined by and, or.
 
-use super::{
-    super::{MAX_SNAPLEN, Program, instruction::Op},
-    NotPushed,
-    assembler::{Assembler, Label},
-    splice::{Base, reach, splice, unless_longer},
-};
+use super::assembler::{Assembler, Label};
+use super::not_pushed::NotPushed;
+use super::splice::{Base, reach, splice, unless_longer};
+use crate::filter::instruction::Op;
+use crate::filter::{MAX_SNAPLEN, Program};
 
 /// The program that sees packets from `offset` on, as if nothing stood before: all its loads and
 /// its idea of the packet's length are moved. A packet shorter than `offset` is rejected.

@@ -2,21 +2,17 @@
 
 use vxlan::{Ports, TunnelKind, Vni};
 
-use super::{
-    super::{
-        Program,
-        instruction::{Op, VLAN_TAG_PRESENT},
-    },
-    NotPushed,
-    assembler::{Assembler, Label, NEXT},
-    fields::{
-        ETHER_TYPE, ICMP_ERRORS, ICMPV6_ERRORS, arp, ether_type, ipv4, ipv6, length, protocol, udp,
-    },
-    link::Link,
-    ports::{PortTest, put_header},
-    prefixes::{At, Prefix, PrefixSet},
-    splice::{Base, splice, unless_longer},
+use super::assembler::{Assembler, Label, NEXT};
+use super::fields::{
+    ETHER_TYPE, ICMP_ERRORS, ICMPV6_ERRORS, arp, ether_type, ipv4, ipv6, length, protocol, udp,
 };
+use super::link::Link;
+use super::not_pushed::NotPushed;
+use super::ports::{PortTest, put_header};
+use super::prefixes::{At, Prefix, PrefixSet};
+use super::splice::{Base, splice, unless_longer};
+use crate::filter::Program;
+use crate::filter::instruction::{Op, VLAN_TAG_PRESENT};
 
 /// The tests of the innermost packet: all that are there must hold.
 pub(super) struct Inner<'a> {

@@ -2,10 +2,8 @@
 
 use vxlan::LinkType;
 
-use super::{
-    cooked::CookedHeader,
-    fields::{ETHER_TYPE, length},
-};
+use super::cooked_header::CookedHeader;
+use super::fields::{ETHER_TYPE, length};
 
 /// What stands before the network header of a frame without tags.
 #[derive(Clone, Copy, Debug)]

@@ -4,14 +4,14 @@ use std::net::IpAddr;
 
 use vxlan::{Decoder, Headers, IpProtocol, Packet, Ports};
 
-use super::{
-    super::instruction::Op,
-    assembler::{Assembler, Label, NEXT},
-    fields::{ETHER_TYPE, ICMP_ERRORS, ICMPV6_ERRORS, ether_type, ipv4, ipv6, length, protocol},
-    link::Link,
-    ports::PortTest,
-    prefixes::{At, Prefix, PrefixSet},
+use super::assembler::{Assembler, Label, NEXT};
+use super::fields::{
+    ETHER_TYPE, ICMP_ERRORS, ICMPV6_ERRORS, ether_type, ipv4, ipv6, length, protocol,
 };
+use super::link::Link;
+use super::ports::PortTest;
+use super::prefixes::{At, Prefix, PrefixSet};
+use crate::filter::instruction::Op;
 
 /// Overlay traffic: packets to a tunnel port, fragments of UDP other than the first, ICMP and
 /// `ICMPv6` errors that quote either, and plain packets from or to a pod's address. Over IPv4 and

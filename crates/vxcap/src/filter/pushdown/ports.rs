@@ -2,12 +2,10 @@
 
 use vxlan::{Ports, TunnelKind};
 
-use super::{
-    super::instruction::Op,
-    assembler::{Assembler, Label, NEXT},
-    fields::udp,
-    prefixes::At,
-};
+use super::assembler::{Assembler, Label, NEXT};
+use super::fields::udp;
+use super::prefixes::At;
+use crate::filter::instruction::Op;
 
 /// The tunnel ports, ready to be looked for.
 #[derive(Debug)]

@@ -2,10 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{
-    super::instruction::Op,
-    assembler::{Assembler, Label, NEXT},
-};
+use super::assembler::{Assembler, Label, NEXT};
+use crate::filter::instruction::Op;
 
 /// An address prefix: the addresses whose first `length` bits are those of `address`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -250,10 +248,9 @@ fn few_prefixes(mut prefixes: Vec<(u128, u8)>) -> Vec<(u128, u8)> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{
-        super::{super::Program, combine::build},
-        *,
-    };
+    use super::super::combine::build;
+    use super::*;
+    use crate::filter::Program;
 
     fn program(set: &PrefixSet, v6: bool) -> Program {
         let program = build(|asm, accept, reject| {

@@ -1,15 +1,11 @@
 //! Putting a program into another one, at an offset.
 
-use super::{
-    super::{
-        Program,
-        instruction::{NEGATIVE, Op, SCRATCH_WORDS},
-        run::Step,
-    },
-    NotPushed,
-    assembler::{Assembler, Label, NEXT},
-    cooked::CookedHeader,
-};
+use super::assembler::{Assembler, Label, NEXT};
+use super::cooked_header::CookedHeader;
+use super::not_pushed::NotPushed;
+use crate::filter::Program;
+use crate::filter::instruction::{NEGATIVE, Op, SCRATCH_WORDS};
+use crate::filter::run::Step;
 
 /// The longest IPv4 header, in bytes: what `ldxb 4*([k]&0xf)` gives at most (RFC 791 section 3.1).
 const LONGEST_HEADER: u32 = 60;

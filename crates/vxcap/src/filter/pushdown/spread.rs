@@ -2,17 +2,15 @@
 
 use vxlan::{Ports, TunnelKind};
 
-use super::{
-    super::{
-        Program,
-        instruction::{HARDWARE, Op, PACKET_TYPE, PROTOCOL},
-    },
-    NotPushed,
-    assembler::{Assembler, Label, NEXT},
-    fields::{ICMP_ERRORS, ICMPV6_ERRORS, arp, ether_type, ipv4, ipv6, length, protocol, udp},
-    ports::PortTest,
-    prefixes::At,
+use super::assembler::{Assembler, Label, NEXT};
+use super::fields::{
+    ICMP_ERRORS, ICMPV6_ERRORS, arp, ether_type, ipv4, ipv6, length, protocol, udp,
 };
+use super::not_pushed::NotPushed;
+use super::ports::PortTest;
+use super::prefixes::At;
+use crate::filter::Program;
+use crate::filter::instruction::{HARDWARE, Op, PACKET_TYPE, PROTOCOL};
 
 /// `PACKET_OUTGOING` of `linux/if_packet.h`.
 const OUTGOING: u32 = 4;
