@@ -2,12 +2,11 @@
 
 use std::cmp::Ordering;
 
-use super::row::Row;
-use super::sort::Sort;
+use super::sort::{Sort, Sorted};
 
 /// Rows until they are printed.
 pub(crate) trait Kept: Default {
-    type Row: Row;
+    type Row: Sorted;
 
     /// Adds a row behind the others.
     fn push(&mut self, row: Self::Row);
@@ -21,7 +20,7 @@ pub(crate) trait Kept: Default {
     fn last(&self) -> Option<Self::Row>;
 }
 
-impl<R: Row + Clone> Kept for Vec<R> {
+impl<R: Sorted + Clone> Kept for Vec<R> {
     type Row = R;
 
     fn push(&mut self, row: R) {

@@ -10,8 +10,8 @@ use super::chosen::{Chosen, Kept as _};
 use super::ends::By;
 use super::packed::PackedFlows;
 use super::print::Printer;
-use super::row::SumRow;
 use super::sort::Sort;
+use super::sum_row::SumRow;
 use super::sums::Sums;
 use super::tail::tail;
 use crate::out::put;
@@ -95,7 +95,7 @@ impl<'a> Collected<'a> {
                 counts.packets = counts.packets.saturating_sub(settled.packets);
                 let mut chosen = Chosen::<Vec<_>>::new(view.sort, view.top);
                 for (pair, sum) in sums.rows() {
-                    chosen.push(SumRow::new(view.by, pair, sum));
+                    chosen.push(SumRow::new(pair, sum));
                 }
                 let (rows, given) = chosen.finish();
                 printer.rows(rows.iter(), map)?;

@@ -1,16 +1,13 @@
-//! A flow as a row.
+//! What is kept of a flow until it is printed, and how it is packed into few bytes meanwhile.
 
 use std::cmp::{Ordering, Reverse};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use podmap::PodMap;
-use vxflow::{ConnState, Counts, FlowKey, FlowRecord};
-use vxlan::{IpProtocol, TcpFlags};
+use vxflow::{ConnState, Counts, Ends, FlowKey, FlowRecord};
+use vxlan::{IpProtocol, TcpFlags, Vni};
 
-use super::ends::protocol_name;
 use super::outcome::Trouble;
-use super::row::{Row, Value};
-use super::sort::Sort;
+use super::sort::{Sort, Sorted};
 
 /// What a row says of a flow, and what rows are sorted by: less than its record has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,11 +58,17 @@ impl From<&FlowRecord> for FlowRow {
 }
 
 impl FlowRow {
-    const fn duration(&self) -> i64 {
+    /// From the first packet to the latest, in nanoseconds.
+    pub(crate) const fn duration(&self) -> i64 {
         self.last.saturating_sub(self.first)
     }
 
-    /// Where it is in the order; of equals it depends on key and last time.
+    /// What tells apart rows of equal rank.
+    pub(crate) const fn rest(&self) -> (FlowKey, i64) {
+        (self.key, self.last)
+    }
+
+    /// Where it is in the order; of equals it depends on [`FlowRow::rest`].
     pub(crate) fn rank(&self, sort: Sort) -> Rank {
         let [f, r] = &self.sent;
         let measure = match sort {
@@ -86,46 +89,313 @@ const fn ordered(number: i64) -> u64 {
     number.cast_unsigned() ^ 1 << 63
 }
 
-impl Row for FlowRow {
-    fn values<'a>(&'a self, map: &'a PodMap, into: &mut Vec<Value<'a>>) {
-        let key = &self.key;
-        let [source, destination] = [key.source, key.destination].map(|address| map.owner(address));
-        let tcp = key.protocol == IpProtocol::TCP;
-        let only_tcp = |value: Value<'a>| if tcp { value } else { Value::Absent };
-        let vtep = |vtep: Option<IpAddr>| vtep.map_or(Value::Absent, Value::Address);
-        let (vtep_source, vtep_destination) = self.vteps.unzip();
-        let [forward, reverse] = &self.sent;
-        into.extend([
-            Value::Time(self.first),
-            Value::Time(self.last),
-            Value::Seconds(self.duration()),
-            Value::number(key.vni.map(vxlan::Vni::number)),
-            Value::Text(protocol_name(key.protocol)),
-            Value::Address(key.source),
-            Value::number(key.source_port()),
-            Value::Address(key.destination),
-            Value::number(key.destination_port()),
-            Value::name(source.node()),
-            Value::name(destination.node()),
-            Value::name(Some(source.label())),
-            Value::name(Some(destination.label())),
-            vtep(vtep_source),
-            vtep(vtep_destination),
-            Value::Number(forward.packets),
-            Value::Number(forward.bytes),
-            Value::Number(reverse.packets),
-            Value::Number(reverse.bytes),
-            Value::name(Some(self.state.name())),
-            only_tcp(Value::Flags(forward.tcp_flags)),
-            only_tcp(Value::Flags(reverse.tcp_flags)),
-            Value::millis(self.rtt),
-            only_tcp(Value::Number(forward.retransmits.into())),
-            only_tcp(Value::Number(reverse.retransmits.into())),
-        ]);
+impl Sorted for FlowRow {
+    fn compare(&self, other: &Self, sort: Sort) -> Ordering {
+        self.rank(sort).cmp(&other.rank(sort)).then_with(|| self.rest().cmp(&other.rest()))
+    }
+}
+
+/// More bytes than the longest packed row has.
+pub(super) const LONGEST: usize = 192;
+
+// What a row has, and of what kind it is: the first two bytes.
+const FAILED: u16 = 1;
+const VNI: u16 = 1 << 1;
+const RTT: u16 = 1 << 2;
+const SOURCE_V6: u16 = 1 << 3;
+const DESTINATION_V6: u16 = 1 << 4;
+const VTEPS: u16 = 1 << 5;
+const VTEP_SOURCE_V6: u16 = 1 << 6;
+const VTEP_DESTINATION_V6: u16 = 1 << 7;
+const ENDS: u16 = 0b111 << 8;
+const NO_ENDS: u16 = 0;
+const PORTS: u16 = 1 << 8;
+const IDENTIFIER: u16 = 2 << 8;
+const MESSAGE: u16 = 3 << 8;
+const FRAGMENTS: u16 = 4 << 8;
+
+/// Appends a row, with a number for its state.
+///
+/// Numbers are in 7 bits a byte, the lowest first, of each byte but the last one the highest bit is set; what has no
+/// limit near 0 is as it is, in little-endian order.
+pub(super) fn pack(row: &FlowRow, state: u64, out: &mut Vec<u8>) {
+    let FlowRow { key, first, last, vteps, sent, state: _, rtt, has_failed } = row;
+    let FlowKey { vni, protocol, source, destination, ends } = key;
+    let (ends, words) = match *ends {
+        Ends::None => (NO_ENDS, [None; 2]),
+        Ends::Fragments => (FRAGMENTS, [None; 2]),
+        Ends::Ports { source, destination } => (PORTS, [Some(source), Some(destination)]),
+        Ends::Identifier(number) => (IDENTIFIER, [Some(number), None]),
+        Ends::Message { kind, code } => (MESSAGE, [Some(kind.into()), Some(code.into())]),
+    };
+    let has = |bit: u16, it: bool| if it { bit } else { 0 };
+    let has = ends
+        | has(FAILED, *has_failed)
+        | has(VNI, vni.is_some())
+        | has(RTT, rtt.is_some())
+        | has(SOURCE_V6, source.is_ipv6())
+        | has(DESTINATION_V6, destination.is_ipv6())
+        | has(VTEPS, vteps.is_some())
+        | has(VTEP_SOURCE_V6, vteps.is_some_and(|(vtep, _)| vtep.is_ipv6()))
+        | has(VTEP_DESTINATION_V6, vteps.is_some_and(|(_, vtep)| vtep.is_ipv6()));
+    out.extend_from_slice(&has.to_le_bytes());
+    out.push(protocol.0);
+    put_number(out, state);
+    out.extend_from_slice(&first.to_le_bytes());
+    put_number(out, zigzag(last.wrapping_sub(*first)));
+    put_address(out, source);
+    put_address(out, destination);
+    for word in words.into_iter().flatten() {
+        out.extend_from_slice(&word.to_le_bytes());
+    }
+    if let Some(vni) = vni {
+        put_number(out, vni.number().into());
+    }
+    if let Some((source, destination)) = vteps {
+        put_address(out, source);
+        put_address(out, destination);
+    }
+    if let Some(rtt) = rtt {
+        put_number(out, zigzag(*rtt));
+    }
+    for Sent { packets, bytes, tcp_flags, retransmits } in sent {
+        for number in [*packets, *bytes, tcp_flags.0.into(), (*retransmits).into()] {
+            put_number(out, number);
+        }
+    }
+}
+
+fn put_number(out: &mut Vec<u8>, mut number: u64) {
+    while number > 0x7f {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+fn put_address(out: &mut Vec<u8>, address: &IpAddr) {
+    match address {
+        IpAddr::V4(address) => out.extend_from_slice(&address.octets()),
+        IpAddr::V6(address) => out.extend_from_slice(&address.octets()),
+    }
+}
+
+/// Numbers near 0 of either sign as small ones.
+const fn zigzag(number: i64) -> u64 {
+    (number << 1 ^ number >> 63).cast_unsigned()
+}
+
+const fn unzigzag(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -((number & 1).cast_signed())
+}
+
+/// Bytes that begin with a packed row.
+pub(super) struct Packed<'a>(pub(super) &'a [u8]);
+
+impl Packed<'_> {
+    /// Takes a row off; its state is the one of these with its number.
+    pub(super) fn row(&mut self, states: &[ConnState]) -> FlowRow {
+        let has = self.word();
+        let [protocol] = self.bytes();
+        let state = states.get(self.number() as usize).copied();
+        let first = i64::from_le_bytes(self.bytes());
+        let last = first.wrapping_add(unzigzag(self.number()));
+        let source = self.address(has & SOURCE_V6 != 0);
+        let destination = self.address(has & DESTINATION_V6 != 0);
+        let ends = match has & ENDS {
+            PORTS => Ends::Ports { source: self.word(), destination: self.word() },
+            IDENTIFIER => Ends::Identifier(self.word()),
+            MESSAGE => Ends::Message { kind: self.word() as u8, code: self.word() as u8 },
+            FRAGMENTS => Ends::Fragments,
+            _ => Ends::None,
+        };
+        let vni = if has & VNI == 0 { None } else { Vni::new(self.number() as u32) };
+        let vteps = (has & VTEPS != 0).then(|| {
+            let source = self.address(has & VTEP_SOURCE_V6 != 0);
+            (source, self.address(has & VTEP_DESTINATION_V6 != 0))
+        });
+        let rtt = (has & RTT != 0).then(|| unzigzag(self.number()));
+        let sent = [(); 2].map(|()| Sent {
+            packets: self.number(),
+            bytes: self.number(),
+            tcp_flags: TcpFlags(self.number() as u16),
+            retransmits: self.number() as u32,
+        });
+        FlowRow {
+            key: FlowKey { vni, protocol: IpProtocol(protocol), source, destination, ends },
+            first,
+            last,
+            vteps,
+            sent,
+            state: state.unwrap_or(ConnState::Oth),
+            rtt,
+            has_failed: has & FAILED != 0,
+        }
     }
 
-    fn compare(&self, other: &Self, sort: Sort) -> Ordering {
-        let ends = |row: &Self| (row.key, row.last);
-        self.rank(sort).cmp(&other.rank(sort)).then_with(|| ends(self).cmp(&ends(other)))
+    /// The next bytes; there are as many.
+    fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        let Some((bytes, rest)) = self.0.split_first_chunk() else {
+            self.0 = &[];
+            return [0; N];
+        };
+        self.0 = rest;
+        *bytes
+    }
+
+    fn word(&mut self) -> u16 {
+        u16::from_le_bytes(self.bytes())
+    }
+
+    #[inline]
+    fn number(&mut self) -> u64 {
+        match self.0.split_first() {
+            Some((&byte, rest)) if byte < 0x80 => {
+                self.0 = rest;
+                byte.into()
+            }
+            _ => self.large_number(),
+        }
+    }
+
+    fn large_number(&mut self) -> u64 {
+        let mut number = 0;
+        for shift in (0..u64::BITS).step_by(7) {
+            let [byte] = self.bytes();
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        number
+    }
+
+    fn address(&mut self, is_v6: bool) -> IpAddr {
+        if is_v6 {
+            Ipv6Addr::from(self.bytes::<16>()).into()
+        } else {
+            Ipv4Addr::from(self.bytes::<4>()).into()
+        }
+    }
+}
+
+/// A TCP flow of one packet, with everything that a row can have.
+#[cfg(test)]
+pub(super) fn example() -> FlowRow {
+    let frame = vxlan::example::SYN;
+    let mut table = vxflow::FlowTable::default();
+    let seen = vxflow::Seen { time: 0, interface: 0, wire_len: frame.len() as u32 };
+    table.push(&vxlan::decode(frame, vxlan::LinkType::ETHERNET), seen);
+    let flow = table.finish().next().expect("a flow");
+    FlowRow { rtt: Some(1_500_000), ..FlowRow::from(&flow) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum as _;
+    use proptest::option;
+    use proptest::prelude::*;
+
+    use super::super::outcome::State;
+    use super::*;
+
+    /// Numbers of few bytes and of many.
+    fn number() -> impl Strategy<Value = u64> {
+        (any::<u64>(), 0..u64::BITS).prop_map(|(number, shift)| number >> shift)
+    }
+
+    fn time() -> impl Strategy<Value = i64> {
+        prop_oneof![number().prop_map(u64::cast_signed), Just(i64::MIN), Just(i64::MAX), Just(-1)]
+    }
+
+    fn ends() -> impl Strategy<Value = Ends> {
+        prop_oneof![
+            any::<[u16; 2]>().prop_map(|[source, destination]| Ends::Ports { source, destination }),
+            any::<u16>().prop_map(Ends::Identifier),
+            any::<[u8; 2]>().prop_map(|[kind, code]| Ends::Message { kind, code }),
+            Just(Ends::Fragments),
+            Just(Ends::None),
+        ]
+    }
+
+    fn sent() -> impl Strategy<Value = Sent> {
+        let numbers = (number(), number(), any::<u16>(), any::<u32>(), 0..u32::BITS);
+        numbers.prop_map(|(packets, bytes, flags, retransmits, shift)| {
+            let (tcp_flags, retransmits) = (TcpFlags(flags), retransmits >> shift);
+            Sent { packets, bytes, tcp_flags, retransmits }
+        })
+    }
+
+    fn row() -> impl Strategy<Value = FlowRow> {
+        let vni = option::of((0..1_u32 << 24).prop_map(|number| Vni::new(number).unwrap()));
+        let key = (vni, any::<u8>(), any::<IpAddr>(), any::<IpAddr>(), ends()).prop_map(
+            |(vni, protocol, source, destination, ends)| {
+                let protocol = IpProtocol(protocol);
+                FlowKey { vni, protocol, source, destination, ends }
+            },
+        );
+        let vteps = option::of(any::<(IpAddr, IpAddr)>());
+        let state = prop::sample::select(State::value_variants()).prop_map(|state| state.0);
+        let times = (time(), time(), option::of(time()));
+        (key, times, vteps, [sent(), sent()], state, any::<bool>()).prop_map(
+            |(key, (first, last, rtt), vteps, sent, state, has_failed)| FlowRow {
+                key,
+                first,
+                last,
+                vteps,
+                sent,
+                state,
+                rtt,
+                has_failed,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn rows_are_as_they_were(rows in prop::collection::vec(row(), 1..20)) {
+            let mut states = Vec::new();
+            let mut packed = Vec::new();
+            for row in &rows {
+                pack(row, states.len() as u64, &mut packed);
+                states.push(row.state);
+            }
+            let mut packed = Packed(&packed);
+            for row in &rows {
+                prop_assert_eq!(&packed.row(&states), row);
+            }
+            prop_assert!(packed.0.is_empty());
+        }
+    }
+
+    #[test]
+    fn no_row_is_longer_than_it_may_be() {
+        let most = Sent {
+            packets: u64::MAX,
+            bytes: u64::MAX,
+            tcp_flags: TcpFlags(u16::MAX),
+            retransmits: u32::MAX,
+        };
+        let address = IpAddr::from([0xff; 16]);
+        let row = FlowRow {
+            key: FlowKey {
+                vni: Vni::new(0xff_ffff),
+                protocol: IpProtocol(255),
+                source: address,
+                destination: address,
+                ends: Ends::Ports { source: u16::MAX, destination: u16::MAX },
+            },
+            first: i64::MIN,
+            last: 0,
+            vteps: Some((address, address)),
+            sent: [most; 2],
+            state: ConnState::Oth,
+            rtt: Some(i64::MIN),
+            has_failed: true,
+        };
+        let mut out = Vec::new();
+        // a number of a state with as many bytes as there can be
+        pack(&row, u64::MAX, &mut out);
+        assert!(out.len() <= LONGEST, "{}", out.len());
     }
 }

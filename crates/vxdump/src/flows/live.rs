@@ -7,6 +7,7 @@ use vxcli::{Failure, Selection, Terminal};
 use vxflow::{Config, FlowRecord, FlowTable, Seen, TableCounts};
 
 use super::collected::{Collected, View};
+use super::columns::columns;
 use super::command::FlowsCommand;
 use super::count::chosen;
 use super::ends::By;
@@ -15,7 +16,6 @@ use super::interval::Interval;
 use super::ipfix::Exporter;
 use super::print::{FlowFormat, Form, Printer};
 use super::prometheus::{Drops, Metrics};
-use super::row::columns;
 use super::tail::{tell_cut, tell_evicted, tell_exported};
 use super::traffic::SECOND;
 use crate::input::following::Following;
@@ -38,7 +38,7 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     let show = &args.show;
     let columns = columns(show.by);
     let view = show.view();
-    let form = Form::new(show.format, view.sort, columns, terminal)?;
+    let form = Form::new(show.format, view.sort, &columns, terminal)?;
     let plan = Plan::new(&args.input, &args.select, &args.map, terminal)?;
     let Opened { mut following, map, decoder, selection, mut taps, signals, .. } =
         plan.open(&args.input, None, Purpose::Show, Vec::new(), terminal)?;

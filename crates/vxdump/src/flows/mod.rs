@@ -2,10 +2,12 @@
 
 mod chosen;
 mod collected;
+pub(crate) mod columns;
 pub(crate) mod command;
 mod count;
 pub(crate) mod ends;
 mod flow_row;
+pub(crate) mod form;
 mod interval;
 mod ipfix;
 mod layout;
@@ -16,14 +18,15 @@ mod packed;
 mod parquet;
 mod print;
 mod prometheus;
-mod row;
 mod sort;
+mod sum_row;
 pub(crate) mod sums;
 mod table;
 mod tail;
 mod totals;
 mod traffic;
 mod translated;
+pub(crate) mod value;
 
 use std::time::Duration;
 
@@ -35,11 +38,11 @@ use crate::input::following::Following;
 use crate::out::output::Output;
 use crate::packets;
 use collected::Collected;
+use columns::columns;
 use command::FlowsCommand;
 use count::{Counted, Job};
 use ipfix::Exporter;
 use print::{Form, Printer};
-use row::columns;
 use tail::{tell_cut, tell_evicted, tell_exported, tell_late};
 
 /// `vxdump flows`.
@@ -65,7 +68,7 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     );
     let view = args.show.view();
     let columns = columns(view.by);
-    let form = Form::new(args.show.format, view.sort, columns, terminal)?;
+    let form = Form::new(args.show.format, view.sort, &columns, terminal)?;
     let output = Output::new(&mut *terminal.out, terminal.out_is_terminal);
     let mut printer = Printer::new(output, form, columns);
     let is_table = printer.is_table();

@@ -13,7 +13,8 @@ use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::Type;
 use vxcli::Failure;
 
-use super::row::Value;
+use super::columns::{Column, Facts, Kind};
+use super::value::Value;
 use crate::out::time_utc::Utc;
 
 /// Rows of a row group: some ten megabytes while they wait.
@@ -23,15 +24,15 @@ const GROUP: usize = 32 * 1024;
 pub(super) struct ParquetFile {
     /// what is written is taken away by [`ParquetFile::rows`]
     writer: SerializedFileWriter<Vec<u8>>,
-    columns: Vec<Column>,
+    chunks: Vec<Chunk>,
     waiting: usize,
     utc: Utc,
 }
 
 impl ParquetFile {
     /// A file with these columns and no rows yet.
-    pub(super) fn new(columns: &[&str]) -> Result<Self, Failure> {
-        let fields = columns.iter().map(|name| Kind::of(name).field(name).map(Arc::new));
+    pub(super) fn new(columns: &[&'static Column]) -> Result<Self, Failure> {
+        let fields = columns.iter().map(|column| field(column).map(Arc::new));
         let fields = fields.collect::<Result<Vec<_>, _>>().map_err(failure)?;
         let schema = Type::group_type_builder("flows").with_fields(fields).build();
         let properties = WriterProperties::builder()
@@ -42,16 +43,20 @@ impl ParquetFile {
         let writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties));
         Ok(Self {
             writer: writer.map_err(failure)?,
-            columns: columns.iter().map(|name| Column::new(Kind::of(name))).collect(),
+            chunks: columns.iter().copied().map(Chunk::new).collect(),
             waiting: 0,
             utc: Utc::default(),
         })
     }
 
     /// Takes a row; appends a row group to `out` where there are enough rows for one.
-    pub(super) fn row(&mut self, values: &[Value<'_>], out: &mut Vec<u8>) -> Result<(), Failure> {
-        for (column, value) in self.columns.iter_mut().zip(values) {
-            column.push(value, &mut self.utc);
+    pub(super) fn row<'a>(
+        &mut self,
+        facts: &impl Facts<'a>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        for chunk in &mut self.chunks {
+            chunk.push(&facts.value(chunk.column), &mut self.utc);
         }
         self.waiting += 1;
         if self.waiting >= GROUP {
@@ -80,9 +85,9 @@ impl ParquetFile {
 
     fn write_group(&mut self) -> Result<(), ParquetError> {
         let mut group = self.writer.next_row_group()?;
-        for column in &mut self.columns {
+        for chunk in &mut self.chunks {
             if let Some(mut writer) = group.next_column()? {
-                column.write(&mut writer)?;
+                chunk.write(&mut writer)?;
                 writer.close()?;
             }
         }
@@ -97,62 +102,33 @@ fn failure(error: ParquetError) -> Failure {
     Failure::error(format_args!("cannot write Parquet: {error}"))
 }
 
-/// What a column holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// Nanoseconds since the Unix epoch, in every row.
-    Time,
-    /// Packets, bytes, flows: in every row.
-    Count,
-    /// A count that does not apply to every row.
-    SomeCount,
-    /// A number of at most 31 bits, as a port; not in every row.
-    Number,
-    /// A fraction; not in every row.
-    Fraction,
-    /// A name, an address or flags; not in every row.
-    Text,
+/// Does every row have a value?
+const fn is_in_every_row(kind: Kind) -> bool {
+    matches!(kind, Kind::Time | Kind::Count)
 }
 
-impl Kind {
-    fn of(column: &str) -> Self {
-        match column {
-            "first" | "last" => Self::Time,
-            "packets" | "bytes" | "rev_packets" | "rev_bytes" | "flows" | "unanswered"
-            | "rejected" | "resets" => Self::Count,
-            "retransmits" | "rev_retransmits" => Self::SomeCount,
-            "vni" | "sport" | "dport" => Self::Number,
-            "duration" | "rtt_ms" | "rtt_max_ms" => Self::Fraction,
-            _ => Self::Text,
-        }
-    }
-
-    const fn is_in_every_row(self) -> bool {
-        matches!(self, Self::Time | Self::Count)
-    }
-
-    fn field(self, name: &str) -> Result<Type, ParquetError> {
-        let physical = match self {
-            Self::Time | Self::Count | Self::SomeCount => Physical::INT64,
-            Self::Number => Physical::INT32,
-            Self::Fraction => Physical::DOUBLE,
-            Self::Text => Physical::BYTE_ARRAY,
-        };
-        let logical = match self {
-            Self::Time => Some(LogicalType::timestamp(true, TimeUnit::NANOS)),
-            Self::Text => Some(LogicalType::String),
-            _ => None,
-        };
-        let repetition =
-            if self.is_in_every_row() { Repetition::REQUIRED } else { Repetition::OPTIONAL };
-        let field = Type::primitive_type_builder(name, physical);
-        field.with_logical_type(logical).with_repetition(repetition).build()
-    }
+/// A column as the schema has it.
+fn field(column: &Column) -> Result<Type, ParquetError> {
+    let physical = match column.kind {
+        Kind::Time | Kind::Count | Kind::SomeCount => Physical::INT64,
+        Kind::Number => Physical::INT32,
+        Kind::Fraction => Physical::DOUBLE,
+        Kind::Text => Physical::BYTE_ARRAY,
+    };
+    let logical = match column.kind {
+        Kind::Time => Some(LogicalType::timestamp(true, TimeUnit::NANOS)),
+        Kind::Text => Some(LogicalType::String),
+        _ => None,
+    };
+    let repetition =
+        if is_in_every_row(column.kind) { Repetition::REQUIRED } else { Repetition::OPTIONAL };
+    let field = Type::primitive_type_builder(column.name, physical);
+    field.with_logical_type(logical).with_repetition(repetition).build()
 }
 
 /// The values of a column that wait to be written.
-struct Column {
-    kind: Kind,
+struct Chunk {
+    column: &'static Column,
     values: Values,
     /// 1 for each row that has a value, 0 for each that has none; empty where all have one
     levels: Vec<i16>,
@@ -165,15 +141,15 @@ enum Values {
     Text(Vec<ByteArray>),
 }
 
-impl Column {
-    fn new(kind: Kind) -> Self {
-        let values = match kind {
+impl Chunk {
+    fn new(column: &'static Column) -> Self {
+        let values = match column.kind {
             Kind::Time | Kind::Count | Kind::SomeCount => Values::Int64(Vec::new()),
             Kind::Number => Values::Int32(Vec::new()),
             Kind::Fraction => Values::Double(Vec::new()),
             Kind::Text => Values::Text(Vec::new()),
         };
-        Self { kind, values, levels: Vec::new() }
+        Self { column, values, levels: Vec::new() }
     }
 
     /// A value that is no such number, as the network of `(others)`, is absent.
@@ -207,14 +183,14 @@ impl Column {
             }
             _ => false,
         };
-        if !self.kind.is_in_every_row() {
+        if !is_in_every_row(self.column.kind) {
             self.levels.push(there.into());
         }
     }
 
     /// Writes the values, and is empty then.
     fn write(&mut self, writer: &mut SerializedColumnWriter<'_>) -> Result<(), ParquetError> {
-        let levels = (!self.kind.is_in_every_row()).then_some(self.levels.as_slice());
+        let levels = (!is_in_every_row(self.column.kind)).then_some(self.levels.as_slice());
         match &mut self.values {
             Values::Int32(values) => {
                 writer.typed::<Int32Type>().write_batch(values, levels, None)?;
@@ -246,26 +222,26 @@ fn units(nanos: i64, unit: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use parquet::file::metadata::RowGroupMetaData;
     use parquet::file::reader::{FileReader, SerializedFileReader};
 
-    use super::super::ends::By;
-    use super::super::row::columns;
+    use super::super::columns::{Row as _, named};
+    use super::super::flow_row::example;
     use super::*;
 
     /// Row groups are written as they are full, and what waits does not grow.
     #[test]
     fn groups_are_bounded() {
-        let mut file = ParquetFile::new(&["first", "vni", "src"]).unwrap();
+        let columns = ["first", "vni", "src"].map(named);
+        let mut file = ParquetFile::new(&columns).unwrap();
+        let map = podmap::Builder::new().build();
+        let mut flow = example();
         let mut out = Vec::new();
         let rows = 2 * GROUP + 5;
         for row in 0..rows {
-            let text = Value::Text(Cow::Borrowed("x"));
-            let vni = if row % 2 == 0 { Value::Absent } else { Value::Number(row as u64) };
+            flow.key.vni = if row % 2 == 0 { None } else { vxlan::Vni::new(row as u32) };
             let before = out.len();
-            file.row(&[Value::Time(0), vni, text], &mut out).unwrap();
+            file.row(&flow.facts(&map), &mut out).unwrap();
             assert_eq!(out.len() > before, row % GROUP == GROUP - 1, "{row}");
             assert!(file.waiting < GROUP);
         }
@@ -277,18 +253,5 @@ mod tests {
         let groups: Vec<_> =
             reader.metadata().row_groups().iter().map(RowGroupMetaData::num_rows).collect();
         assert_eq!(groups, [32_768, 32_768, 5]);
-    }
-
-    /// What is no number must be text: a column that is forgotten here would be empty.
-    #[test]
-    fn every_column_has_its_kind() {
-        for by in [By::Flow, By::Pod, By::Node, By::Vni, By::Vtep, By::Service] {
-            assert!(ParquetFile::new(columns(by)).is_ok());
-        }
-        let text: Vec<&str> =
-            columns(By::Flow).iter().copied().filter(|name| Kind::of(name) == Kind::Text).collect();
-        let expected = "protocol src dst src_node dst_node src_name dst_name vtep_src vtep_dst state tcp_flags \
-                        rev_tcp_flags";
-        assert_eq!(text, expected.split_whitespace().collect::<Vec<_>>());
     }
 }

@@ -5,12 +5,13 @@ use podmap::PodMap;
 use vxcap::Timestamp;
 use vxcli::{Failure, Terminal};
 
+use super::columns::{Column, Facts, Row};
 use super::layout::Frame;
 #[cfg(feature = "parquet")]
 use super::parquet::ParquetFile;
-use super::row::{Row, Value};
 use super::sort::Sort;
 use super::table;
+use super::value::Value;
 use crate::out::csv;
 use crate::out::json;
 use crate::out::output::Output;
@@ -34,7 +35,7 @@ pub(crate) enum FlowFormat {
 pub(crate) struct Printer<'w> {
     pub(crate) output: Output<'w>,
     form: Form,
-    columns: &'static [&'static str],
+    columns: Vec<&'static Column>,
     utc: Utc,
     with_head: bool,
     /// A table was printed before.
@@ -60,7 +61,7 @@ impl Form {
     pub(crate) fn new(
         format: FlowFormat,
         sort: Sort,
-        columns: &[&str],
+        columns: &[&'static Column],
         terminal: &Terminal,
     ) -> Result<Self, Failure> {
         match format {
@@ -72,7 +73,7 @@ impl Form {
     }
 
     #[cfg(feature = "parquet")]
-    fn parquet(columns: &[&str], terminal: &Terminal) -> Result<Self, Failure> {
+    fn parquet(columns: &[&'static Column], terminal: &Terminal) -> Result<Self, Failure> {
         if terminal.out_is_terminal {
             return Err(Failure::usage(
                 "--format parquet is nothing for a terminal: send it to a file (> flows.parquet)",
@@ -82,7 +83,7 @@ impl Form {
     }
 
     #[cfg(not(feature = "parquet"))]
-    fn parquet(_: &[&str], _: &Terminal) -> Result<Self, Failure> {
+    fn parquet(_: &[&'static Column], _: &Terminal) -> Result<Self, Failure> {
         Err(Failure::usage(
             "--format parquet: this vxdump was built without it; build it with --features parquet \
              (cargo install --path crates/vxdump --features parquet)",
@@ -97,7 +98,7 @@ fn frame(sort: Sort) -> Option<Frame> {
 }
 
 impl<'w> Printer<'w> {
-    pub(crate) fn new(output: Output<'w>, form: Form, columns: &'static [&'static str]) -> Self {
+    pub(crate) fn new(output: Output<'w>, form: Form, columns: Vec<&'static Column>) -> Self {
         let with_head = matches!(form, Form::Csv);
         Self { output, form, columns, utc: Utc::default(), with_head, any_table: false }
     }
@@ -109,23 +110,21 @@ impl<'w> Printer<'w> {
         map: &PodMap,
     ) -> Result<(), Failure> {
         self.head();
+        let columns = &self.columns;
         if let Form::Table(sort) = self.form {
             let frame = sort.and_then(frame);
-            return table::write(&mut self.output, self.columns, frame, &rows, map);
+            return table::write(&mut self.output, columns, frame, &rows, map);
         }
-        let mut values = Vec::with_capacity(self.columns.len());
         for row in rows {
-            row.values(map, &mut values);
+            let facts = row.facts(map);
             let out = self.output.buffer();
             match &mut self.form {
                 Form::Table(_) => {}
-                Form::Json => write_json(out, self.columns, &values, &mut self.utc),
-                Form::Csv => write_csv(out, &values, &mut self.utc),
+                Form::Json => write_json(out, columns, &facts, &mut self.utc),
+                Form::Csv => write_csv(out, columns, &facts, &mut self.utc),
                 #[cfg(feature = "parquet")]
-                Form::Parquet(file) => file.row(&values, out)?,
+                Form::Parquet(file) => file.row(&facts, out)?,
             }
-            // values borrow from the row: a vector for the next ones is made of this one's room
-            values = reuse(values);
             self.output.end_of_line()?;
         }
         Ok(())
@@ -144,8 +143,9 @@ impl<'w> Printer<'w> {
     /// The names of the columns, where the format begins with them, once.
     pub(crate) fn head(&mut self) {
         if std::mem::take(&mut self.with_head) {
+            let names: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
             let out = self.output.buffer();
-            put::text(out, &self.columns.join(","));
+            put::text(out, &names.join(","));
             out.push(b'\n');
         }
     }
@@ -173,24 +173,24 @@ impl<'w> Printer<'w> {
     }
 }
 
-/// An empty vector for values of another lifetime.
-pub(crate) fn reuse<'b>(mut values: Vec<Value<'_>>) -> Vec<Value<'b>> {
-    values.clear();
-    values.into_iter().map(|_| Value::Absent).collect()
-}
-
-fn write_json(out: &mut Vec<u8>, columns: &[&str], values: &[Value<'_>], utc: &mut Utc) {
+fn write_json<'a>(
+    out: &mut Vec<u8>,
+    columns: &[&'static Column],
+    facts: &impl Facts<'a>,
+    utc: &mut Utc,
+) {
     let mut separator = b'{';
-    for (name, value) in columns.iter().zip(values) {
-        if *value == Value::Absent {
+    for column in columns {
+        let value = facts.value(column);
+        if value == Value::Absent {
             continue;
         }
         out.push(separator);
         separator = b',';
         out.push(b'"');
-        put::text(out, name);
+        put::text(out, column.name);
         put::text(out, "\":");
-        if let Value::Text(text) = value {
+        if let Value::Text(text) = &value {
             json::string(out, text);
         } else {
             let quote: &[u8] = if value.is_number() { b"" } else { b"\"" };
@@ -202,13 +202,18 @@ fn write_json(out: &mut Vec<u8>, columns: &[&str], values: &[Value<'_>], utc: &m
     put::text(out, "}\n");
 }
 
-fn write_csv(out: &mut Vec<u8>, values: &[Value<'_>], utc: &mut Utc) {
-    for (at, value) in values.iter().enumerate() {
+fn write_csv<'a>(
+    out: &mut Vec<u8>,
+    columns: &[&'static Column],
+    facts: &impl Facts<'a>,
+    utc: &mut Utc,
+) {
+    for (at, column) in columns.iter().enumerate() {
         if at > 0 {
             out.push(b',');
         }
-        match value {
-            Value::Text(text) => csv::field(out, text),
+        match facts.value(column) {
+            Value::Text(text) => csv::field(out, &text),
             other => other.write(out, utc),
         }
     }

@@ -1,4 +1,6 @@
-//! What flows are sorted by.
+//! What flows and their sums are sorted by.
+
+use std::cmp::Ordering;
 
 use clap::ValueEnum;
 
@@ -21,4 +23,10 @@ pub(crate) enum Sort {
     Flows,
     /// What went wrong, the most first: flows that were not answered, rejected, or reset.
     Failed,
+}
+
+/// What can be sorted.
+pub(crate) trait Sorted {
+    /// Which of two comes first; never equal for two rows of one run.
+    fn compare(&self, other: &Self, sort: Sort) -> Ordering;
 }

@@ -72,20 +72,32 @@ impl Openers {
 /// Round-trip times of several flows, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rtt {
-    /// How many flows had one.
-    pub(crate) count: u64,
-    /// All together.
-    pub(crate) total: i128,
-    /// The longest.
-    pub(crate) longest: i64,
+    /// how many flows had one
+    count: u64,
+    total: i128,
+    longest: i64,
 }
 
 impl Rtt {
     /// Takes one in.
     pub(crate) fn add(&mut self, nanos: i64) {
-        self.longest = if self.count == 0 { nanos } else { self.longest.max(nanos) };
-        self.count += 1;
-        self.total += i128::from(nanos);
+        *self = self.and(Self { count: 1, total: nanos.into(), longest: nanos });
+    }
+
+    /// Those of other flows too.
+    #[must_use]
+    pub(crate) fn and(self, others: Self) -> Self {
+        let longest = match (self.count, others.count) {
+            (0, _) => others.longest,
+            (_, 0) => self.longest,
+            _ => self.longest.max(others.longest),
+        };
+        Self { count: self.count + others.count, total: self.total + others.total, longest }
+    }
+
+    /// The longest of them; `None` where there is none.
+    pub(crate) fn longest(&self) -> Option<i64> {
+        (self.count > 0).then_some(self.longest)
     }
 
     /// Their mean; `None` where there is none.

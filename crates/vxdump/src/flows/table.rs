@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use podmap::{Kind, PodMap};
 use vxcli::Failure;
 
+use super::columns::{Column, Facts, Row};
+use super::form::write_port;
 use super::layout::{
-    Form, Frame, GAP, Shown, fit, has_core, lacks_names, on_terminal, whole, with_named_ends,
+    Frame, GAP, Named, Shown, fit, has_core, lacks_names, on_terminal, whole, with_named_ends,
 };
-use super::print::reuse;
-use super::row::{Row, Value};
-use crate::out::numbers;
+use super::value::Value;
 use crate::out::output::Output;
 use crate::out::put;
 use crate::out::time_utc::Utc;
@@ -18,7 +18,7 @@ use crate::out::time_utc::Utc;
 /// Writes the head and the rows. Without a frame all columns are shown, whole.
 pub(crate) fn write<R: Row>(
     output: &mut Output<'_>,
-    columns: &[&'static str],
+    columns: &[&'static Column],
     frame: Option<Frame>,
     rows: &(impl Iterator<Item = R> + Clone),
     map: &PodMap,
@@ -37,11 +37,10 @@ pub(crate) fn write<R: Row>(
     }
     end_line(output.buffer());
     for row in rows.clone() {
-        let mut values = cells.of(&row, map);
+        let facts = row.facts(map);
         for column in &shown {
-            put_cell(output.buffer(), column, cells.cell(column, &values, map).0);
+            put_cell(output.buffer(), column, cells.of(column, &facts, map).text);
         }
-        cells.give_back(&mut values);
         end_line(output.buffer());
         output.end_of_line()?;
     }
@@ -50,7 +49,7 @@ pub(crate) fn write<R: Row>(
 
 /// The columns that a terminal has room for. Where that is not enough for addresses and names, names take the addresses' place.
 fn fitted<R: Row>(
-    columns: &[&'static str],
+    columns: &[&'static Column],
     frame: Frame,
     cells: &mut Cells,
     rows: &(impl Iterator<Item = R> + Clone),
@@ -63,18 +62,18 @@ fn fitted<R: Row>(
     if !lacks_names(&wanted, &shown) {
         return shown;
     }
-    for with_node in [true, false] {
-        let mut wanted = with_named_ends(columns, with_node);
+    for named in [Named::WithNode, Named::WithoutNode] {
+        let mut wanted = with_named_ends(columns, named);
         measure(&mut wanted, cells, rows, map);
-        let is_named = |column: &Shown| matches!(column.form, Form::NamedEnd { .. }) && column.says;
+        let is_named = |column: &Shown| column.named.is_some() && column.says;
         if !wanted.iter().any(is_named) {
             // a map of ranges has no name that would tell one address from another
             return shown;
         }
-        let mut named = wanted.clone();
-        fit(&mut named, frame);
-        if !with_node || has_core(&wanted, &named) {
-            return named;
+        let mut fitted = wanted.clone();
+        fit(&mut fitted, frame);
+        if named == Named::WithoutNode || has_core(&wanted, &fitted) {
+            return fitted;
         }
     }
     shown
@@ -88,22 +87,19 @@ fn measure<R: Row>(
     map: &PodMap,
 ) {
     for row in rows.clone() {
-        let mut values = cells.of(&row, map);
+        let facts = row.facts(map);
         for column in &mut *shown {
-            let value = values.get(column.at.0);
-            let is_named = value.is_some_and(|value| name_at(column, value, map).is_some());
-            let (cell, is_number) = cells.cell(column, &values, map);
-            column.width = column.width.max(characters(cell));
+            let Cell { text, is_number, is_named } = cells.of(column, &facts, map);
+            column.width = column.width.max(characters(text));
             column.is_right |= is_number;
-            column.says |= match column.form {
-                Form::NamedEnd { .. } => is_named,
-                _ => !matches!(cell, b"-" | b"?" | b"0"),
+            column.says |= match column.named {
+                Some(_) => is_named,
+                None => !matches!(text, b"-" | b"?" | b"0"),
             };
-            if column.is_text() {
-                keep_common(&mut column.common, cell);
+            if column.form.is_text() {
+                keep_common(&mut column.common, text);
             }
         }
-        cells.give_back(&mut values);
     }
 }
 
@@ -121,18 +117,8 @@ fn keep_common(common: &mut Option<String>, cell: &[u8]) {
     }
 }
 
-/// What stands in place of an address.
-fn name_at<'m>(column: &Shown, value: &Value<'_>, map: &'m PodMap) -> Option<&'m str> {
-    match (column.form, value) {
-        (Form::NamedEnd { with_node }, Value::Address(address)) => {
-            own_name(map, *address, with_node)
-        }
-        _ => None,
-    }
-}
-
 /// The name that the map has for just this address, not for a range around it.
-fn own_name(map: &PodMap, address: IpAddr, with_node: bool) -> Option<&str> {
+fn own_name(map: &PodMap, address: IpAddr, named: Named) -> Option<&str> {
     let owner = map.owner(address);
     let is_own = match owner.kind() {
         Kind::Pod => owner.pod().is_some(),
@@ -142,7 +128,10 @@ fn own_name(map: &PodMap, address: IpAddr, with_node: bool) -> Option<&str> {
     };
     // neither namespaces nor names have an @ (RFC 1123)
     let without_node = || owner.label().split('@').next().unwrap_or_default();
-    is_own.then(|| if with_node { owner.label() } else { without_node() })
+    is_own.then(|| match named {
+        Named::WithNode => owner.label(),
+        Named::WithoutNode => without_node(),
+    })
 }
 
 /// The last column needs no blanks behind it.
@@ -153,85 +142,38 @@ fn end_line(out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// What stands in cells.
+/// What cells are made with.
 #[derive(Default)]
 struct Cells {
     utc: Utc,
     text: Vec<u8>,
-    /// room for the values of a row
-    values: Vec<Value<'static>>,
+}
+
+/// What a column shows of a row.
+struct Cell<'c> {
+    text: &'c [u8],
+    is_number: bool,
+    /// It is the name of an address.
+    is_named: bool,
 }
 
 impl Cells {
-    /// The values of a row.
-    fn of<'a, R: Row>(&mut self, row: &'a R, map: &'a PodMap) -> Vec<Value<'a>> {
-        let mut values = reuse(std::mem::take(&mut self.values));
-        row.values(map, &mut values);
-        values
-    }
-
-    fn give_back(&mut self, values: &mut Vec<Value<'_>>) {
-        self.values = reuse(std::mem::take(values));
-    }
-
-    /// What a column shows of a row, and whether it is a number.
-    fn cell(&mut self, column: &Shown, values: &[Value<'_>], map: &PodMap) -> (&[u8], bool) {
-        let Self { utc, text, .. } = self;
+    fn of<'a>(&mut self, shown: &Shown, facts: &impl Facts<'a>, map: &PodMap) -> Cell<'_> {
+        let Self { utc, text } = self;
         text.clear();
-        let value = values.get(column.at.0).unwrap_or(&Value::Absent);
-        let with = column.at.1.and_then(|at| values.get(at)).unwrap_or(&Value::Absent);
-        if let Some(name) = name_at(column, value, map) {
+        let value = facts.value(shown.column);
+        let second = shown.second.map_or(Value::Absent, |column| facts.value(column));
+        let name = match (shown.named, &value) {
+            (Some(named), Value::Address(address)) => own_name(map, *address, named),
+            _ => None,
+        };
+        if let Some(name) = name {
             put::text(text, name);
-            put_port(text, with, utc);
-            return (text, false);
+            write_port(text, &second, utc);
+        } else {
+            shown.form.write(text, &value, &second, utc);
         }
-        match (column.form, value) {
-            (_, Value::Absent) => put::text(text, "-"),
-            (Form::End | Form::NamedEnd { .. }, Value::Address(address))
-                if address.is_ipv6() && *with != Value::Absent =>
-            {
-                text.push(b'[');
-                put::address(text, *address);
-                text.push(b']');
-                put_port(text, with, utc);
-            }
-            (Form::End | Form::NamedEnd { .. }, _) => {
-                value.write(text, utc);
-                put_port(text, with, utc);
-            }
-            (Form::Count, Value::Number(number)) => put::text(text, &numbers::count(*number)),
-            (Form::Both, Value::Number(there)) => {
-                put::text(text, &numbers::count(*there));
-                if let Value::Number(back) = with
-                    && there | back != 0
-                {
-                    text.push(b'/');
-                    put::text(text, &numbers::count(*back));
-                }
-            }
-            (Form::Span, Value::Seconds(nanos) | Value::Millis(nanos)) => {
-                put::text(text, &numbers::time(*nanos));
-            }
-            (Form::Clock, Value::Time(_)) => {
-                value.write(text, utc);
-                // of 2026-11-21T01:40:12.123456789Z the time with milliseconds
-                text.truncate(23);
-                text.drain(..11.min(text.len()));
-            }
-            _ => value.write(text, utc),
-        }
-        if text.is_empty() {
-            put::text(text, "-");
-        }
-        (text, value.is_number())
-    }
-}
-
-/// `:8080`, where there is one.
-fn put_port(text: &mut Vec<u8>, port: &Value<'_>, utc: &mut Utc) {
-    if *port != Value::Absent {
-        text.push(b':');
-        port.write(text, utc);
+        Cell { text, is_number: value.is_number(), is_named: name.is_some() }
     }
 }
 
@@ -278,9 +220,9 @@ mod tests {
     use podmap::{Builder, PodClaim};
     use vxflow::{FlowTable, Seen};
 
+    use super::super::columns::{columns, named};
     use super::super::ends::By;
     use super::super::flow_row::FlowRow;
-    use super::super::row::columns;
     use super::super::sort::Sort;
     use super::*;
 
@@ -295,10 +237,10 @@ mod tests {
         let source_of = |map: &PodMap, width: usize| {
             let mut cells = Cells::default();
             let frame = Frame { width, sort: Sort::Bytes };
-            let shown = fitted(columns(By::Flow), frame, &mut cells, &flows.iter(), map);
-            let column = shown.iter().find(|column| column.name == "src").unwrap();
-            let values = cells.of(&flows[0], map);
-            let cell = cells.cell(column, &values, map).0;
+            let shown = fitted(&columns(By::Flow), frame, &mut cells, &flows.iter(), map);
+            let column = shown.iter().find(|column| column.column.name == "src").unwrap();
+            let facts = flows[0].facts(map);
+            let cell = cells.of(column, &facts, map).text;
             assert_eq!(column.width, characters(cell), "it is whole");
             String::from_utf8(cell.to_vec()).unwrap()
         };
@@ -319,7 +261,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_keeps_both_ends() {
-        let [mut column] = whole(&["src_name"]).try_into().unwrap();
+        let [mut column] = whole(&[named("src_name")]).try_into().unwrap();
         let cut = |column: &Shown, text: &str| {
             let mut out = Vec::new();
             put_cell(&mut out, column, text.as_bytes());

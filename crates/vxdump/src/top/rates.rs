@@ -113,7 +113,7 @@ impl Rates {
         for (ends, sum) in ended.rows() {
             let pair = self.pairs.entry(ends.clone()).or_default();
             pair.over = pair.over.zip(Totals::of(sum), u64::saturating_add);
-            pair.over_rtt = together(pair.over_rtt, sum.rtt);
+            pair.over_rtt = pair.over_rtt.and(sum.rtt);
             pair.over_openers = pair.over_openers.and(sum.openers);
         }
         for pair in self.pairs.values_mut() {
@@ -141,7 +141,7 @@ impl Rates {
             pair.flows = sum.flows;
             pair.openers = pair.over_openers.and(sum.openers);
             pair.total = pair.over.zip(Totals::of(sum), u64::saturating_add);
-            pair.rtt = together(pair.over_rtt, sum.rtt);
+            pair.rtt = pair.over_rtt.and(sum.rtt);
         }
     }
 
@@ -172,7 +172,7 @@ impl Rates {
                 retransmits: pair.total.retransmits,
                 failed: pair.total.failed,
                 rtt: pair.rtt.mean(),
-                longest_rtt: (pair.rtt.count > 0).then_some(pair.rtt.longest),
+                longest_rtt: pair.rtt.longest(),
                 flows: pair.flows,
                 total_packets: sum(pair.total.packets),
                 total_bytes: sum(pair.total.bytes),
@@ -180,14 +180,4 @@ impl Rates {
         };
         self.pairs.iter_mut().map(row).collect()
     }
-}
-
-/// The round-trip times of both.
-fn together(a: Rtt, b: Rtt) -> Rtt {
-    let longest = match (a.count, b.count) {
-        (0, _) => b.longest,
-        (_, 0) => a.longest,
-        _ => a.longest.max(b.longest),
-    };
-    Rtt { count: a.count + b.count, total: a.total + b.total, longest }
 }

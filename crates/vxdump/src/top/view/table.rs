@@ -1,5 +1,7 @@
 //! The table of pairs: names, and as many columns of numbers as there is room for.
 
+use std::borrow::Cow;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -7,7 +9,11 @@ use ratatui::style::{Modifier, Style};
 use super::WIDE;
 use super::line::{Text, shortened, width};
 use super::theme::{HEAD, PLAIN, Theme};
-use crate::out::numbers::{count, percent, time};
+use crate::flows::columns::named;
+use crate::flows::form::Form;
+use crate::flows::value::Value;
+use crate::out::numbers::percent;
+use crate::out::time_utc::Utc;
 use crate::top::group::Group;
 use crate::top::order::Order;
 use crate::top::rates::{Row, sum};
@@ -20,62 +26,77 @@ const NARROW: usize = 5;
 
 /// A column of numbers.
 pub(super) struct Column {
-    head: &'static str,
+    head: Head,
     width: u16,
     order: Option<Order>,
-    text: fn(&Row) -> String,
+    form: Form,
+    value: fn(&Row) -> Value<'static>,
 }
 
-const BYTES: Column = Column {
-    head: "BYTES/s",
-    width: 9,
-    order: Some(Order::Bytes),
-    text: |row| count(sum(row.bytes)),
-};
-const PACKETS: Column = Column {
-    head: "PKTS/s",
-    width: 8,
-    order: Some(Order::Packets),
-    text: |row| count(row.packets),
-};
-const FAILED: Column =
-    Column { head: "FAILED", width: 7, order: Some(Order::Failed), text: |row| count(row.failed) };
-const RETRANSMITS: Column = Column {
-    head: "RETR",
-    width: 6,
-    order: Some(Order::Retransmits),
-    text: |row| count(row.retransmits),
-};
-const RTT: Column = Column {
-    head: "RTT",
-    width: 7,
-    order: Some(Order::Rtt),
-    text: |row| row.rtt.map_or_else(|| "-".to_owned(), time),
-};
+/// What a column is called.
+enum Head {
+    /// As the column of a sum's table, in capitals.
+    Title(&'static str),
+    Own(&'static str),
+}
+
+impl Column {
+    /// A column that sums have too.
+    const fn of_sums(name: &str, width: u16, value: fn(&Row) -> Value<'static>) -> Self {
+        let column = named(name);
+        Self { head: Head::Title(column.title), width, order: None, form: column.form, value }
+    }
+
+    /// A column of counts.
+    const fn of_counts(head: &'static str, width: u16, value: fn(&Row) -> Value<'static>) -> Self {
+        Self { head: Head::Own(head), width, order: None, form: Form::Count, value }
+    }
+
+    const fn sorted_by(mut self, order: Order) -> Self {
+        self.order = Some(order);
+        self
+    }
+
+    /// Is it the one of failed flows?
+    fn is_of_failed(&self) -> bool {
+        self.order == Some(Order::Failed)
+    }
+
+    fn head(&self) -> Cow<'static, str> {
+        match self.head {
+            Head::Title(title) => Cow::Owned(title.to_uppercase()),
+            Head::Own(head) => Cow::Borrowed(head),
+        }
+    }
+
+    fn text(&self, row: &Row) -> String {
+        let mut text = Vec::new();
+        self.form.write(&mut text, &(self.value)(row), &Value::Absent, &mut Utc::default());
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
 /// All columns, what matters most first.
-const COLUMNS: [Column; 12] = [
-    BYTES,
-    PACKETS,
-    FAILED,
-    RETRANSMITS,
-    RTT,
+static COLUMNS: [Column; 12] = [
+    Column::of_counts("BYTES/s", 9, |row| Value::Number(sum(row.bytes))).sorted_by(Order::Bytes),
+    Column::of_counts("PKTS/s", 8, |row| Value::Number(row.packets)).sorted_by(Order::Packets),
+    Column::of_counts("FAILED", 7, |row| Value::Number(row.failed)).sorted_by(Order::Failed),
+    Column::of_sums("retransmits", 6, |row| Value::Number(row.retransmits))
+        .sorted_by(Order::Retransmits),
+    Column::of_sums("rtt_ms", 7, |row| Value::millis(row.rtt)).sorted_by(Order::Rtt),
+    Column::of_sums("rtt_max_ms", 8, |row| Value::millis(row.longest_rtt)),
     Column {
-        head: "MAX RTT",
-        width: 8,
-        order: None,
-        text: |row| row.longest_rtt.map_or_else(|| "-".to_owned(), time),
-    },
-    Column {
-        head: "RETR%",
+        head: Head::Own("RETR%"),
         width: 6,
         order: None,
-        text: |row| percent(row.retransmits, row.total_packets),
+        form: Form::Whole,
+        value: |row| Value::Text(percent(row.retransmits, row.total_packets).into()),
     },
-    Column { head: "B/s →", width: 7, order: None, text: |row| count(row.bytes[0]) },
-    Column { head: "B/s ←", width: 7, order: None, text: |row| count(row.bytes[1]) },
-    Column { head: "FLOWS", width: 6, order: None, text: |row| count(row.flows) },
-    Column { head: "PACKETS", width: 8, order: None, text: |row| count(row.total_packets) },
-    Column { head: "BYTES", width: 7, order: None, text: |row| count(row.total_bytes) },
+    Column::of_counts("B/s →", 7, |row| Value::Number(row.bytes[0])),
+    Column::of_counts("B/s ←", 7, |row| Value::Number(row.bytes[1])),
+    Column::of_sums("flows", 6, |row| Value::Number(row.flows)),
+    Column::of_counts("PACKETS", 8, |row| Value::Number(row.total_packets)),
+    Column::of_counts("BYTES", 7, |row| Value::Number(row.total_bytes)),
 ];
 
 /// The columns that there is room for beside names. `has_failed`: there is something in the one of failed flows, which then is
@@ -87,7 +108,7 @@ pub(super) fn columns(width: u16, has_failed: bool) -> Vec<&'static Column> {
         COLUMNS.iter().take(if is_wide { COLUMNS.len() } else { NARROW }).collect();
     let is_shown = has_failed || is_wide && fits(&columns);
     if !is_shown {
-        columns.retain(|column| column.order != FAILED.order);
+        columns.retain(|column| !column.is_of_failed());
     }
     while columns.len() > 1 && !fits(&columns) {
         columns.pop();
@@ -148,7 +169,7 @@ pub(super) fn draw_head(state: &State, columns: &[&Column], line: Rect, buffer: 
     }
     draw_columns(columns, line, buffer, |column| {
         let mark = if column.order == Some(state.order) { sorted } else { "" };
-        (format!("{}{mark}", column.head), HEAD)
+        (format!("{}{mark}", column.head()), HEAD)
     });
 }
 
@@ -168,7 +189,7 @@ pub(super) fn draw_row(
     }
     let style = if sum(row.bytes) == 0 { Style::new().add_modifier(Modifier::DIM) } else { PLAIN };
     draw_columns(columns, line, buffer, |column| {
-        let is_alarming = column.order == FAILED.order && row.failed > 0;
-        ((column.text)(row), if is_alarming { theme.alarm } else { style })
+        let is_alarming = column.is_of_failed() && row.failed > 0;
+        (column.text(row), if is_alarming { theme.alarm } else { style })
     });
 }
