@@ -1,4 +1,5 @@
-//! Which service a pod answers for: what the destination of a packet was before kube-proxy changed it to a backend's.
+//! Which service a pod answers for: what the destination of a packet was before kube-proxy changed
+//! it to a backend's.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -26,7 +27,8 @@ pub struct Service<'m> {
     pub port: Option<u16>,
 }
 
-/// Backends of services, by address: as much memory as the rows that tell them, and no more of an address than [`MOST`].
+/// Backends of services, by address: as much memory as the rows that tell them, and no more of an
+/// address than [`MOST`].
 #[derive(Debug, Default)]
 pub(crate) struct Backends {
     /// where the address's sets stand in `sets`, and how many

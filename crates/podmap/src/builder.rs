@@ -10,12 +10,12 @@ use crate::text::{NameError, check_name};
 
 /// Gathers rows from files, a kernel and a user, and makes a [`PodMap`](crate::PodMap) of them.
 ///
-/// Where two sources name different owners of a range or an address, the later source counts. So add
-/// them from the general to the particular: the kernel, files, what the user says. A source whose
-/// content changes is [forgotten](Builder::forget) and filled again; it keeps its rank.
+/// Where two sources name different owners of a range or an address, the later source counts. So
+/// add them from the general to the particular: the kernel, files, what the user says. A source
+/// whose content changes is [forgotten](Builder::forget) and filled again; it keeps its rank.
 ///
-/// The readers check the names that they read. The `add_` methods take names as they are: check names
-/// from elsewhere with [`Builder::check_name`].
+/// The readers check the names that they read. The `add_` methods take names as they are: check
+/// names from elsewhere with [`Builder::check_name`].
 ///
 /// ```
 /// use podmap::{Builder, Kind};

@@ -1,14 +1,14 @@
 //! Whose address is this: podCIDRs, nodes, pods, services and VTEPs of a Kubernetes cluster.
 //!
-//! A capture of an overlay network shows addresses; people ask about pods and nodes. This crate
-//! reads what a cluster says of itself and answers, for each packet, who its ends are:
+//! A capture of an overlay network shows addresses, but people ask about pods and nodes. This crate
+//! reads what a cluster says about itself, and then names the owner of any address:
 //!
 //! ```
 //! use std::net::IpAddr;
 //!
 //! use podmap::{Builder, Kind};
 //!
-//! // what `kubectl get nodes -o json` prints, without what the map passes over
+//! // what `kubectl get nodes -o json` prints, shortened to what the map needs
 //! let nodes = br#"{"apiVersion": "v1", "kind": "List", "items": [{
 //!     "apiVersion": "v1", "kind": "Node",
 //!     "metadata": {"name": "worker", "annotations": {
@@ -17,7 +17,7 @@
 //!         "flannel.alpha.coreos.com/public-ip": "172.18.0.3"}},
 //!     "spec": {"podCIDR": "10.244.1.0/24", "podCIDRs": ["10.244.1.0/24", "fd00:10:244:1::/64"]}
 //! }]}"#;
-//! // plain lines do too, and any number of sources go together
+//! // plain lines, as a second source
 //! let more = b"10.96.0.0/12 svc\n10.244.1.5 shop/web-0\n10.96.0.80 svc:shop/web\n";
 //!
 //! let mut builder = Builder::new();
@@ -44,18 +44,19 @@
 //! assert_eq!(owner.cidr(), Some("10.244.1.0/24".parse()?));
 //! assert_eq!((owner.namespace(), owner.pod()), (Some("shop"), Some("web-0")));
 //!
-//! // the carriage: outer addresses, and inner MAC addresses
+//! // who carried a packet: by its outer address, and by its inner MAC address
 //! assert_eq!(map.node_by_vtep(IpAddr::from([172, 18, 0, 3])), Some("worker"));
 //! assert_eq!(map.node_by_vtep_mac([0x4e, 0x1a, 0x7c, 0x33, 0x90, 0xa1]), Some("worker"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Ways in
+//! # Ways in, by task
 //!
-//! | to | see |
+//! | to … | use |
 //! |---|---|
-//! | read kubectl's output, subnet.env, plain lines | [`Builder::read_file`] |
-//! | add rows from elsewhere (a kernel's tables), and follow their changes | [`Builder::source`], the `add_` methods, [`Builder::forget`] |
+//! | read kubectl's output, flannel's `subnet.env`, plain lines | [`Builder::read_file`] |
+//! | add rows from elsewhere, such as a kernel's tables | [`Builder::source`], then the `add_` methods |
+//! | follow changes | [`Builder::forget`], then add or [read](Builder::read_into) again |
 //! | ask who has an address | [`PodMap::owner`], [`Owner::label`] |
 //! | ask which service a pod answers for | [`PodMap::service_behind`] |
 //! | ask who carried a packet | [`PodMap::node_by_vtep`], [`PodMap::node_by_vtep_mac`] |
@@ -64,11 +65,17 @@
 //!
 //! # What it promises
 //!
-//! Reading never panics, whatever the file holds; memory and time grow no faster than the file and
-//! the number of its rows (times their logarithm). A file that makes no sense is refused as a whole,
-//! with its line or JSON path. A built map is immutable and [`Sync`]; [`PodMap::owner`] allocates
-//! nothing: a hash lookup for the address, and a binary search over the ranges where that finds
-//! nothing.
+//! - Reading never panics, whatever the file holds. Memory and time grow with the size of the file
+//!   and the number of its rows, times the logarithm of that number.
+//! - A file that makes no sense is refused as a whole, with the line or JSON path of what is wrong.
+//! - A built map is immutable, [`Send`] and [`Sync`].
+//! - [`PodMap::owner`] allocates nothing: it looks the address up in a hash table, and where it is
+//!   not there, in a sorted table of ranges.
+//!
+//! # Sources
+//!
+//! Kubernetes API objects: the reference of kubernetes.io; flannel, Calico and Cilium: their own
+//! source code, named at each reader. CIDR notation: RFC 4632 and RFC 4291.
 
 #![forbid(unsafe_code)]
 
@@ -102,3 +109,8 @@ pub use readers::{FileSummary, MAX_FILE_LEN};
 pub use row::Row;
 pub use text::NameError;
 pub use warning::Warning;
+
+/// The examples of the README are compiled and run with those of this page.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -96,11 +96,13 @@ pub struct Vtep<'m> {
 }
 
 impl PodMap {
-    /// The service that has a backend at this address and port: endpointslices say so. Behind kube-proxy the destination
-    /// of a packet is a backend's. `protocol` is the number in the IP header.
+    /// The service that has a backend at this address and port: endpointslices say so. Behind
+    /// kube-proxy the destination of a packet is a backend's. `protocol` is the number in the IP
+    /// header.
     ///
-    /// Of several services those with a cluster IP come first, then the first by namespace and name; one that has any
-    /// port comes after those that name this one. Of one address no more than 64 slices count.
+    /// Of several services those with a cluster IP come first, then the first by namespace and
+    /// name; one that has any port comes after those that name this one. Of one address no more
+    /// than 64 slices count.
     #[inline]
     pub fn service_behind(&self, address: IpAddr, protocol: u8, port: u16) -> Option<Service<'_>> {
         self.backends.find(address, protocol, port, &self.texts)
@@ -142,7 +144,8 @@ impl PodMap {
         !self.macs.is_empty()
     }
 
-    /// Whether a tunnel endpoint has this network identifier; `None` where that cannot be said, as some have theirs from elsewhere.
+    /// Whether a tunnel endpoint has this network identifier; `None` where that cannot be said, as
+    /// some have theirs from elsewhere.
     #[inline]
     pub fn has_vni(&self, vni: u32) -> Option<bool> {
         self.vnis.as_ref().map(|vnis| vnis.binary_search(&vni).is_ok())

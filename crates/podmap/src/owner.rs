@@ -76,8 +76,8 @@ impl<'m> Owner<'m> {
         self.record.kind
     }
 
-    /// The range that the address lies in: the podCIDR of a pod or VTEP, the range of services or of
-    /// nodes. `None` where the map has only the address itself, or nothing.
+    /// The range that the address lies in: the podCIDR of a pod or VTEP, the range of services or
+    /// of nodes. `None` where the map has only the address itself, or nothing.
     pub fn cidr(self) -> Option<Cidr> {
         self.map.range_of(self.record)
     }
@@ -160,8 +160,9 @@ impl fmt::Debug for Owner<'_> {
     }
 }
 
-/// Whether an address is one of the internet's, which a cluster seldom gives to pods and services: not private, shared,
-/// local or special (RFC 6890, and the ranges of multicast and of the future), of IPv6 a global unicast one.
+/// Whether an address is one of the internet's, which a cluster seldom gives to pods and services:
+/// not private, shared, local or special (RFC 6890, and the ranges of multicast and of the future),
+/// of IPv6 a global unicast one.
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {

@@ -282,7 +282,8 @@ fn who_sees_a_part_only_does_not_call_private_addresses_external() {
     assert_eq!(label(&builder.build(), "192.168.7.7"), "external");
 }
 
-/// Which service a backend serves, and at which of the service's ports, from slices and from Endpoints, in JSON and YAML.
+/// Which service a backend serves, and at which of the service's ports, from slices and from
+/// Endpoints, in JSON and YAML.
 #[test]
 fn backends_tell_their_service() {
     const ENDPOINTS: &[u8] = br#"{"apiVersion": "v1", "kind": "Endpoints",

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 /// [`Failure::Usage`] where the value is not of that form.
 pub(crate) fn pod_cidr(builder: &mut Builder, value: &str) -> Result<(), Failure> {
     let flag = "--pod-cidr";
-    let refuse = |message| refused(flag, value, message);
+    let refuse = |message: String| refused(flag, value, &message);
     let (node, range) = value
         .split_once('=')
         .ok_or_else(|| refuse("NODE=CIDR is needed, as in worker=10.244.1.0/24".to_owned()))?;
@@ -31,7 +31,7 @@ pub(crate) fn pod_cidr(builder: &mut Builder, value: &str) -> Result<(), Failure
 /// [`Failure::Usage`] where the value is not a CIDR.
 pub(crate) fn service_cidr(builder: &mut Builder, value: &str) -> Result<(), Failure> {
     let flag = "--service-cidr";
-    let range = cidr(value).map_err(|message| refused(flag, value, message))?;
+    let range = cidr(value).map_err(|message| refused(flag, value, &message))?;
     let source = builder.source(flag);
     builder.add_service_cidr(source, range);
     Ok(())
@@ -44,7 +44,7 @@ pub(crate) fn service_cidr(builder: &mut Builder, value: &str) -> Result<(), Fai
 /// [`Failure::Usage`] where the value is not a CIDR.
 pub(crate) fn node_cidr(builder: &mut Builder, value: &str) -> Result<(), Failure> {
     let flag = "--node-cidr";
-    let range = cidr(value).map_err(|message| refused(flag, value, message))?;
+    let range = cidr(value).map_err(|message| refused(flag, value, &message))?;
     let source = builder.source(flag);
     builder.add_node_cidr(source, range);
     Ok(())
@@ -67,7 +67,7 @@ fn cidr(text: &str) -> Result<Cidr, String> {
     text.parse().map_err(|reason: CidrError| format!("{text:?} is not a CIDR: {reason}"))
 }
 
-fn refused(flag: &str, value: &str, message: String) -> Failure {
+fn refused(flag: &str, value: &str, message: &str) -> Failure {
     Failure::usage(format_args!("{flag} {value:?}: {message}"))
 }
 

@@ -1,4 +1,4 @@
-//! What a flow table is told when it is made.
+//! Limits and policies of a flow table.
 
 use vxlan::Decoder;
 
@@ -20,37 +20,45 @@ const SECOND: i64 = 1_000_000_000;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// The most flows held at a time, at least 1. One more pushes out the one that was seen least recently.
+    /// The most flows held at a time, at least 1. One more evicts the flow that was seen least
+    /// recently.
     pub max_flows: usize,
     /// A flow without packets for longer than this many nanoseconds is over. `None`: never.
     pub idle_timeout: Option<i64>,
-    /// A flow that began longer ago than this many nanoseconds is handed out, and goes on as a new record. `None`:
-    /// never.
+    /// A flow that began longer ago than this many nanoseconds is handed out, and goes on as a new
+    /// record. `None`: never.
     pub active_timeout: Option<i64>,
-    /// A TCP connection that was closed or reset is over after this many nanoseconds without packets; until then the
-    /// last acknowledgements and sent-again FINs still join it. `None`: as other flows.
+    /// A TCP connection that was closed or reset is over after this many nanoseconds without
+    /// packets. Until then the last acknowledgements and repeated FINs still join it. `None`: it
+    /// ends as other flows do.
     pub closed_timeout: Option<i64>,
     /// Do copies of a packet, seen at further capture points, count as packets and bytes?
+    /// `true` (the default) counts every captured frame, as tshark and tcpdump do.
     ///
-    /// `true` (the default) counts every captured frame, as tshark and tcpdump do. `false` counts each packet once: at
-    /// the capture point (interface, in a tunnel or in none) where the first packet of its direction was seen; and there again
-    /// once within 100 ms, by its IP identification, for files that do not name their interfaces. A packet in no tunnel is then a packet
-    /// of the flow with its addresses and ends in a network, and the flow is one of that network (of the first, where
-    /// several have such a flow): pods' packets are in a tunnel on some devices, and in none on others. Either way copies are no
-    /// retransmissions, and are counted in [`Counts::copies`](crate::Counts::copies). Where the packets of one
-    /// direction legitimately take two interfaces (a bond captured at its members), keep `true`.
+    /// `false` counts each packet once, at the capture point (interface, inside or outside of a
+    /// tunnel) where the first packet of its direction was seen. For files that do not name their
+    /// interfaces, a packet with the same IP identification within 100 ms is a copy too.
+    ///
+    /// With `false`, a packet outside of tunnels joins the flow with its addresses and ends in a
+    /// network, if there is one (the first, where several networks have such a flow). For pods'
+    /// packets are in a tunnel on some devices, and in none on others.
+    ///
+    /// Either way copies are no retransmissions, and are counted in
+    /// [`Counts::copies`](crate::Counts::copies). Keep `true` where the packets of one direction
+    /// legitimately take two interfaces, as in a capture of the members of a bond.
     pub count_copies: bool,
-    /// The most fragmented packets, per address family, whose ports are remembered for their later fragments, and the
-    /// most later fragments that came first and wait for those; the oldest go first.
+    /// The most fragmented packets of each address family whose ports are remembered for their
+    /// later fragments; and the most later fragments that wait for their first one. The oldest are
+    /// given up first.
     pub max_fragmented: usize,
-    /// The decoder of the packets: needed to find the innermost of nested tunnels, and to decode what ICMP errors
-    /// quote.
+    /// The decoder of the packets: needed to find the innermost of nested tunnels, and to decode
+    /// what ICMP errors quote.
     pub decoder: Decoder,
 }
 
 impl Default for Config {
-    /// A million flows; timeouts as Zeek's: 5 minutes without packets, no active timeout; closed connections linger
-    /// 10 seconds; copies count; 4,096 fragmented packets.
+    /// A million flows; timeouts as in Zeek: 5 minutes without packets, no active timeout; 10
+    /// seconds for closed connections; copies count; 4,096 fragmented packets.
     fn default() -> Self {
         Self {
             max_flows: 1_000_000,
@@ -65,7 +73,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// For capture files: no flow ends by time, so that a table equals the conversations that other tools show.
+    /// For capture files: no flow ends by time, so that the flows are the conversations that other
+    /// tools show.
     pub fn without_timeouts() -> Self {
         Self { idle_timeout: None, active_timeout: None, closed_timeout: None, ..Self::default() }
     }

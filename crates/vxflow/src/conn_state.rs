@@ -4,9 +4,11 @@ use core::fmt;
 
 use vxlan::TcpFlags;
 
-/// How a connection went, as in the column `conn_state` of Zeek's `conn.log` (Zeek: scripts/base/protocols/conn/main.zeek).
+/// How a connection went, as in the column `conn_state` of Zeek's `conn.log` (Zeek:
+/// scripts/base/protocols/conn/main.zeek).
 ///
-/// UDP is `S0` with packets of the opener only and `SF` with packets of both ends; all other protocols are `OTH`.
+/// UDP is `S0` with packets of the opener only and `SF` with packets of both ends; all other
+/// protocols are `OTH`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ConnState {
@@ -284,8 +286,8 @@ impl Endpoints {
 mod tests {
     use super::*;
 
-    /// Plays a connection: upper case is the opener, lower case the other end; s SYN, h SYN-ACK, a ACK, d data, f FIN,
-    /// r reset. The letters of Zeek's `history`.
+    /// Plays a connection: upper case is the opener, lower case the other end; s SYN, h SYN-ACK, a
+    /// ACK, d data, f FIN, r reset. The letters of Zeek's `history`.
     fn play(history: &str) -> ConnState {
         let mut ends = PackedEndpoints::from(Endpoints::new());
         for letter in history.chars() {

@@ -19,7 +19,8 @@ pub(crate) enum What {
     FirstFragment,
     /// Any other fragment: its key has no ports.
     LaterFragment,
-    /// The first fragment of an outer packet whose inner packet has a digest of its own: no packet of this flow.
+    /// The first fragment of an outer packet whose inner packet has a digest of its own: no packet
+    /// of this flow.
     TunnelFragment,
     /// The key of a packet that an ICMP error quotes: no packet of this flow.
     Quoted,
@@ -68,8 +69,8 @@ pub(crate) struct Digest<A> {
     pub(crate) what: What,
 }
 
-/// A packet, reduced to what a flow table needs: made by a [`Summarizer`](crate::Summarizer), and handed to
-/// [`FlowTable::add`](crate::FlowTable::add), also in another thread.
+/// A packet, reduced to what a flow table needs: made by a [`Summarizer`](crate::Summarizer), and
+/// handed to [`FlowTable::add`](crate::FlowTable::add), also in another thread.
 #[derive(Clone, Copy, Debug)]
 pub struct Summary(pub(crate) Either);
 

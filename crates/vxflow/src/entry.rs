@@ -1,4 +1,5 @@
-//! What the table holds of a flow: a hot part that every packet touches, and a cold part that few do.
+//! What the table holds of a flow: a hot part that every packet touches, and a cold part that few
+//! do.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -35,8 +36,8 @@ const STAGE_DONE: u8 = 0b11 << 5;
 /// [`Cold::vteps`] were seen from the higher side.
 const VTEPS_OF_HIGH: u8 = 1 << 7;
 
-/// How long after newer segments an older one may come late, in microseconds, where no round-trip time is known
-/// (Wireshark's packet-tcp.c: 3 ms).
+/// How long after newer segments an older one may come late, in microseconds, where no round-trip
+/// time is known (Wireshark's packet-tcp.c: 3 ms).
 const REORDER: u32 = 3_000;
 
 /// The part of an entry that every packet reads and writes, in as few cache lines as it can be.
@@ -170,7 +171,8 @@ impl<A: Address> Hot<A> {
 
     #[cold]
     fn is_new_connection(&self, side: Side, seq: u32, cold: &Cold) -> bool {
-        /// How far a SYN may lag behind data of its connection in a capture that is not in the order of time.
+        /// How far a SYN may lag behind data of its connection in a capture that is not in the
+        /// order of time.
         const LATE: u32 = 1 << 20;
 
         let Detail::Tcp { initial, .. } = &cold.detail else { return false };
@@ -221,9 +223,10 @@ impl<A: Address> Hot<A> {
         }
     }
 
-    /// Counts a packet if it changes nothing but numbers: not the first of its end, at the end's capture point, over the same
-    /// VTEPs; UDP, or TCP of an established connection with new bytes or a bare acknowledgement. What comes is what
-    /// [`Self::count`] does; `false` for all else, and then nothing has changed.
+    /// Counts a packet if it changes nothing but numbers: not the first of its end, at the end's
+    /// capture point, over the same VTEPs; UDP, or TCP of an established connection with new bytes
+    /// or a bare acknowledgement. What comes is what [`Self::count`] does; `false` for all else,
+    /// and then nothing has changed.
     #[inline]
     pub(crate) fn count_usual(&mut self, digest: &Digest<A>) -> bool {
         let side = digest.side as usize;
@@ -277,7 +280,8 @@ impl<A: Address> Hot<A> {
         self.last = self.last.max(digest.time);
         self.carried(cold, digest);
 
-        // only what is seen at home can be at home once more, and the first packet of a flow is no copy
+        // only what is seen at home can be at home once more, and the first packet of a flow is no
+        // copy
         let at_home = self.point[side] == digest.point
             && repeats.is_none_or(|repeats| !repeats.saw(digest) || is_first);
         let mut is_copy = !at_home;
@@ -514,7 +518,8 @@ impl Cold {
         self.icmp_errors = self.icmp_errors.saturating_add(1);
     }
 
-    /// How long an older segment counts as late, in microseconds: the round-trip time, as Wireshark has it.
+    /// How long an older segment counts as late, in microseconds: the round-trip time, as Wireshark
+    /// has it.
     fn reorder(&self) -> u32 {
         match self.detail {
             Detail::Tcp { syn_to_syn_ack, syn_ack_to_ack, .. } if syn_ack_to_ack > 0 => {
@@ -574,7 +579,8 @@ const fn is_syn_ack(flags: u16) -> bool {
 /// Outer addresses in 16 bits, to see that they change; 0: none.
 #[inline]
 fn fold(carriage: &Carriage) -> u16 {
-    /// The fractional part of the golden ratio (Knuth's multiplicative hashing): spreads every bit upwards.
+    /// The fractional part of the golden ratio (Knuth's multiplicative hashing): spreads every bit
+    /// upwards.
     const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
     let bits = match carriage {
         Carriage::None => return 0,

@@ -61,8 +61,8 @@ impl Exchanges {
         }
     }
 
-    /// The first datagram of one end, of which nothing is known: of the opener it is the request, of the other end its
-    /// answer.
+    /// The first datagram of one end, of which nothing is known: of the opener it is the request,
+    /// of the other end its answer.
     pub(crate) fn datagram(&mut self, from_opener: bool, time: i64) {
         if from_opener {
             self.request(0, time);

@@ -77,8 +77,9 @@ impl<A: Address> Family<A> {
         self.index.find(hash, is_it)
     }
 
-    /// The slot of the flow that a packet belongs to which is in no flow of its own network: one seen in a tunnel belongs to
-    /// that of the packets in none, and the other way round, where copies are to be told.
+    /// The slot of the flow that a packet belongs to which is in no flow of its own network: one
+    /// seen in a tunnel belongs to that of the packets in none, and the other way round, where
+    /// copies are to be told.
     #[inline]
     pub(crate) fn find_joined(&self, key: &Key<A>) -> Option<u32> {
         if self.hasher.joins_networks { self.find_in_no_network(key) } else { None }
@@ -94,7 +95,8 @@ impl<A: Address> Family<A> {
         })
     }
 
-    /// As [`Self::find_joined`]; the flow is one of the packet's network from here on, if it was in none.
+    /// As [`Self::find_joined`]; the flow is one of the packet's network from here on, if it was in
+    /// none.
     #[inline]
     pub(crate) fn join(&mut self, digest: &Digest<A>) -> Option<u32> {
         let slot = self.find_joined(&digest.key)?;
@@ -135,8 +137,8 @@ impl<A: Address> Family<A> {
         }
     }
 
-    /// Counts a packet like nearly all are, of the flow in this slot. Returns `false` where it is another flow's or not so
-    /// usual: then nothing has changed.
+    /// Counts a packet like nearly all are, of the flow in this slot. Returns `false` where it is
+    /// another flow's or not so usual: then nothing has changed.
     #[inline]
     pub(crate) fn count_usual(
         &mut self,
@@ -155,8 +157,8 @@ impl<A: Address> Family<A> {
             && hot.count_usual(digest)
     }
 
-    /// Counts a packet of a flow that there is. Returns `false` where the flow is over and the packet begins a new one:
-    /// then the old one has been handed out.
+    /// Counts a packet of a flow that there is. Returns `false` where the flow is over and the
+    /// packet begins a new one: then the old one has been handed out.
     #[inline]
     pub(crate) fn count(&mut self, slot: u32, digest: &Digest<A>, clerk: &mut Clerk<'_>) -> bool {
         let (Some(hot), Some(cold)) = (self.hot.get_mut(slot), self.cold.get_mut(slot as usize))
@@ -269,8 +271,9 @@ impl<A: Address> Family<A> {
         self.live -= 1;
     }
 
-    /// Ends flows that are over at `time`: of each list at most `most`, the least recently seen first. On the way, at most
-    /// `moves` flows that were seen since they were linked go to the end of their list.
+    /// Ends flows that are over at `time`: of each list at most `most`, the least recently seen
+    /// first. On the way, at most `moves` flows that were seen since they were linked go to the end
+    /// of their list.
     pub(crate) fn expire(&mut self, time: i64, most: usize, moves: usize, clerk: &mut Clerk<'_>) {
         for list in [0, CLOSED] {
             let mut moves = moves;
@@ -306,7 +309,8 @@ impl<A: Address> Family<A> {
         })
     }
 
-    /// Records of all flows, made one at a time. The entries are given back meanwhile, so that the records have room.
+    /// Records of all flows, made one at a time. The entries are given back meanwhile, so that the
+    /// records have room.
     pub(crate) fn into_records(self) -> impl Iterator<Item = FlowRecord> {
         let Self { hot, cold, .. } = self;
         let entries = hot.into_entries().zip(cold);

@@ -1,7 +1,8 @@
 //! Which flow the later fragments of a packet belong to.
 //!
-//! Those that come before their first one (some senders send the last one first, and networks reorder) wait for it.
-//! What is decided depends on nothing but the fragments themselves and their order, so that it is the same wherever it is done.
+//! Those that come before their first one (some senders send the last one first, and networks
+//! reorder) wait for it. What is decided depends on nothing but the fragments themselves and their
+//! order, so that it is the same wherever it is done.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -19,8 +20,8 @@ struct Name<A: Address> {
     id: u32,
 }
 
-/// How long a later fragment waits for its first one, in nanoseconds: far longer than fragments overtake each other, and
-/// far less than an identification takes to come again.
+/// How long a later fragment waits for its first one, in nanoseconds: far longer than fragments
+/// overtake each other, and far less than an identification takes to come again.
 pub(crate) const PATIENCE: i64 = 1_000_000_000;
 
 /// Where a fragment belongs.
@@ -89,8 +90,9 @@ impl<A: Address> Fragments<A> {
         }
     }
 
-    /// Finds out what a fragment belongs to, and remembers it if it is a first one; what is then known, of this one and of
-    /// others, is to be had from [`Self::settled`]. `hasher` makes the hashes of keys.
+    /// Finds out what a fragment belongs to, and remembers it if it is a first one; what is then
+    /// known, of this one and of others, is to be had from [`Self::settled`]. `hasher` makes the
+    /// hashes of keys.
     #[cold]
     pub(crate) fn place(&mut self, digest: &Digest<A>, hasher: &KeyHasher) {
         self.give_up(digest.time);
@@ -169,7 +171,8 @@ impl<A: Address> Fragments<A> {
         self.early.push_back(Some(Early { name, digest, previous }));
     }
 
-    /// Remembers a first fragment, for which others may have waited. `portless` is its key without ports.
+    /// Remembers a first fragment, for which others may have waited. `portless` is its key without
+    /// ports.
     fn first(&mut self, digest: &Digest<A>, portless: Key<A>, first: First<A>, hasher: &KeyHasher) {
         let name = name(digest, portless);
         if self.names.insert(name, first).is_none() {
@@ -222,7 +225,8 @@ impl<A: Address> First<A> {
 }
 
 fn name<A: Address>(digest: &Digest<A>, key: Key<A>) -> Name<A> {
-    // between equal addresses the ports decide which side is the higher, and later fragments have none
+    // between equal addresses the ports decide which side is the higher, and later fragments have
+    // none
     let from_high = digest.side == Side::High && key.low != key.high;
     Name { key, from_high, id: digest.fragment }
 }

@@ -4,9 +4,10 @@ use prefetch_index::prefetch_index;
 
 /// Finds the slot of an entry by the lower half of its key's hash.
 ///
-/// Linear probing from the first place of a group of four, at most 5/8 full, so that nearly all are found in the group of
-/// their hash, and without a branch that the processor would foresee wrongly. No tombstones: removal moves what follows
-/// back. All that it needs of an entry is in its place, so that growing and removing touch no entry.
+/// Linear probing from the first place of a group of four, at most 5/8 full, so that nearly all are
+/// found in the group of their hash, and without a branch that the processor would foresee wrongly.
+/// No tombstones: removal moves what follows back. All that it needs of an entry is in its place,
+/// so that growing and removing touch no entry.
 #[derive(Clone, Debug)]
 pub(crate) struct Index {
     /// 0: free; otherwise the hash's lower half above, slot + 1 below
@@ -42,7 +43,8 @@ impl Index {
         }
     }
 
-    /// The slot of the first one with this hash, or nearly always so; `u32::MAX` where there is none.
+    /// The slot of the first one with this hash, or nearly always so; `u32::MAX` where there is
+    /// none.
     #[inline]
     pub(crate) fn guess(&self, hash: u64) -> u32 {
         let tag = hash as u32;
@@ -152,7 +154,8 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Few hashes, so that long runs of collisions wrap around and are removed from their middle.
+        /// Few hashes, so that long runs of collisions wrap around and are removed from their
+        /// middle.
         #[test]
         fn as_a_hash_map(steps in prop::collection::vec((0u64..24, 0u32..6, any::<bool>()), 0..600)) {
             let mut index = Index::new();

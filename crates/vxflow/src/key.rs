@@ -18,7 +18,7 @@ pub enum Ends {
         /// Port of the other end.
         destination: u16,
     },
-    /// Identifier of an ICMP or ICMPv6 echo or timestamp exchange.
+    /// The identifier of an ICMP or ICMPv6 echo or timestamp exchange.
     Identifier(u16),
     /// Any other ICMP or ICMPv6 message.
     Message {
@@ -27,7 +27,7 @@ pub enum Ends {
         /// Message code.
         code: u8,
     },
-    /// Fragments whose first one, which has the ports, was not seen before them.
+    /// Fragments without ports: their first fragment was not seen before them.
     Fragments,
     /// The protocol has nothing that tells flows apart, or it was not captured.
     None,
@@ -36,8 +36,8 @@ pub enum Ends {
 /// A flow's identity, as its opener sees it: source is the end that opened it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowKey {
-    /// Network identifier of the tunnel next to the inner packet; `None` for packets in no tunnel, and in tunnels
-    /// without identifier. Equal addresses in two networks are two flows.
+    /// Network identifier of the innermost tunnel; `None` outside of tunnels, and in tunnels
+    /// without an identifier. The same addresses in two networks are two flows.
     pub vni: Option<Vni>,
     /// Protocol behind the IP header.
     pub protocol: IpProtocol,
@@ -50,7 +50,8 @@ pub struct FlowKey {
 }
 
 impl FlowKey {
-    /// Port of the end that opened the flow; of ICMP the identifier; `None` where the protocol has neither.
+    /// Port of the end that opened the flow, or the identifier of an ICMP exchange; otherwise
+    /// `None`.
     pub const fn source_port(&self) -> Option<u16> {
         match self.ends {
             Ends::Ports { source, .. } => Some(source),
@@ -203,7 +204,8 @@ impl<A: Address> Key<A> {
         }
     }
 
-    /// The same in no network: the key of the same packet before it enters a tunnel, and after it left it.
+    /// The same in no network: the key of the same packet before it enters a tunnel, and after it
+    /// left it.
     #[inline]
     pub(crate) const fn in_no_network(self) -> Self {
         Self { vni: NO_VNI, ..self }
@@ -238,8 +240,8 @@ impl<A: Address> Key<A> {
 #[derive(Clone, Debug)]
 pub(crate) struct KeyHasher {
     state: RandomState,
-    /// Whether packets in a tunnel and in none are counted as one: then their hashes have the same upper half, which says
-    /// which of several tables they belong to.
+    /// Whether packets in a tunnel and in none are counted as one: then their hashes have the same
+    /// upper half, which says which of several tables they belong to.
     pub(crate) joins_networks: bool,
 }
 

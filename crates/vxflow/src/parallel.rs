@@ -1,9 +1,9 @@
 //! A flow table by several threads, with the result of one.
 //!
-//! Tables made of parts of a file cannot be put together exactly: who opened a flow, what was sent again, which times
-//! belong together depends on the packets before. So the parts are decoded side by side into summaries, one thread at a
-//! time finds out whose fragments are whose, and each flow's summaries go, in the order of the file, to the one table
-//! that owns it.
+//! Tables made of parts of a file cannot be put together exactly: who opened a flow, what was sent
+//! again, which times belong together depends on the packets before. So the parts are decoded side
+//! by side into summaries, one thread at a time finds out whose fragments are whose, and each
+//! flow's summaries go, in the order of the file, to the one table that owns it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroUsize;
@@ -24,7 +24,7 @@ const MOST_BYTES: usize = 48 << 20;
 /// Bytes that a part is taken to have before one was seen.
 const PART_BYTES: usize = 256 << 10;
 
-/// The flows of a file that several threads have counted.
+/// The flows of a file, counted by several threads.
 #[derive(Debug)]
 pub struct Flows {
     tables: Vec<FlowTable>,
@@ -60,17 +60,17 @@ impl Flows {
     }
 }
 
-/// Counts the flows of a file with `threads` threads; the records are those that one [`FlowTable`] makes of the same
-/// packets, in some other order, as long as no flow is pushed out ([`Config::max_flows`] is shared evenly among
-/// the tables).
+/// Counts the flows of a file with `threads` threads. The records are those that one [`FlowTable`]
+/// makes of the same packets, in another order, as long as no flow is evicted
+/// ([`Config::max_flows`] is shared evenly among the tables).
 ///
-/// - `read` fills a part with the next packets of the file, whole ones, in order, and returns `false` where there are none
-///   any more. It is called by one thread at a time. Parts of some hundred kilobytes are good.
-/// - `decode` decodes the packets of a part and feeds them, in order. It is called by all threads.
+/// - `read` fills a part with the next whole packets of the file, in order, and returns `false` at
+///   the end of the file. One thread at a time calls it. Parts of a few hundred kilobytes work well.
+/// - `decode` decodes the packets of a part and feeds them, in order. All threads call it.
 /// - `ended` takes the records of flows that end on the way.
 ///
-/// An error of `read` or `decode` ends the counting. What came before it in the file is counted, and the error is
-/// given beside the flows.
+/// An error of `read` or `decode` ends the counting. What comes before it in the file is counted,
+/// and the error is returned with the flows.
 ///
 /// # Panics
 ///

@@ -132,8 +132,8 @@ impl Batch {
     }
 }
 
-/// Finds the tables of fragments, part by part in the order of the file: only so are all told apart as by one table, with
-/// the work and the memory of one.
+/// Finds the tables of fragments, part by part in the order of the file: only so are all told apart
+/// as by one table, with the work and the memory of one.
 #[derive(Debug)]
 pub(crate) struct Sorter {
     v4: Fragments<u32>,

@@ -23,7 +23,7 @@ pub enum EndReason {
     Closed,
     /// The ports were taken by a new connection.
     Reused,
-    /// Pushed out: the table was full.
+    /// The table was full.
     Evicted,
 }
 
@@ -48,7 +48,8 @@ impl EndReason {
 pub struct Counts {
     /// Frames.
     pub packets: u64,
-    /// Bytes of the inner frames on the wire, link layer included; of packets in no tunnel, of the whole frames.
+    /// Bytes of the inner frames on the wire, link layer included; of packets in no tunnel, of the
+    /// whole frames.
     pub bytes: u64,
     /// All TCP flags that were seen.
     pub tcp_flags: TcpFlags,
@@ -64,7 +65,7 @@ pub struct Counts {
     pub zero_window_probes: u16,
     /// TCP segments with RST. Stays at 65,535.
     pub resets: u16,
-    /// Packets that were already seen at another capture point, or twice at one; see
+    /// Packets that were seen before, at another capture point or at the same one; see
     /// [`Config::count_copies`](crate::Config::count_copies).
     pub copies: u32,
 }
@@ -73,9 +74,10 @@ pub struct Counts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Handshake {
-    /// From the (last) SYN to the SYN-ACK: the way to the other end and back.
+    /// From the SYN, the last one if there are several, to the SYN-ACK: to the other end and back.
     pub syn_to_syn_ack: i64,
-    /// From the SYN-ACK to the opener's first ACK: the way to the opener and back. `None` while it has not come.
+    /// From the SYN-ACK to the opener's first ACK: to the opener and back. `None` until that ACK
+    /// comes.
     pub syn_ack_to_ack: Option<i64>,
 }
 
@@ -87,7 +89,8 @@ pub struct Exchange {
     pub requests: u32,
     /// Requests that were answered. For UDP other than DNS at most 1: the first.
     pub answered: u32,
-    /// Nanoseconds from the first answered request to its answer; of a request sent again, from the first time.
+    /// Nanoseconds from the first answered request to its answer. A repeated request counts from
+    /// the first time it was sent.
     pub first_response: Option<i64>,
     /// The longest of these times, in nanoseconds.
     pub longest_response: Option<i64>,
@@ -97,15 +100,15 @@ pub struct Exchange {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct FlowRecord {
-    /// Who talks to whom: the source is the end that opened the flow, the sender of the SYN, or else of the first
-    /// packet seen.
+    /// Who talks to whom. The source is the end that opened the flow: the sender of the SYN, or
+    /// else of the first packet that was seen.
     pub key: FlowKey,
     /// Time of the first packet, nanoseconds since the Unix epoch.
     pub first: i64,
     /// Time of the latest packet, nanoseconds since the Unix epoch.
     pub last: i64,
-    /// Outer source and destination of the direction of the opener, as first seen; where only the other direction was
-    /// seen, its addresses swapped. `None` for packets in no tunnel.
+    /// Outer source and destination of the opener's direction, as first seen. Where only the other
+    /// direction was seen, they are its addresses, swapped. `None` for packets outside of tunnels.
     pub vteps: Option<(IpAddr, IpAddr)>,
     /// How often the outer addresses of a direction changed.
     pub vtep_changes: u32,
@@ -117,7 +120,7 @@ pub struct FlowRecord {
     pub state: ConnState,
     /// Times of the handshake; `None` where SYN or SYN-ACK was not seen.
     pub handshake: Option<Handshake>,
-    /// Requests and answers; `None` for TCP and protocols without.
+    /// Requests and answers; `None` for TCP, and for protocols that have none.
     pub exchange: Option<Exchange>,
     /// ICMP errors that quoted a packet of this flow.
     pub icmp_errors: u32,
@@ -131,8 +134,9 @@ impl FlowRecord {
         self.last.saturating_sub(self.first)
     }
 
-    /// Round-trip time in nanoseconds: of a TCP handshake from SYN to ACK, both ways from the capture point together; of UDP,
-    /// DNS and ICMP echo from the first answered request to its answer.
+    /// Round-trip time in nanoseconds. For TCP it is that of the handshake, from the SYN to the
+    /// opener's ACK: from the capture point to both ends and back. For UDP, DNS and ICMP echo it is
+    /// the time from the first answered request to its answer.
     pub fn rtt(&self) -> Option<i64> {
         if self.key.protocol == IpProtocol::TCP {
             let handshake = self.handshake?;
@@ -147,20 +151,23 @@ impl FlowRecord {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TableCounts {
-    /// Packets that belong to flows; copies too, where they count ([`Config::count_copies`](crate::Config::count_copies)).
+    /// Packets in flows; with copies, if they count
+    /// ([`Config::count_copies`](crate::Config::count_copies)).
     pub packets: u64,
-    /// Frames without an IP packet that could be decoded, as ARP.
+    /// Frames without an IP packet that could be decoded, such as ARP.
     pub not_ip: u64,
-    /// Frames of which too little was captured to tell their flow and its health: their headers are cut. They are in no flow if
-    /// the IP header is, or else in one without ports, or in that of the tunnel.
+    /// Frames whose headers the capture cut, so that the flow or its health cannot be told. With a
+    /// cut IP header they are in no flow; otherwise in a flow without ports, or in that of the
+    /// tunnel.
     pub cut: u64,
-    /// Later fragments of outer packets: their first fragment has the inner headers and stands for the whole packet.
+    /// Later fragments of outer packets: their first fragment has the inner headers and stands for
+    /// the whole packet.
     pub tunnel_fragments: u64,
-    /// Flows that were begun.
+    /// Flows that began.
     pub flows: u64,
-    /// Flows that were pushed out because the table was full.
+    /// Flows that ended because the table was full.
     pub evicted: u64,
-    /// Packets that came after one of their flow which, by its time, is more than a millisecond later. Times between packets,
-    /// as round-trip times, may be wrong then.
+    /// Packets that are more than a millisecond out of order: a packet of their flow with a later
+    /// time came before them. Round-trip times may then be wrong.
     pub late: u64,
 }

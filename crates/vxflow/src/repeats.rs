@@ -1,19 +1,21 @@
-//! Copies of a packet at what looks like one capture point: files that do not name their devices (pcap, of `any` or merged from
-//! several files) have no other.
+//! Copies of a packet at what looks like one capture point: files that do not name their devices
+//! (pcap, of `any` or merged from several files) have no other.
 
 use vxlan::TcpFlags;
 
 use crate::digest::{Digest, Transport};
 use crate::key::Side;
 
-/// How long after a packet its copies come, in nanoseconds: longer than a host or a datacentre forwards, and
-/// shorter than anybody waits before sending again without being asked (Linux's `TCP_RTO_MIN` is 200 ms).
+/// How long after a packet its copies come, in nanoseconds: longer than a host or a datacentre
+/// forwards, and shorter than anybody waits before sending again without being asked (Linux's
+/// `TCP_RTO_MIN` is 200 ms).
 pub(crate) const SOON: i64 = 100_000_000;
 
 /// Sets of packets among which one is looked for.
 const SETS: usize = 4096;
 
-/// Packets in a set: so many, that thousands of packets between a packet and its copy push out none of them.
+/// Packets in a set: so many, that thousands of packets between a packet and its copy push out none
+/// of them.
 const WAYS: usize = 8;
 
 /// A packet that was seen.
@@ -37,9 +39,10 @@ impl Repeats {
 
     /// Was this packet seen before, and just now? It is remembered.
     ///
-    /// IPv4's identification tells, with what the transport header says. Where there is none, only those packets are judged which
-    /// nobody sends twice within that time: requests and answers with a number, and SYNs; and others that a router in between
-    /// shows to be the same. Fragments of a packet have one identification, and are not judged.
+    /// IPv4's identification tells, with what the transport header says. Where there is none, only
+    /// those packets are judged which nobody sends twice within that time: requests and answers
+    /// with a number, and SYNs; and others that a router in between shows to be the same. Fragments
+    /// of a packet have one identification, and are not judged.
     #[inline(never)]
     pub(crate) fn saw<A>(&mut self, digest: &Digest<A>) -> bool {
         if digest.fragment != 0 {
@@ -83,7 +86,8 @@ impl Repeats {
     }
 }
 
-/// What packets that are no copies of each other hardly share. The hash of the flow, which is seeded, spreads it.
+/// What packets that are no copies of each other hardly share. The hash of the flow, which is
+/// seeded, spreads it.
 fn print<A>(digest: &Digest<A>, numbers: u64) -> u64 {
     /// The fractional part of the golden ratio (Knuth's multiplicative hashing).
     const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -1,4 +1,5 @@
-//! TCP sequence analysis: what was sent again, what came late, what only asked whether anybody is there.
+//! TCP sequence analysis: what was sent again, what came late, what only asked whether anybody is
+//! there.
 
 use vxlan::TcpFlags;
 
@@ -33,7 +34,8 @@ pub(crate) enum Verdict {
     Copy,
 }
 
-/// What is remembered of the segments of one direction, at the capture point where it was first seen.
+/// What is remembered of the segments of one direction, at the capture point where it was first
+/// seen.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Direction {
     /// behind the highest sequence number seen
@@ -67,8 +69,9 @@ const ACK_KNOWN: u8 = 1 << 5;
 /// Two bits that count duplicate acknowledgements, up to 3.
 const DUPLICATES: u32 = 6;
 
-/// The largest step of IP identifications that counts as one sender's counter. Linux (`ip_select_ident_segs`) counts one a
-/// segment of a super-packet, of which 64 KiB hold 45 at the usual size; packets that were not captured leave gaps.
+/// The largest step of IP identifications that counts as one sender's counter. Linux
+/// (`ip_select_ident_segs`) counts one a segment of a super-packet, of which 64 KiB hold 45 at the
+/// usual size; packets that were not captured leave gaps.
 const MAX_ID_STEP: u16 = 1024;
 
 /// How long after its packet a copy comes, in microseconds.
@@ -90,8 +93,9 @@ impl Direction {
         self.has(ACK_KNOWN)
     }
 
-    /// Takes a segment in; `peer` is the other direction. Within `reorder()` microseconds of newer segments an older one
-    /// is taken to be late rather than sent again, where nothing better tells.
+    /// Takes a segment in; `peer` is the other direction. Within `reorder()` microseconds of newer
+    /// segments an older one is taken to be late rather than sent again, where nothing better
+    /// tells.
     #[inline]
     pub(crate) fn take(
         &mut self,
@@ -134,8 +138,9 @@ impl Direction {
         verdict
     }
 
-    /// Takes a segment in if it has new bytes, or is a bare acknowledgement, and nothing about it asks for judgement. What
-    /// comes is what [`Self::take`] does; `false` for all else, and then nothing has changed.
+    /// Takes a segment in if it has new bytes, or is a bare acknowledgement, and nothing about it
+    /// asks for judgement. What comes is what [`Self::take`] does; `false` for all else, and then
+    /// nothing has changed.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a call would hand the segment over in memory
     pub(crate) fn take_usual(&mut self, segment: &Segment) -> bool {
@@ -212,12 +217,13 @@ impl Direction {
         let step = segment.ip_id.wrapping_sub(self.ip_id).cast_signed();
         // files merged from several hosts' have times that go back
         let since = segment.when.wrapping_sub(self.when).cast_signed().unsigned_abs();
-        // What is sent again may have the identification that it had (RFC 1122 section 3.2.1.5), but not so soon. With another TTL
-        // it is from another place, perhaps with another clock.
+        // What is sent again may have the identification that it had (RFC 1122 section 3.2.1.5),
+        // but not so soon. With another TTL it is from another place, perhaps with another clock.
         let is_late = since >= SOON && segment.ttl == self.ttl;
         if self.has(ID_STEPS) && !self.has(ID_BROKEN) && segment.ip_id != 0 {
-            // The sender numbers its packets: what it sends again has a number of its own, what is late or captured
-            // twice has an older one. This also tells the parts of a super-packet seen beside it.
+            // The sender numbers its packets: what it sends again has a number of its own, what is
+            // late or captured twice has an older one. This also tells the parts of a super-packet
+            // seen beside it.
             return if step > 0 {
                 self.ip_id = segment.ip_id;
                 Verdict::Retransmission
@@ -230,13 +236,14 @@ impl Direction {
             };
         }
         let same_id = self.has(ID_KNOWN) && segment.ip_id != 0 && step == 0;
-        // a SYN waits a second (RFC 6298 section 2); those of Linux that answer have identification 0
+        // a SYN waits a second (RFC 6298 section 2); those of Linux that answer have identification
+        // 0
         let is_syn = segment.flags.has(TcpFlags::SYN);
         if segment.ttl != self.ttl || !is_late && (same_id || is_syn) {
             return Verdict::Copy;
         }
-        // As Wireshark judges (packet-tcp.c, tcp_analyze_sequence_number): acknowledged already, or asked for by
-        // duplicate acknowledgements, it was sent again; otherwise the time decides.
+        // As Wireshark judges (packet-tcp.c, tcp_analyze_sequence_number): acknowledged already, or
+        // asked for by duplicate acknowledgements, it was sent again; otherwise the time decides.
         let end = segment.end();
         let acknowledged = peer.has(ACK_KNOWN) && distance(peer.ack, end) <= 0;
         let asked_for = peer.bits >> DUPLICATES >= 2 && segment.seq == peer.ack;
@@ -356,7 +363,8 @@ mod tests {
     fn copies_come_soon() {
         use Verdict::{Copy, Fresh, OutOfOrder, Retransmission};
         let late = SOON + 1;
-        // sent again with its identification unchanged (RFC 1122 section 3.2.1.5), where others count up and where none do
+        // sent again with its identification unchanged (RFC 1122 section 3.2.1.5), where others
+        // count up and where none do
         assert_eq!(
             take_all(&[data(0, 10, 0), data(100, 11, 1), data(100, 11, SOON), data(0, 10, late)]),
             [Fresh, Fresh, Copy, Retransmission]

@@ -8,8 +8,8 @@ const PIECE: usize = 256;
 
 /// Entries by their slot.
 ///
-/// Not one vector: its growth would copy all entries, which for a moment are there twice, and it would keep room for more
-/// than there are.
+/// Not one vector: its growth would copy all entries, which for a moment are there twice, and it
+/// would keep room for more than there are.
 #[derive(Clone, Debug)]
 pub(crate) struct Store<A: Address> {
     /// all full but the last
@@ -44,7 +44,8 @@ impl<A: Address> Store<A> {
         self.len as u32 - 1
     }
 
-    /// All entries in the order of their slots. Each piece is given back when its last one was taken.
+    /// All entries in the order of their slots. Each piece is given back when its last one was
+    /// taken.
     pub(crate) fn into_entries(self) -> impl Iterator<Item = Hot<A>> {
         self.pieces.into_iter().flatten()
     }

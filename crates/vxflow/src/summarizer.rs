@@ -13,7 +13,8 @@ use crate::key::{Address, Key, KeyHasher, Kind, NO_VNI, Wide, wide};
 /// DNS, multicast DNS and LLMNR (IANA Service Name and Transport Protocol Port Number Registry).
 const DNS_PORTS: [u16; 3] = [53, 5353, 5355];
 
-/// What tells the point where packets are in a tunnel from that of the same interface where they are in none.
+/// What tells the point where packets are in a tunnel from that of the same interface where they
+/// are in none.
 const IN_TUNNEL: u32 = 1 << 31;
 
 /// When and where a packet was captured.
@@ -21,9 +22,9 @@ const IN_TUNNEL: u32 = 1 << 31;
 pub struct Seen {
     /// Nanoseconds since the Unix epoch.
     pub time: i64,
-    /// Capture interface: frames of one packet at two interfaces are copies. A cooked header's interface index is taken
-    /// into account besides, and whether the packet is in a tunnel: so a packet is also seen at two points where a file does not
-    /// name its interfaces.
+    /// Number of the capture interface. Frames of one packet at two interfaces are copies. The
+    /// interface index of a Linux cooked header counts too, and whether the packet is in a tunnel:
+    /// so copies are found in files that do not name their interfaces.
     pub interface: u32,
     /// Length of the frame on the wire, in bytes.
     pub wire_len: u32,
@@ -31,8 +32,8 @@ pub struct Seen {
 
 /// Makes summaries of packets.
 ///
-/// Several threads use one each, cloned from the same one: the summaries then fit the same tables, as all share one
-/// random seed.
+/// For several threads make one each with [`Summarizer::fresh`]: they share a random seed, so that
+/// their summaries fit the same tables.
 #[derive(Clone, Debug)]
 pub struct Summarizer {
     decoder: Decoder,
@@ -71,18 +72,19 @@ impl Summarizer {
         Self { decoder: config.decoder.clone(), hasher, not_ip: 0, cut: 0 }
     }
 
-    /// Frames so far without an IP packet that could be decoded, but for those that were [cut](Self::cut).
+    /// Frames so far without an IP packet that could be decoded, not counting those that were
+    /// [cut](Self::cut).
     pub const fn not_ip(&self) -> u64 {
         self.not_ip
     }
 
-    /// Frames so far of which the capture did not keep all headers up to the innermost ports: see
+    /// Frames so far whose headers the capture cut: see
     /// [`TableCounts::cut`](crate::TableCounts::cut).
     pub const fn cut(&self) -> u64 {
         self.cut
     }
 
-    /// One with the same seed that has counted nothing.
+    /// A summarizer with the same seed, whose counts are 0.
     #[must_use]
     pub fn fresh(&self) -> Self {
         Self { not_ip: 0, cut: 0, ..self.clone() }
@@ -92,9 +94,9 @@ impl Summarizer {
         &self.hasher
     }
 
-    /// Decodes a frame and gives its summary to `out`, as [`Summarizer::summarize`]: several times as fast for ordinary
-    /// packets, as nothing is decoded that a summary does not need. Which packets are ordinary may change at any time; what comes
-    /// is always what [`Decoder::decode_captured`] and [`Summarizer::summarize`] give.
+    /// Decodes a frame and gives its summary to `out`, with the result of
+    /// [`Decoder::decode_captured`] and [`Summarizer::summarize`]. For ordinary packets this is
+    /// several times as fast: only what a summary needs is decoded.
     #[inline]
     pub fn summarize_frame(
         &mut self,
@@ -162,7 +164,8 @@ impl Summarizer {
         out: &mut impl FnMut(Summary),
     ) {
         let ports = packet.ports();
-        // A digest of its own each: what becomes of one of two transports is put together in memory, and waited for.
+        // A digest of its own each: what becomes of one of two transports is put together in
+        // memory, and waited for.
         if let Some(tcp) = packet.tcp() {
             let talk = (Kind::Ports, ports, Transport::tcp(tcp, packet.payload_len()));
             let digest = self.digest(ends, IpProtocol::TCP, talk, ip, context, What::Packet);
@@ -186,8 +189,8 @@ impl Summarizer {
         self.summarize(&packet, seen, out);
     }
 
-    /// Gives the packet's summary to `out`, and maybe a second one: of the flow that an ICMP error quotes, or of the
-    /// outer packet whose later fragments are to be known.
+    /// Gives the packet's summary to `out`. There may be a second one: for the flow that an ICMP
+    /// error quotes, or for an outer first fragment, so that its later fragments are recognised.
     #[inline]
     pub fn summarize(&mut self, packet: &Packet<'_>, seen: Seen, mut out: impl FnMut(Summary)) {
         if packet.stop().is_some_and(is_cut) {
@@ -240,7 +243,8 @@ impl Summarizer {
     #[cold]
     fn quoted(&self, headers: Headers<'_>, context: Context, out: &mut impl FnMut(Summary)) {
         let Some(quote) = self.decoder.decode_quote(&headers) else { return };
-        // an error about a tunnel packet quotes its inner packet, of another network than the error's own
+        // an error about a tunnel packet quotes its inner packet, of another network than the
+        // error's own
         let vni = match quote.tunnel {
             Some(_) => self
                 .decoder
@@ -471,7 +475,8 @@ fn ports_only(headers: &Headers<'_>) -> Talk {
     }
 }
 
-/// Both ends of an ICMP flow have the same number, so that the addresses alone decide which is the lower.
+/// Both ends of an ICMP flow have the same number, so that the addresses alone decide which is the
+/// lower.
 fn message(kind: u8, code: u8, echo: Option<(u16, u16)>, is_request: bool) -> Talk {
     match echo {
         Some((id, number)) if is_request => {

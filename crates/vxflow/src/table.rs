@@ -14,11 +14,13 @@ use crate::summarizer::{Seen, Summarizer};
 
 /// Every so many packets the flows that were not seen for longest are looked at.
 const SWEEP_EVERY: u32 = 64;
-/// How many flows one look ends at most: more than can have begun since the last one, so that none stay for long.
+/// How many flows one look ends at most: more than can have begun since the last one, so that none
+/// stay for long.
 const SWEEP_MOST: usize = 4 * SWEEP_EVERY as usize;
 /// How many flows that go on one look passes over.
 const SWEEP_MOVES: usize = 16;
-/// How far ahead of time, in summaries, [`FlowTable::add_all`] loads entries; their places in the index twice as far ahead.
+/// How far ahead of time, in summaries, [`FlowTable::add_all`] loads entries; their places in the
+/// index twice as far ahead.
 const AHEAD: usize = 8;
 /// Summaries of [`FlowTable::add_all`] for which it is looked once how full the table is.
 const BATCH: usize = 32;
@@ -54,9 +56,9 @@ impl FlowTable {
         Self::fed_by(config, summarizer)
     }
 
-    /// An empty table for the summaries of `summarizer`, and of those [made from it](Summarizer::fresh): all share one seed.
-    /// They should be made with the same [`Config::decoder`] too, which the table's own [`FlowTable::push`] takes from
-    /// `summarizer`.
+    /// An empty table for the summaries of `summarizer` and of those [made from
+    /// it](Summarizer::fresh): they share one seed. [`FlowTable::push`] decodes with the
+    /// summarizer's decoder, not with that of `config`.
     pub fn fed_by(config: Config, summarizer: Summarizer) -> Self {
         let max_flows = config.max_flows.clamp(1, NONE as usize - 1);
         let config = Config { max_flows, ..config };
@@ -78,18 +80,19 @@ impl FlowTable {
         summarizer.summarize(packet, seen, |summary| families.add(&summary, NONE));
     }
 
-    /// Takes in a summary, made by a [summarizer with the same seed](Self::summarizer).
-    ///
-    /// Nothing checks the seed. With another one packets of one flow may come to be two records, and the index keeps
-    /// flows that have ended (where debug assertions are on, it panics).
+    /// Takes in a summary, made by a [summarizer with the same seed](Self::summarizer). The seed is
+    /// not checked. A summary with another seed makes the table wrong: packets of one flow may
+    /// become two records, and the index keeps flows that have ended. With debug assertions the
+    /// table then panics.
     #[inline]
     pub fn add(&mut self, summary: &Summary) {
         self.families.add(summary, NONE);
     }
 
-    /// Takes in many summaries: faster than one at a time where the flows do not fit the processor's cache, as their
-    /// entries are then loaded side by side. What comes is what [`FlowTable::add`] of each, in order, gives; which of them
-    /// go a short way may change at any time. The same seed is needed as there.
+    /// Takes in many summaries, in order, with the result of [`FlowTable::add`] for each.
+    ///
+    /// This is faster where the table does not fit into the processor's cache: entries of several
+    /// flows are loaded at once. The summaries need the table's seed, as for [`FlowTable::add`].
     pub fn add_all(&mut self, summaries: &[Summary]) {
         if !self.families.config.count_copies {
             // what a packet is a copy of, no short way tells
@@ -119,13 +122,15 @@ impl FlowTable {
         }
     }
 
-    /// Ends the flows that are over at `time` (nanoseconds since the Unix epoch), as a packet of that time would, but all at
-    /// once: for a live capture in which nothing happens.
+    /// Ends all flows that are over at `time`, in nanoseconds since the Unix epoch. For a live
+    /// capture in which no packets come: a packet of that time would end them too, but a few at a
+    /// time.
     pub fn expire(&mut self, time: i64) {
         self.families.sweep(time, usize::MAX, usize::MAX);
     }
 
-    /// Takes the records of flows that have ended since the last call. Take them often: they are kept until then.
+    /// Takes the records of flows that have ended since the last call. Take them often: they are
+    /// kept until then.
     pub fn ended(&mut self) -> impl Iterator<Item = FlowRecord> + '_ {
         self.families.ended.drain(..)
     }
@@ -135,17 +140,18 @@ impl FlowTable {
         self.families.v4.live_records().chain(self.families.v6.live_records())
     }
 
-    /// Counts the later fragments that still wait for their first one: no further packets come. [`FlowTable::finish`] does
-    /// it too, but then [`FlowTable::counts`] are no longer to be had.
+    /// Counts the later fragments that still wait for their first one, when no further packets
+    /// come. [`FlowTable::finish`] does this too, but takes the table, so that
+    /// [`FlowTable::counts`] can no longer be asked.
     pub fn settle(&mut self) {
         self.families.v4.fragments.give_up_all();
         self.families.v6.fragments.give_up_all();
         self.families.count_given_up();
     }
 
-    /// Ends all flows: gives the records that [`FlowTable::ended`] has not given yet, then those of the table, in no
-    /// particular order, each made when it is asked for. The table gives back memory on the way, about half of it before the
-    /// last record.
+    /// Ends all flows. Gives the records that [`FlowTable::ended`] has not given yet, then those of
+    /// the table, in no particular order. Each record is made when it is asked for, and the table
+    /// gives back memory on the way: about half of it before the last record.
     pub fn finish(mut self) -> impl Iterator<Item = FlowRecord> {
         self.settle();
         let Families { ended, v4, v6, .. } = self.families;
@@ -162,13 +168,14 @@ impl FlowTable {
         self.len() == 0
     }
 
-    /// What was counted so far: not yet the fragments that wait for their first one (see [`FlowTable::settle`]).
+    /// What was counted so far, without the fragments that wait for their first one (see
+    /// [`FlowTable::settle`]).
     pub const fn counts(&self) -> TableCounts {
         let (not_ip, cut) = (self.summarizer.not_ip(), self.summarizer.cut());
         TableCounts { not_ip, cut, ..self.families.counts }
     }
 
-    /// Bytes on the heap: room for flows and their index, fragments, records not yet taken.
+    /// Bytes on the heap: flows and their index, fragments, and records that were not taken yet.
     pub fn heap_bytes(&self) -> usize {
         let records = self.families.ended.capacity() * size_of::<FlowRecord>();
         self.families.v4.heap_bytes() + self.families.v6.heap_bytes() + records
@@ -211,8 +218,8 @@ impl Families {
 
     /// Packets after which a flow that is seen again goes to the end of its list.
     ///
-    /// While the table is that empty, the order of the lists does not matter: so many flows must begin before one is
-    /// pushed out that all that were seen before are no longer recent.
+    /// While the table is that empty, the order of the lists does not matter: so many flows must
+    /// begin before one is pushed out that all that were seen before are no longer recent.
     ///
     /// `more`: flows that may begin meanwhile.
     #[inline]
@@ -221,8 +228,8 @@ impl Families {
         if self.v4.live() + self.v6.live() + more < eighth { u32::MAX } else { eighth as u32 }
     }
 
-    /// Takes in a summary of a packet like nearly all are, whose flow is in slot `guess`. Returns `false` where it is not:
-    /// then nothing has changed.
+    /// Takes in a summary of a packet like nearly all are, whose flow is in slot `guess`. Returns
+    /// `false` where it is not: then nothing has changed.
     #[inline]
     fn add_usual(&mut self, summary: &Summary, guess: u32, patience: u32) -> bool {
         let when = (self.now, patience);

@@ -50,8 +50,8 @@ impl<'a> ArpPacket<'a> {
         Self::FIXED_LEN + 2 * (self.fixed[4] as usize + self.fixed[5] as usize)
     }
 
-    /// The four addresses as they stand: sender hardware, sender protocol, target hardware, target protocol; each
-    /// shorter than said, or empty, where the packet is cut.
+    /// The four addresses as they stand: sender hardware, sender protocol, target hardware, target
+    /// protocol; each shorter than said, or empty, where the packet is cut.
     pub fn addresses(self) -> [&'a [u8]; 4] {
         let (h, p) = (usize::from(self.hardware_len()), usize::from(self.protocol_len()));
         let at = |from: usize, len: usize| clamped(self.addresses, from, from + len);

@@ -15,8 +15,8 @@ use crate::ipv6::{home_address, routing_end};
 
 /// State of a transport checksum.
 ///
-/// Only [`Checksum::Bad`] is an error. [`Checksum::Partial`] and [`Checksum::Lco`] are what a capture
-/// sees before a network card fills in the checksum.
+/// Only [`Checksum::Bad`] is an error. [`Checksum::Partial`] and [`Checksum::Lco`] are what a
+/// capture sees before a network card fills in the checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Checksum {
@@ -24,7 +24,8 @@ pub enum Checksum {
     Ok,
     /// UDP without a checksum: the field is 0.
     Zero,
-    /// The field holds the sum of the pseudo header, for hardware to complete. For SCTP the field is 0.
+    /// The field holds the sum of the pseudo header, for hardware to complete. For SCTP the field
+    /// is 0.
     Partial,
     /// Local checksum offload: the inner checksum is partial, and the outer one becomes right as
     /// soon as the inner one is filled in.
@@ -64,8 +65,8 @@ impl Headers<'_> {
     }
 }
 
-/// State of the UDP checksum of headers that carry a tunnel with `inner` in it, and in that maybe other tunnels with
-/// `innermost` in the last one.
+/// State of the UDP checksum of headers that carry a tunnel with `inner` in it, and in that maybe
+/// other tunnels with `innermost` in the last one.
 pub(crate) fn outer(
     headers: &Headers<'_>,
     inner: &Headers<'_>,
@@ -78,7 +79,8 @@ pub(crate) fn outer(
     if state != Checksum::Bad {
         return state;
     }
-    // only one checksum of a packet is left to the network card, whichever it is: the headers around it count from there
+    // only one checksum of a packet is left to the network card, whichever it is: the headers
+    // around it count from there
     let is_local = [inner, innermost].into_iter().any(|inner| {
         // of the headers between, the field that follows from the innermost one is right already
         matches!(inner.checksum(), Checksum::Partial) && seen.adds_up_once_filled(headers, inner)
@@ -114,8 +116,8 @@ impl<'a> Seen<'a> {
         Some(Self { protocol, bytes, field, pseudo })
     }
 
-    /// Linux, `lco_csum()`: the outer checksum counts the inner packet from its checksum's start as the complement of what
-    /// stands in the inner field, for that is what it will add up to.
+    /// Linux, `lco_csum()`: the outer checksum counts the inner packet from its checksum's start as
+    /// the complement of what stands in the inner field, for that is what it will add up to.
     fn adds_up_once_filled(&self, headers: &Headers<'_>, inner: &Headers<'_>) -> bool {
         let start = headers.offset() as usize + headers.transport_offset();
         let inner_start = inner.offset() as usize + inner.transport_offset();
@@ -141,7 +143,8 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// The checksum field, and whether a pseudo header counts; `None` where the protocol has no checksum, or it is cut.
+/// The checksum field, and whether a pseudo header counts; `None` where the protocol has no
+/// checksum, or it is cut.
 fn field(headers: &Headers<'_>) -> Option<(u16, bool)> {
     Some(match headers.protocol()? {
         IpProtocol::TCP => (headers.tcp()?.checksum(), true),
@@ -154,8 +157,8 @@ fn field(headers: &Headers<'_>) -> Option<(u16, bool)> {
     })
 }
 
-/// The sum of the pseudo header (RFC 9293 section 3.1, RFC 8200 section 8.1): its addresses are those of the two ends,
-/// which on the way may stand elsewhere than in the fixed header.
+/// The sum of the pseudo header (RFC 9293 section 3.1, RFC 8200 section 8.1): its addresses are
+/// those of the two ends, which on the way may stand elsewhere than in the fixed header.
 fn pseudo(headers: &Headers<'_>, protocol: IpProtocol, len: u64) -> Option<u64> {
     let addresses = match (headers.ipv4(), headers.ipv6()) {
         (Some(ip), _) => {
@@ -197,7 +200,8 @@ fn sctp(bytes: &[u8]) -> Checksum {
     if !crc == field { Checksum::Ok } else { Checksum::Bad }
 }
 
-/// CRC-32C (Castagnoli, reflected) bit by bit: SCTP is rare, and a table would be the crate's largest item.
+/// CRC-32C (Castagnoli, reflected) bit by bit: SCTP is rare, and a table would be the crate's
+/// largest item.
 fn crc32c(crc: u32, bytes: &[u8]) -> u32 {
     /// RFC 9260 appendix A, reflected.
     const POLYNOMIAL: u32 = 0x82f6_3b78;

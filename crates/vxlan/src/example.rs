@@ -1,10 +1,21 @@
-//! Frames that the examples of this crate decode.
+//! A captured frame for examples and tests, of this crate and of others that build on it.
 
-/// A TCP SYN of a pod on one node to a pod on another, as a capture on the sending node's underlay device shows it: 124 bytes.
+/// A TCP SYN from a pod on one node to a pod on another, as a capture on the sending node's
+/// underlay device shows it: 124 bytes.
 ///
-/// Ethernet 02:42:ac:12:00:03 → 02:42:ac:12:00:04, IPv4 172.18.0.3 → 172.18.0.4, UDP 43513 → 8472, VXLAN VNI 1, Ethernet,
-/// IPv4 10.244.1.5 → 10.244.2.7, TCP 43210 → 80 with 20 bytes of options. The checksums are as local checksum offload leaves them:
-/// the inner one is still to be filled in, the outer one becomes right when it is.
+/// | layer | from | to |
+/// |---|---|---|
+/// | Ethernet | 02:42:ac:12:00:03 | 02:42:ac:12:00:04 |
+/// | IPv4 | 172.18.0.3 | 172.18.0.4 |
+/// | UDP | 43513 | 8472 |
+/// | VXLAN | VNI 1 | |
+/// | Ethernet | 4e:1a:7c:33:90:a1 | d2:5f:08:b1:6e:b2 |
+/// | IPv4 | 10.244.1.5 | 10.244.2.7 |
+/// | TCP, with 20 bytes of options | 43210 | 80 |
+///
+/// The checksums are as local checksum offload leaves them: the inner one is not filled in yet
+/// ([`Checksum::Partial`](crate::Checksum::Partial)), and the outer one becomes right when it is
+/// ([`Checksum::Lco`](crate::Checksum::Lco)).
 pub const SYN: &[u8; 124] = &[
     0x02, 0x42, 0xac, 0x12, 0x00, 0x04, 0x02, 0x42, 0xac, 0x12, 0x00, 0x03, 0x08,
     0x00, // Ethernet

@@ -54,15 +54,16 @@ impl Fragment {
 
 /// The headers of one level of a frame, as views into its bytes.
 ///
-/// What is not there, or could not be decoded, is `None`; [`Headers::stop`] says why. All lengths are in bytes.
+/// What is not there, or could not be decoded, is `None`; [`Headers::stop`] says why. All lengths
+/// are in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Headers<'a> {
     /// from the link-layer header on, as captured, with padding
     bytes: &'a [u8],
     /// bytes of the frame before `bytes`
     base: u32,
-    /// where the first VLAN tag's type field is; network header; fragment header of IPv6 (0: none); transport
-    /// header; payload; end of the payload: all within `bytes`
+    /// where the first VLAN tag's type field is; network header; fragment header of IPv6 (0: none);
+    /// transport header; payload; end of the payload: all within `bytes`
     tags: u32,
     network: u32,
     fragment: u32,
@@ -152,8 +153,8 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// What the link layer, with all its tags and labels, says about the network layer. `None` where the link layer
-    /// could not be decoded, or is an IEEE 802.3 frame without SNAP.
+    /// What the link layer, with all its tags and labels, says about the network layer. `None`
+    /// where the link layer could not be decoded, or is an IEEE 802.3 frame without SNAP.
     #[inline]
     pub const fn ether_type(&self) -> Option<EtherType> {
         if self.ether_type.0 == 0 { None } else { Some(self.ether_type) }
@@ -234,7 +235,8 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// The protocol behind the IP header and its extension headers; for a fragment that of the whole packet.
+    /// The protocol behind the IP header and its extension headers; for a fragment that of the
+    /// whole packet.
     #[inline]
     pub fn protocol(&self) -> Option<IpProtocol> {
         matches!(self.layer, Network::Ipv4 | Network::Ipv6).then_some(self.protocol)
@@ -272,20 +274,22 @@ impl<'a> Headers<'a> {
         self.fragment as usize
     }
 
-    /// The transport header, as far as it was captured; empty where there is none, as in a fragment other than the
-    /// first.
+    /// The transport header, as far as it was captured; empty where there is none, as in a fragment
+    /// other than the first.
     #[inline]
     pub fn transport(&self) -> &'a [u8] {
         clamped(self.bytes, self.transport as usize, self.payload as usize)
     }
 
-    /// Where the network header begins within [`Headers::bytes`]: IP, ARP, or what the `EtherType` says.
+    /// Where the network header begins within [`Headers::bytes`]: IP, ARP, or what the `EtherType`
+    /// says.
     #[inline]
     pub const fn network_offset(&self) -> usize {
         self.network as usize
     }
 
-    /// Where the transport header begins within [`Headers::bytes`]: what follows the IP header and its extension headers.
+    /// Where the transport header begins within [`Headers::bytes`]: what follows the IP header and
+    /// its extension headers.
     #[inline]
     pub const fn transport_offset(&self) -> usize {
         self.transport as usize
@@ -347,8 +351,8 @@ impl<'a> Headers<'a> {
         self.of(IpProtocol::IGMP)?.first_chunk().map(IgmpHeader)
     }
 
-    /// What follows the last header that was decoded, as far as it was captured and the length fields say: never
-    /// padding. For a fragment other than the first, its bytes.
+    /// What follows the last header that was decoded, as far as it was captured and the length
+    /// fields say: never padding. For a fragment other than the first, its bytes.
     #[inline]
     pub fn payload(&self) -> &'a [u8] {
         clamped(self.bytes, self.payload as usize, self.end as usize)
@@ -366,25 +370,29 @@ impl<'a> Headers<'a> {
         self.payload_wire_len.saturating_sub(self.end.saturating_sub(self.payload))
     }
 
-    /// The bytes of the IP packet, from its header to its end as captured; or of what else the link layer carries.
+    /// The bytes of the IP packet, from its header to its end as captured; or of what else the link
+    /// layer carries.
     #[inline]
     pub fn network_packet(&self) -> &'a [u8] {
         clamped(self.bytes, self.network as usize, self.end as usize)
     }
 
-    /// Length of the IP packet on the wire: its header, extension headers, transport header and payload.
+    /// Length of the IP packet on the wire: its header, extension headers, transport header and
+    /// payload.
     #[inline]
     pub fn network_wire_len(&self) -> u32 {
         self.payload.saturating_sub(self.network) + self.payload_wire_len
     }
 
-    /// Length of what the IP packet carries behind its extension headers, on the wire: transport header and payload.
+    /// Length of what the IP packet carries behind its extension headers, on the wire: transport
+    /// header and payload.
     #[inline]
     pub fn transport_wire_len(&self) -> u32 {
         self.payload.saturating_sub(self.transport) + self.payload_wire_len
     }
 
-    /// Bytes behind the end of the packet that its length fields do not count: padding, or a frame check sequence.
+    /// Bytes behind the end of the packet that its length fields do not count: padding, or a frame
+    /// check sequence.
     #[inline]
     pub fn padding(&self) -> &'a [u8] {
         self.bytes.get(self.end as usize..).unwrap_or(&[])

@@ -51,7 +51,8 @@ impl<'a> IcmpHeader<'a> {
         u16::from_be_bytes([self.fixed[2], self.fixed[3]])
     }
 
-    /// What stands behind the checksum, as far as it was captured: the 4 bytes of the rest of the header, then data.
+    /// What stands behind the checksum, as far as it was captured: the 4 bytes of the rest of the
+    /// header, then data.
     #[inline]
     pub const fn body(self) -> &'a [u8] {
         self.body
@@ -157,7 +158,8 @@ impl<'a> Icmpv6Header<'a> {
     #[inline]
     pub fn quoted(self) -> Option<&'a [u8]> {
         match self.icmp_type() {
-            // all errors have the high bit clear (RFC 4443 section 2.1); the reserved ones are left alone
+            // all errors have the high bit clear (RFC 4443 section 2.1); the reserved ones are left
+            // alone
             Self::UNREACHABLE
             | Self::PACKET_TOO_BIG
             | Self::TIME_EXCEEDED

@@ -26,7 +26,8 @@ pub fn sum(bytes: &[u8]) -> u64 {
     let mut total: u64 = 0;
     for word in words {
         let word = u64::from_be_bytes(*word);
-        // two halves of 32 bits: 2^16 is 1 in ones' complement, so it does not matter where words stand
+        // two halves of 32 bits: 2^16 is 1 in ones' complement, so it does not matter where words
+        // stand
         total += (word >> 32) + (word & 0xffff_ffff);
     }
     total = (total & 0xffff_ffff) + (total >> 32);

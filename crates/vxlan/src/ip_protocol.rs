@@ -1,6 +1,7 @@
 //! IP protocol numbers.
 
-/// What follows an IPv4 header or an IPv6 header and its extension headers (IANA "Protocol Numbers").
+/// What follows an IPv4 header or an IPv6 header and its extension headers (IANA "Protocol
+/// Numbers").
 ///
 /// An open registry number: unknown values are kept as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -27,8 +27,8 @@ impl<'a> Ipv4Header<'a> {
         self.fixed[1]
     }
 
-    /// Total length in bytes as it stands; 0 in frames longer than 65,535 bytes (BIG TCP) and in frames that a network
-    /// card has yet to cut up.
+    /// Total length in bytes as it stands; 0 in frames longer than 65,535 bytes (BIG TCP) and in
+    /// frames that a network card has yet to cut up.
     #[inline]
     pub const fn total_length(self) -> u16 {
         u16::from_be_bytes([self.fixed[2], self.fixed[3]])
@@ -107,7 +107,8 @@ impl<'a> Ipv4Header<'a> {
     }
 }
 
-/// The destination that a source route (RFC 791 section 3.1) keeps for last, while it has not been reached.
+/// The destination that a source route (RFC 791 section 3.1) keeps for last, while it has not been
+/// reached.
 pub(crate) fn source_route_end(options: &[u8]) -> Option<&[u8]> {
     const NO_OPERATION: u8 = 1;
     const LOOSE: u8 = 131;

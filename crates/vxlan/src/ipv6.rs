@@ -68,7 +68,8 @@ impl Ipv6Header<'_> {
     }
 }
 
-/// One extension header of an IPv6 packet (RFC 8200 section 4), or the authentication header of either IP (RFC 4302).
+/// One extension header of an IPv6 packet (RFC 8200 section 4), or the authentication header of
+/// either IP (RFC 4302).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ipv6ExtensionHeader<'a> {
@@ -114,8 +115,8 @@ pub(crate) const fn is_extension(protocol: IpProtocol) -> bool {
     )
 }
 
-/// Length in bytes of the extension header `protocol` at the start of `bytes`; `None` where it is none, or its length
-/// field is not there.
+/// Length in bytes of the extension header `protocol` at the start of `bytes`; `None` where it is
+/// none, or its length field is not there.
 #[inline]
 pub(crate) fn extension_len(protocol: IpProtocol, bytes: &[u8]) -> Option<usize> {
     if !is_extension(protocol) {
@@ -130,8 +131,9 @@ pub(crate) fn extension_len(protocol: IpProtocol, bytes: &[u8]) -> Option<usize>
     })
 }
 
-/// The destination that a routing header keeps for last, while it has not been reached: types 0 (RFC 5095) and 2 (RFC 6275
-/// section 6.4), and segment routing (RFC 8754 section 2: its first segment is the last one).
+/// The destination that a routing header keeps for last, while it has not been reached: types 0
+/// (RFC 5095) and 2 (RFC 6275 section 6.4), and segment routing (RFC 8754 section 2: its first
+/// segment is the last one).
 pub(crate) fn routing_end(header: &[u8]) -> Option<&[u8]> {
     let [_, _, kind, segments_left, ..] = *header else { return None };
     match kind {
@@ -144,12 +146,14 @@ pub(crate) fn routing_end(header: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The source's home address in a destination options header (RFC 6275 section 6.3: option type 0xc9, 16 bytes).
+/// The source's home address in a destination options header (RFC 6275 section 6.3: option type
+/// 0xc9, 16 bytes).
 pub(crate) fn home_address(destination_options: &[u8]) -> Option<&[u8]> {
     option(destination_options, 0xc9, 16)
 }
 
-/// The data of the first option of this type and length in a header of options (RFC 8200 section 4.2).
+/// The data of the first option of this type and length in a header of options (RFC 8200 section
+/// 4.2).
 fn option(header: &[u8], kind: u8, len: u8) -> Option<&[u8]> {
     let mut options = header.get(2..)?;
     loop {
@@ -162,7 +166,8 @@ fn option(header: &[u8], kind: u8, len: u8) -> Option<&[u8]> {
     }
 }
 
-/// The jumbo payload length in a hop-by-hop options header (RFC 2675 section 2: option type 0xc2, 4 bytes).
+/// The jumbo payload length in a hop-by-hop options header (RFC 2675 section 2: option type 0xc2, 4
+/// bytes).
 pub(crate) fn jumbo_length(hop_by_hop: &[u8]) -> Option<u32> {
     crate::bytes::be32(option(hop_by_hop, 0xc2, 4)?, 0)
 }

@@ -1,8 +1,8 @@
 //! Zero-copy decoding of overlay packets: outer headers, tunnel, inner headers.
 //!
-//! Kubernetes networks (flannel, Calico, Cilium, k3s, RKE2 …) carry pod-to-pod packets between nodes inside VXLAN or
-//! Geneve. This crate takes a captured frame and gives views into it: nothing is copied, nothing is allocated, and
-//! bytes from outside can do no harm.
+//! Kubernetes networks (flannel, Calico, Cilium, k3s, RKE2 …) carry packets between pods of
+//! different nodes inside VXLAN or Geneve. This crate takes a captured frame and gives views into
+//! it: nothing is copied, nothing is allocated, and no input makes it panic.
 //!
 //! ```
 //! use vxlan::{LinkType, Protocol};
@@ -19,33 +19,44 @@
 //! let tcp = packet.inner.tcp().unwrap();
 //! assert_eq!((tcp.source_port(), tcp.destination_port(), tcp.sequence()), (43210, 80, 1000));
 //! assert!(packet.stop().is_none());
+//!
+//! // a frame that was cut gives what is there, and says what is missing
+//! let cut = vxlan::decode(&frame[..60], LinkType::ETHERNET);
+//! assert_eq!(cut.tunnel.unwrap().vni().map(u32::from), Some(1));
+//! let stop = cut.stop().unwrap();
+//! assert_eq!(stop.to_string(), "truncated: Ethernet needs 14 bytes, 10 in the frame");
+//! assert_eq!(stop.offset, 50);
 //! ```
 //!
 //! # Ways in, by task
 //!
 //! | you have | you want | use |
 //! |---|---|---|
-//! | a captured frame | everything in it | [`decode`], or [`Decoder::decode`] with its own ports, depth and original length |
-//! | a [`Packet`] | the innermost packet | [`Packet::inner`], a [`Headers`] |
-//! | a [`Packet`] | every level of a tunnel in a tunnel | [`Decoder::encapsulations`] |
+//! | a captured frame | everything in it | [`decode`]; for other ports, nesting or a cut frame [`Decoder::decode_captured`] |
+//! | a [`Packet`] | the innermost packet | [`Packet::inner`], which is a [`Headers`] |
+//! | a [`Packet`] | every level of tunnels in tunnels | [`Decoder::encapsulations`] |
 //! | a UDP payload | the tunnel header in it | [`Tunnel::parse`] |
-//! | an IP packet without link layer | its headers | [`decode`] with [`LinkType::RAW`] |
+//! | an IP packet without a link layer | its headers | [`decode`] with [`LinkType::RAW`] |
 //! | an ICMP error | the packet that it quotes | [`Decoder::decode_quote`] |
-//! | a `Packet` | is that bad checksum real, or offload? | [`Packet::outer_checksum`], [`Packet::inner_checksum`] |
-//! | outer fragments | the whole frame | `Reassembler` (feature `alloc`) |
+//! | a checksum that does not add up | an error, or left to hardware? | [`Packet::outer_checksum`], [`Packet::inner_checksum`] |
+//! | fragments of the underlay | the whole frame | `Reassembler` (feature `alloc`) |
+//! | fragments of the underlay | the same decision for all of them | `OuterFragments` (feature `alloc`) |
+//! | bytes | their Internet checksum | [`internet_checksum`] |
 //!
 //! # What it promises
 //!
-//! - `no_std`, no allocation (except the `Reassembler`), no `unsafe`, no dependency, and no panic on any input.
-//! - Lengths are honoured: a payload is what the length fields of the headers around it say, never padding.
-//! - What could be decoded is kept: [`Packet::stop`] tells at which layer and offset decoding ended and why, how many
-//!   bytes were needed, how many there were, and who limited them.
+//! - No panic on any input, no `unsafe`, no dependency, `no_std`.
+//! - No allocation, except in `Reassembler` and `OuterFragments`, whose memory is bounded.
+//! - Length fields are honoured: a payload ends where the headers around it say, and padding is
+//!   never part of it.
+//! - What could be decoded is kept. [`Packet::stop`] names the layer and the offset at which
+//!   decoding ended, how many bytes were needed, how many there were, and who limited them.
 //! - No type of another crate is in the public interface.
 //!
 //! # Standards
 //!
-//! VXLAN: RFC 7348; group policy: draft-smith-vxlan-group-policy; GPE: draft-ietf-nvo3-vxlan-gpe; Geneve: RFC 8926;
-//! NSH: RFC 8300; flannel's UDP back end: raw IP in UDP.
+//! VXLAN: RFC 7348; group policy: draft-smith-vxlan-group-policy; GPE: draft-ietf-nvo3-vxlan-gpe;
+//! Geneve: RFC 8926; NSH: RFC 8300; flannel's UDP back end: raw IP in UDP.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -113,3 +124,8 @@ pub use tcp::{TcpFlags, TcpHeader, TcpOption, TcpOptions};
 pub use tunnel::{GroupPolicy, Protocol, Tunnel, TunnelKind, UnknownTunnelKind};
 pub use udp::UdpHeader;
 pub use vni::Vni;
+
+/// The examples of the README are compiled and run with those of this page.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -48,7 +48,8 @@ impl EthernetHeader<'_> {
         MacAddr([self.0[6], self.0[7], self.0[8], self.0[9], self.0[10], self.0[11]])
     }
 
-    /// The type field as it stands: the `EtherType` of what follows, maybe of a VLAN tag; at most 1500, it is a length.
+    /// The type field as it stands: the `EtherType` of what follows, which may be a VLAN tag. A
+    /// value of at most 1500 is a length.
     #[inline]
     pub const fn type_field(self) -> u16 {
         u16::from_be_bytes([self.0[12], self.0[13]])
@@ -108,7 +109,8 @@ impl Iterator for VlanTags<'_> {
     }
 }
 
-/// A Linux cooked header of either version (`LINKTYPE_LINUX_SLL`: 16 bytes, `LINKTYPE_LINUX_SLL2`: 20 bytes).
+/// A Linux cooked header of either version (`LINKTYPE_LINUX_SLL`: 16 bytes, `LINKTYPE_LINUX_SLL2`:
+/// 20 bytes).
 #[derive(Clone, Copy, Debug)]
 pub struct SllHeader<'a> {
     /// 16 bytes of version 1, or the first 16 of version 2, and 4 more
@@ -128,7 +130,8 @@ impl SllHeader<'_> {
         if self.is_v2 { 2 } else { 1 }
     }
 
-    /// Packet type: 0 to us, 1 broadcast, 2 multicast, 3 to another host, 4 sent by us (`linux/if_packet.h`).
+    /// Packet type: 0 to us, 1 broadcast, 2 multicast, 3 to another host, 4 sent by us
+    /// (`linux/if_packet.h`).
     pub const fn packet_type(self) -> u16 {
         if self.is_v2 {
             self.bytes[10] as u16

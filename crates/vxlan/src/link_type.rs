@@ -3,7 +3,8 @@
 /// The link-layer header type of a frame, as in the `network` field of a pcap file header and the
 /// `LinkType` field of a pcapng interface description block.
 ///
-/// An open registry number (draft-ietf-opsawg-pcaplinktype): values that this crate does not decode are kept as they are.
+/// An open registry number (draft-ietf-opsawg-pcaplinktype): values that this crate does not decode
+/// are kept as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkType(pub u16);
 

@@ -16,8 +16,8 @@ use crate::vni::Vni;
 /// either side of the tunnel: Ethernet without tags, IPv4 without options or IPv6 without extension
 /// headers, no fragments.
 ///
-/// `OUTER_SIX` and `INNER_SIX` are [`IPV4`] or [`IPV6`]. The place of each header is known at compile
-/// time, so that reading a field is a load and nothing else.
+/// `OUTER_SIX` and `INNER_SIX` are [`IPV4`] or [`IPV6`]. The place of each header is known at
+/// compile time, so that reading a field is a load and nothing else.
 #[derive(Clone, Copy, Debug)]
 pub struct OrdinaryVxlan<'a, const OUTER_SIX: bool, const INNER_SIX: bool> {
     frame: &'a [u8],
@@ -28,8 +28,8 @@ pub struct OrdinaryVxlan<'a, const OUTER_SIX: bool, const INNER_SIX: bool> {
 
 impl Decoder {
     /// The packet, where it is an ordinary one in a VXLAN tunnel: it says the same as
-    /// [`Decoder::decode_captured`]. `None` says nothing about the frame, which must then be decoded.
-    /// What counts as ordinary may change at any time.
+    /// [`Decoder::decode_captured`]. `None` says nothing about the frame, which must then be
+    /// decoded. What counts as ordinary may change at any time.
     #[doc(hidden)]
     #[inline(always)]
     #[allow(clippy::inline_always)] // the checks of the length here are those that reading would make

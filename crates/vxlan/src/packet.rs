@@ -25,7 +25,7 @@ pub struct Decoder {
 }
 
 impl Default for Decoder {
-    /// The default [`Ports`], and at most 4 tunnels in one another.
+    /// The default [`Ports`], and at most 4 nested tunnels.
     fn default() -> Self {
         Self { ports: Ports::default(), max_depth: 4 }
     }
@@ -105,7 +105,7 @@ impl Decoder {
         self
     }
 
-    /// Replaces the greatest number of tunnels in one another that are decoded; 0 decodes no tunnel.
+    /// Replaces how many nested tunnels are decoded; 0 decodes no tunnel.
     #[must_use]
     pub fn max_depth(mut self, depth: u8) -> Self {
         self.max_depth = depth;
@@ -118,7 +118,8 @@ impl Decoder {
         self.decode_captured(frame, link_type, frame.len() as u32)
     }
 
-    /// Decodes a frame of which `frame` was captured, and which was `wire_len` bytes long on the wire.
+    /// Decodes a frame of which `frame` was captured, and which was `wire_len` bytes long on the
+    /// wire.
     #[inline]
     pub fn decode_captured<'a>(
         &self,
@@ -133,7 +134,7 @@ impl Decoder {
         }
     }
 
-    /// All but the most ordinary.
+    /// Everything but the most ordinary frames.
     #[inline(never)]
     fn other<'a>(&self, frame: &'a [u8], link_type: LinkType, wire_len: u32) -> Packet<'a> {
         if link_type == LinkType::ETHERNET {
@@ -153,10 +154,11 @@ impl Decoder {
         self.follow(Headers::from_link(input, link_type))
     }
 
-    /// Decodes the packet that an ICMP or ICMPv6 error quotes, with its tunnel if it was a tunnel packet. `None` where
-    /// `headers` are no such error.
+    /// Decodes the packet that an ICMP or ICMPv6 error quotes, with the tunnel in it if there is
+    /// one. `None` where `headers` are no such error.
     ///
-    /// An error quotes the beginning of a packet: its [`Packet::stop`] often says [`Limit::Quote`].
+    /// An error quotes only the beginning of a packet, so its [`Packet::stop`] is often limited by
+    /// [`Limit::Quote`].
     pub fn decode_quote<'a>(&self, headers: &Headers<'a>) -> Option<Packet<'a>> {
         let (bytes, ether_type) = match (headers.icmp(), headers.icmpv6()) {
             (Some(icmp), _) => (icmp.quoted()?, EtherType::IPV4),
@@ -184,8 +186,8 @@ impl Decoder {
         self.encapsulations(packet).last().map(|encapsulation| encapsulation.tunnel)
     }
 
-    /// Length on the wire, in bytes, of the innermost frame of a packet that this decoder decoded: what the length fields around
-    /// it say, but of a first fragment only what this frame carried.
+    /// Length on the wire, in bytes, of the innermost frame of a packet that this decoder decoded,
+    /// as the length fields around it say. Of a first fragment only what this frame carries counts.
     ///
     /// `orig_len`: length of the whole frame on the wire.
     #[inline]
@@ -195,8 +197,8 @@ impl Decoder {
         })
     }
 
-    /// Ordinary packets, in no tunnel or in a VXLAN tunnel with a header as it should be: nearly all there are. `None` for all
-    /// else; what comes of it is the same as of [`Decoder::follow`].
+    /// Ordinary packets, in no tunnel or in a VXLAN tunnel without reserved bits: nearly all there
+    /// are. `None` for everything else. The result is the same as that of [`Decoder::follow`].
     #[inline(always)]
     #[allow(clippy::inline_always)] // as `Ordinary::of`
     pub(crate) fn ordinary<const OUTER_SIX: bool, const INNER_SIX: bool>(
@@ -278,8 +280,8 @@ impl Decoder {
     }
 }
 
-/// The packet of what [`Decoder::ordinary`] found. Each field is written once, in its place: a struct that is moved about
-/// costs more than decoding.
+/// The packet of what [`Decoder::ordinary`] found. Each field is written once, in its place: a
+/// struct that is moved about costs more than decoding.
 #[inline(always)]
 #[allow(clippy::inline_always)] // as `Ordinary::of`
 fn made<const OUTER_SIX: bool, const INNER_SIX: bool>(
@@ -340,7 +342,8 @@ impl Packet<'_> {
         self.inner.stop()
     }
 
-    /// State of the transport checksum of the outer headers; for a tunnel packet in the light of the inner one.
+    /// State of the transport checksum of the outer headers. In a tunnel packet it may depend on
+    /// the inner one: see [`Checksum::Lco`].
     pub fn outer_checksum(&self) -> Checksum {
         match self.tunnel {
             Some(tunnel) => checksum::outer(&self.outer, &carried(tunnel), &self.inner),

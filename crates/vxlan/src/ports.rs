@@ -33,7 +33,8 @@ struct Entry {
     also_source: bool,
 }
 
-/// The UDP ports that carry tunnels, at most 16 of them; an earlier entry for a port goes before a later one.
+/// The UDP ports that carry tunnels, at most 16 of them; an earlier entry for a port goes before a
+/// later one.
 ///
 /// The destination port decides whether a packet is looked at as a tunnel packet. The source port
 /// does only where the port was added with [`Ports::with_either_direction`]: servers send from port
@@ -75,6 +76,7 @@ impl Ports {
     /// 8472 and 4789 for VXLAN, 4790 for GPE, 6081 for Geneve, 8285 for flannel's UDP back end.
     pub const DEFAULT: Self = {
         let mut ports = Self::none();
+        #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
         while (ports.len as usize) < DEFAULTS.len() {
             let (port, kind) = DEFAULTS[ports.len as usize];
             ports.entries[ports.len as usize] = Entry { port, kind, also_source: false };

@@ -1,4 +1,5 @@
-//! Fragments of IPv4 (RFC 791) and IPv6 (RFC 8200 section 4.5) put together again, bounded in memory and time.
+//! Fragments of IPv4 (RFC 791) and IPv6 (RFC 8200 section 4.5) put together again, bounded in
+//! memory and time.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -16,7 +17,8 @@ const MOST_BYTES: u32 = 0xffff;
 const PART_COST: usize = 32;
 /// What a held packet costs beside its fragments: key, entry and place in the order of age.
 const PACKET_COST: usize = 256;
-/// SNAP with the organisation code of encapsulated Ethernet (RFC 1042), which stands before the type.
+/// SNAP with the organisation code of encapsulated Ethernet (RFC 1042), which stands before the
+/// type.
 const SNAP: [u8; 6] = [0xaa, 0xaa, 0x03, 0, 0, 0];
 
 /// How much a [`Reassembler`] may hold, and for how long.
@@ -27,7 +29,8 @@ pub struct ReassemblyLimits {
     pub max_bytes: usize,
     /// Most packets that wait.
     pub max_packets: usize,
-    /// How long a packet may wait after its first fragment was seen, in nanoseconds of the frames' times.
+    /// How long a packet may wait after its first fragment was seen, in nanoseconds of the frames'
+    /// times.
     pub timeout_ns: i64,
 }
 
@@ -65,14 +68,14 @@ impl ReassemblyLimits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome<'r> {
-    /// It is whole as it is, or no IP packet.
+    /// The frame is no fragment: it is whole, or no IP packet.
     NotAFragment,
-    /// It is kept until the other fragments come.
+    /// The fragment is kept until the others come.
     Held,
-    /// It was the last one that was missing.
+    /// The fragment was the last one missing: the packet is whole.
     Whole {
-        /// The whole frame: the link layer of the first fragment, its IP header as if there had been no fragments, the
-        /// whole payload, no padding.
+        /// The whole frame: the link layer of the first fragment, an IP header as if the packet had
+        /// never been cut, and the whole payload, without padding.
         frame: &'r [u8],
         /// What `frame` begins with.
         link_type: LinkType,
@@ -81,23 +84,23 @@ pub enum Outcome<'r> {
         /// When its first fragment was seen, in nanoseconds as given.
         first_ns: i64,
     },
-    /// It is of no use, and the packet that it is of cannot become whole.
+    /// The fragment is refused, and its packet cannot become whole.
     Refused(Refusal),
 }
 
-/// Why a fragment is of no use.
+/// Why a fragment is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Refusal {
     /// Not all of its bytes were captured.
     Cut,
-    /// It has no bytes, or is not the last one and no multiple of 8 bytes long.
+    /// It has no bytes; or it is not the last one, and its length is no multiple of 8 bytes.
     Length,
     /// It would end beyond the 65,535 bytes of the longest packet.
     TooLong,
-    /// It overlaps with another one of which it is no exact copy.
+    /// It overlaps with another fragment, and is no exact copy of it.
     Overlap,
-    /// It ends the packet elsewhere than another one, or lies beyond the end.
+    /// It contradicts what another fragment says of where the packet ends.
     End,
     /// It needs more memory than the limits allow.
     NoRoom,
@@ -148,7 +151,8 @@ struct Pending {
     /// place in the order of age
     age: u64,
     first_ns: i64,
-    /// link and IP header of the first fragment, mended but for lengths and checksum; empty before it came
+    /// link and IP header of the first fragment, mended but for lengths and checksum; empty before
+    /// it came
     head: Vec<u8>,
     /// where the IP header begins in `head`
     network: usize,
@@ -236,7 +240,8 @@ fn put16(bytes: &mut [u8], at: usize, value: u16) {
     }
 }
 
-/// Puts fragments of IP packets together: of the underlay, so that the tunnel in them shows, or of the overlay.
+/// Puts fragments of IP packets together: those of the underlay, so that the tunnel in them can be
+/// decoded, or those of the overlay.
 ///
 /// ```
 /// use vxlan::{Decoder, LinkType, Outcome, Reassembler};
@@ -253,7 +258,7 @@ fn put16(bytes: &mut [u8], at: usize, value: u16) {
 ///             let packet = decoder.decode(frame, link_type);
 ///             tunnels += usize::from(packet.tunnel.is_some());
 ///         }
-///         Outcome::Held | Outcome::Refused(_) => {}
+///         _ => {} // held until the others come, or refused
 ///     }
 /// }
 /// assert_eq!(tunnels, 1);
@@ -261,17 +266,18 @@ fn put16(bytes: &mut [u8], at: usize, value: u16) {
 ///
 /// # What is refused
 ///
-/// A fragment that overlaps with another one makes its whole packet refused, also what comes of it later: RFC 5722 demands
-/// it for IPv6. For IPv4 nothing does, but no honest sender makes overlaps, receivers differ in which bytes win, and so
-/// overlaps serve to hide a packet from who watches; Linux refuses them too (since 4.19). Exact copies are taken as one:
-/// captures at several points have them.
+/// Where a fragment overlaps with another one, the whole packet is refused, with the fragments that
+/// are still to come. For IPv6 RFC 5722 demands this. For IPv4 no standard does, but Linux refuses
+/// overlaps too (since 4.19): no honest sender makes them, receivers differ in which bytes they
+/// take, and so they can hide a packet from an observer. An exact copy of a fragment is no overlap:
+/// captures at several points have copies.
 ///
-/// A fragment that the capture cut is refused: bytes that are not there cannot be made up.
+/// A fragment that the capture cut is refused, since its bytes are missing.
 ///
 /// # What it holds
 ///
-/// Memory stays below [`ReassemblyLimits::max_bytes`] (and the largest whole packet, 64 KiB and its headers). The oldest
-/// packets go first; [`Reassembler::counts`] tells how many went.
+/// Memory stays below [`ReassemblyLimits::max_bytes`], plus the largest whole packet (64 KiB and
+/// its headers). The oldest packets are given up first; [`Reassembler::counts`] says how many.
 #[derive(Debug, Default)]
 pub struct Reassembler {
     limits: ReassemblyLimits,
@@ -304,14 +310,18 @@ impl Reassembler {
         self.held
     }
 
-    /// Takes the headers of a frame that was seen at `time_ns`, in nanoseconds since any fixed moment. Times need not be in
-    /// order; a packet times out by the time of the frame that is given.
+    /// Takes the headers of a frame that was seen at `time_ns`, in nanoseconds since any fixed
+    /// moment.
+    ///
+    /// Times need not be in order. What has waited too long is decided by the time of each new
+    /// frame.
     pub fn push(&mut self, time_ns: i64, headers: &Headers<'_>) -> Outcome<'_> {
         self.push_in(0, time_ns, headers)
     }
 
-    /// As [`Reassembler::push`], with fragments of different `scope`s kept apart: for a network identifier, where pods of
-    /// different networks have the same addresses, or for the interface of a capture.
+    /// As [`Reassembler::push`], with fragments of different `scope`s kept apart. A scope may be a
+    /// network identifier, where pods of different networks have the same addresses, or a capture
+    /// interface.
     pub fn push_in(&mut self, scope: u64, time_ns: i64, headers: &Headers<'_>) -> Outcome<'_> {
         self.expire(time_ns);
         let Some(fragment) = headers.fragment() else { return Outcome::NotAFragment };
@@ -440,7 +450,8 @@ struct Split<'a> {
 
 impl<'a> Split<'a> {
     fn of(headers: &Headers<'a>, fragment: Fragment) -> Result<Self, Refusal> {
-        // the length fields of IP alone count: a UDP length in the first fragment is that of the whole packet
+        // the length fields of IP alone count: a UDP length in the first fragment is that of the
+        // whole packet
         let (ip_len, data_at, packet_len) = match (headers.ipv4(), headers.ipv6()) {
             (Some(ip), _) => (ip.header_len(), ip.header_len(), usize::from(ip.total_length())),
             (_, Some(ip)) => {
@@ -463,14 +474,16 @@ impl<'a> Split<'a> {
         Ok(Self { ip_len, data })
     }
 
-    /// Link and IP header as if there had been no fragments, lengths and checksum still to be mended.
+    /// Link and IP header as if there had been no fragments, lengths and checksum still to be
+    /// mended.
     fn head(&self, headers: &Headers<'_>) -> Vec<u8> {
         let (bytes, network) = (headers.bytes(), headers.network_offset());
         let (link, ip) = bytes.split_at_checked(network).unwrap_or((bytes, &[]));
         let ip = ip.get(..self.ip_len).unwrap_or(ip);
         let mut head = Vec::with_capacity(network + self.ip_len);
         match link.split_last_chunk::<10>() {
-            // the length of an IEEE 802.3 frame cannot be that of the whole packet: the type takes its place
+            // the length of an IEEE 802.3 frame cannot be that of the whole packet: the type takes
+            // its place
             Some((before, &[_, _, ref snap @ .., high, low]))
                 if *snap == SNAP && headers.link_type() == LinkType::ETHERNET =>
             {

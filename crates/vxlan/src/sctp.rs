@@ -26,7 +26,8 @@ impl SctpHeader<'_> {
         u32::from_be_bytes([self.0[4], self.0[5], self.0[6], self.0[7]])
     }
 
-    /// Checksum field as it stands in the packet: a CRC-32C, least significant byte first (RFC 9260 appendix A).
+    /// Checksum field as it stands in the packet: a CRC-32C, least significant byte first (RFC 9260
+    /// appendix A).
     #[inline]
     pub const fn checksum(self) -> u32 {
         u32::from_le_bytes([self.0[8], self.0[9], self.0[10], self.0[11]])

@@ -131,7 +131,8 @@ pub enum TcpOption<'a> {
     Timestamps(u32, u32),
     /// Any other option: its kind and its data without kind and length.
     Other(u8, &'a [u8]),
-    /// An option whose length is below 2, or beyond the end: its kind, and all bytes from it on. The last item.
+    /// An option whose length is below 2, or beyond the end: its kind, and all bytes from it on.
+    /// The last item.
     Malformed(u8, &'a [u8]),
 }
 

@@ -1,4 +1,5 @@
-//! Tunnel headers in a UDP payload: VXLAN, its group policy and generic protocol extensions, Geneve, raw IP.
+//! Tunnel headers in a UDP payload: VXLAN, its group policy and generic protocol extensions,
+//! Geneve, raw IP.
 
 use core::fmt;
 use core::str::FromStr;
@@ -184,7 +185,7 @@ pub(crate) struct Place {
 
 /// What stands in a UDP payload.
 pub(crate) enum Found<'a> {
-    /// Something else: the port deceived.
+    /// No tunnel: the port is used for something else.
     Nothing,
     /// A tunnel whose header could not be decoded wholly.
     Broken(Stop),
@@ -192,10 +193,11 @@ pub(crate) enum Found<'a> {
 }
 
 impl<'a> Tunnel<'a> {
-    /// Reads a tunnel header at the start of a UDP payload, which is taken to be whole.
+    /// Reads the tunnel header at the start of a whole UDP payload.
     ///
-    /// `None` where the bytes are no such tunnel: the header is cut, VXLAN's I bit is not set, Geneve's version is not
-    /// 0, reserved bits are set and what follows makes no sense as an inner packet.
+    /// `None` where the bytes are no such tunnel: the header is cut, VXLAN's I bit is not set,
+    /// Geneve's version is not 0, or reserved bits are set and what follows makes no sense as an
+    /// inner packet.
     ///
     /// ```
     /// use vxlan::{Tunnel, TunnelKind};
@@ -235,7 +237,7 @@ impl<'a> Tunnel<'a> {
     /// Bytes of a VXLAN header (RFC 7348 section 5).
     pub(crate) const VXLAN_LEN: usize = 8;
 
-    /// VXLAN with a header as it should be, at the start of a whole UDP payload that stands at `base`.
+    /// VXLAN without reserved bits, at the start of a whole UDP payload at `base`.
     #[inline(always)]
     #[allow(clippy::inline_always)] // each field is written once, in its place
     pub(crate) fn plain_vxlan(bytes: &'a [u8], base: u32) -> Self {
@@ -261,8 +263,8 @@ impl<'a> Tunnel<'a> {
         let group_policy = header[0] & FLAG_GROUP_POLICY != 0;
         let protocol = if group_policy { Protocol::VxlanGbp } else { Protocol::Vxlan };
         let tunnel = Self::new(bytes, 8, EtherType::ETHERNET, protocol, place);
-        // Reserved bits must be ignored (RFC 7348 section 5), but a datagram of something else that happens to have
-        // the I bit set has others set too, and then what follows decides.
+        // Reserved bits must be ignored (RFC 7348 section 5), but a datagram of something else that
+        // happens to have the I bit set has others set too, and then what follows decides.
         if (tunnel.reserved_bits() != 0 || group_policy || tunnel.is_short())
             && !tunnel.looks_like_ethernet()
         {
@@ -336,14 +338,16 @@ impl<'a> Tunnel<'a> {
         let header_len = 8 + u16::from(header[0] & 0x3f) * 4;
         let inner_type = EtherType(u16::from_be_bytes([header[2], header[3]]));
         let tunnel = Self::new(bytes, header_len, inner_type, Protocol::Geneve, place);
-        // below it is a length, not a type; nothing else of the first word need be set, so zeros would pass for Geneve
+        // below it is a length, not a type; nothing else of the first word need be set, so zeros
+        // would pass for Geneve
         if inner_type.0 < MIN_ETHER_TYPE {
             return Found::Nothing;
         }
         if bytes.len() < usize::from(header_len) {
             return cut(bytes, Layer::Geneve, usize::from(header_len), place);
         }
-        // the O bit (0x80) and the C bit (0x40) are no oddity; reserved bits are, and then what follows decides
+        // the O bit (0x80) and the C bit (0x40) are no oddity; reserved bits are, and then what
+        // follows decides
         let odd = tunnel.reserved_bits() != 0 || !tunnel.options_fit();
         if odd && !tunnel.looks_right() {
             return Found::Nothing;
@@ -362,8 +366,8 @@ impl<'a> Tunnel<'a> {
         if tunnel.is_whole_ip() { Found::Tunnel(tunnel) } else { Found::Nothing }
     }
 
-    /// Is the payload one IP packet, neither more nor less? There is no tunnel header that could tell, so that the IP
-    /// header must be right in all that can be checked.
+    /// Is the payload exactly one IP packet? There is no tunnel header to tell, so every field of
+    /// the IP header that can be checked must be right.
     fn is_whole_ip(self) -> bool {
         let (bytes, wire) = (self.bytes, self.wire_len);
         match self.inner_type {
@@ -399,8 +403,8 @@ impl<'a> Tunnel<'a> {
         array::<3>(self.bytes, 4).map(|b| Vni::from_be_bytes(*b))
     }
 
-    /// The flags byte as it stands: VXLAN's first byte (0x08: the VNI is valid); for Geneve the second byte (0x80: a
-    /// control packet, 0x40: critical options). `None` for raw IP.
+    /// The flags byte as it stands: VXLAN's first byte (0x08: the VNI is valid); for Geneve the
+    /// second byte (0x80: a control packet, 0x40: critical options). `None` for raw IP.
     #[inline]
     pub fn flags(self) -> Option<u8> {
         match self.protocol {
@@ -410,8 +414,8 @@ impl<'a> Tunnel<'a> {
         }
     }
 
-    /// The bits of the header that its standard reserves, and that are set all the same: the first and second 32-bit
-    /// word of the header, masked, in one number. 0 for a header as it should be.
+    /// The reserved bits of the header that are set, as a mask of its first 8 bytes (the first byte
+    /// is the highest). 0 for a header that follows its standard.
     #[inline]
     pub fn reserved_bits(self) -> u64 {
         let mask = match self.protocol {
@@ -439,7 +443,8 @@ impl<'a> Tunnel<'a> {
         })
     }
 
-    /// VXLAN-GPE's next-protocol field, where the P bit is set: 1 IPv4, 2 IPv6, 3 Ethernet, 4 NSH, 5 MPLS.
+    /// VXLAN-GPE's next-protocol field, where the P bit is set: 1 IPv4, 2 IPv6, 3 Ethernet, 4 NSH,
+    /// 5 MPLS.
     pub fn next_protocol(self) -> Option<u8> {
         let first = self.bytes.first()?;
         (self.protocol == Protocol::VxlanGpe && first & FLAG_NEXT_PROTOCOL != 0)
@@ -456,19 +461,22 @@ impl<'a> Tunnel<'a> {
         GeneveOptions { bytes }
     }
 
-    /// What the tunnel carries: [`EtherType::ETHERNET`], IPv4, IPv6, MPLS, or what Geneve's protocol type says.
+    /// What the tunnel carries: [`EtherType::ETHERNET`], IPv4, IPv6, MPLS, or what Geneve's
+    /// protocol type says.
     #[inline]
     pub const fn inner_type(self) -> EtherType {
         self.inner_type
     }
 
-    /// The bytes of the tunnel header, with options, and with the network service headers behind it.
+    /// The bytes of the tunnel header, with options, and with the network service headers behind
+    /// it.
     #[inline]
     pub fn header(self) -> &'a [u8] {
         self.bytes.get(..usize::from(self.header_len)).unwrap_or(self.bytes)
     }
 
-    /// What the tunnel carries, as far as it was captured: from the first byte of the inner packet on.
+    /// What the tunnel carries, as far as it was captured: from the first byte of the inner packet
+    /// on.
     #[inline]
     pub fn payload(self) -> &'a [u8] {
         self.bytes.get(usize::from(self.header_len)..).unwrap_or(&[])
@@ -502,7 +510,7 @@ impl<'a> Tunnel<'a> {
         self.payload_wire_len() < 14
     }
 
-    /// Does the inner packet bear out a tunnel header that is odd?
+    /// Does the inner packet make sense, so that an odd tunnel header is believed?
     fn looks_right(self) -> bool {
         let (bytes, wire) = (self.payload(), self.payload_wire_len());
         match self.inner_type {
@@ -515,7 +523,8 @@ impl<'a> Tunnel<'a> {
         }
     }
 
-    /// Is what follows an Ethernet frame with a type that pods send, and with a header behind it that fits?
+    /// Is what follows an Ethernet frame with a type that pods send, and with a header behind it
+    /// that fits?
     fn looks_like_ethernet(self) -> bool {
         let frame = self.payload();
         if self.is_short() {
@@ -539,7 +548,8 @@ impl<'a> Tunnel<'a> {
                 EtherType::IPV6 => looks_like_ip(rest, wire, 6),
                 EtherType::ARP | EtherType::RARP => looks_like_arp(rest, wire),
                 EtherType::MPLS | EtherType::MPLS_UPSTREAM => looks_like_mpls(rest, wire),
-                // bridges' own frames, LLDP and 802.1X among them, go to 01:80:c2:00:00:00 to :0f (IEEE 802.1Q table 8-1)
+                // bridges' own frames, LLDP and 802.1X among them, go to 01:80:c2:00:00:00 to :0f
+                // (IEEE 802.1Q table 8-1)
                 _ => frame.starts_with(&[0x01, 0x80, 0xc2, 0, 0]),
             };
         }
@@ -563,7 +573,8 @@ fn looks_like_ip(bytes: &[u8], wire: u32, version: u8) -> bool {
     }
 }
 
-/// Could an ARP packet stand there: Ethernet or at least a hardware type below 256, an operation below 256?
+/// Could an ARP packet stand there: Ethernet or at least a hardware type below 256, an operation
+/// below 256?
 fn looks_like_arp(bytes: &[u8], wire: u32) -> bool {
     wire >= 8 && [0, 6].iter().all(|&at| bytes.get(at).is_none_or(|&high| high == 0))
 }
@@ -596,8 +607,8 @@ const fn nsh_type(next: u8) -> EtherType {
     next_protocol_type(next)
 }
 
-/// A tunnel header of `needed` bytes that is not all there: broken where the capture cut it, and nothing at all where
-/// so short a datagram was sent.
+/// A tunnel header of `needed` bytes that is not all there: broken where the capture cut it, and
+/// nothing at all where so short a datagram was sent.
 fn cut(bytes: &[u8], layer: Layer, needed: usize, place: Place) -> Found<'_> {
     let Place { base, wire_len, limit } = place;
     let available = bytes.len() as u32;

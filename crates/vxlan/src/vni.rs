@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-/// A VXLAN network identifier or Geneve virtual network identifier: 24 bits (RFC 7348 section 5, RFC 8926 section 3.4).
+/// A VXLAN network identifier or Geneve virtual network identifier: 24 bits (RFC 7348 section 5,
+/// RFC 8926 section 3.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Vni(u32);
 

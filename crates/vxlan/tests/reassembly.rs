@@ -1,5 +1,7 @@
 //! The reassembler: every order of fragments, copies, overlaps, and floods.
 
+#![cfg(feature = "alloc")]
+
 use proptest::prelude::*;
 use vxlan::{Decoder, LinkType, Outcome, Reassembler, ReassemblyLimits, Refusal};
 
@@ -190,7 +192,8 @@ fn overlaps_are_refused() {
             whole.frame(&whole.payload[from..to], Some((from as u16, more)))
         };
         let last = whole.payload.len();
-        // one within another, one that begins in another, one around another, the same place with other bytes
+        // one within another, one that begins in another, one around another, the same place with
+        // other bytes
         let mut other = part(0, 504, true);
         *other.last_mut().unwrap() ^= 1;
         for overlapping in [part(8, 16, true), part(496, 600, true), part(0, 600, true), other] {
@@ -279,8 +282,8 @@ fn snap_becomes_plain_ethernet() {
     assert_eq!(done.unwrap(), whole.frame(&whole.payload, None));
 }
 
-/// A hundred thousand first fragments, and packets in the smallest of pieces: what is held stays within the limits, the
-/// oldest go, and a good packet among them becomes whole.
+/// A hundred thousand first fragments, and packets in the smallest of pieces: what is held stays
+/// within the limits, the oldest go, and a good packet among them becomes whole.
 #[test]
 fn floods_stay_within_the_limits() {
     let limits = ReassemblyLimits::default().max_bytes(1 << 20).max_packets(1000);

@@ -102,8 +102,8 @@ fn interface(spot: &Spot<'_>) -> Result<IpAddr, Fault> {
     Ok(address)
 }
 
-/// Reads an `IPAMBlock`: a range of pod addresses, and the host it is affine to (`host:NAME`; blocks
-/// of other affinities, and without one, are pods' but no node's).
+/// Reads an `IPAMBlock`: a range of pod addresses, and the host it is affine to (`host:NAME`;
+/// blocks of other affinities, and without one, are pods' but no node's).
 pub(super) fn ipam_block(sink: &mut Sink<'_>, object: &Spot<'_>) -> Result<(), Fault> {
     let Some(spec) = object.key("spec")? else { return Err(object.lacks("spec")) };
     let Some(cidr) = spec.key("cidr")? else { return Err(spec.lacks("cidr")) };

@@ -1,5 +1,5 @@
-//! Flannel's store in etcd, as `etcdctl get --prefix /coreos.com/network` prints it: a line with the
-//! key, a line with the value.
+//! Flannel's store in etcd, as `etcdctl get --prefix /coreos.com/network` prints it: a line with
+//! the key, a line with the value.
 //!
 //! A subnet's key ends in `10.5.52.0-24`, or `10.5.52.0-24&fd00:10:5::-64` with both families
 //! (flannel, pkg/subnet/etcd/registry.go and pkg/subnet/subnet.go). Nodes have no names there, only

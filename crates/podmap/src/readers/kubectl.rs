@@ -24,8 +24,8 @@ struct Type<'s> {
     kind: &'s str,
 }
 
-/// Reads an object. In a typed list (`NodeList`, as the API server itself answers), the items do not
-/// say what they are: `of_list` does.
+/// Reads an object. In a typed list (`NodeList`, as the API server itself answers), the items do
+/// not say what they are: `of_list` does.
 fn object(sink: &mut Sink<'_>, object: &Spot<'_>, of_list: Option<Type<'_>>) -> Result<(), Fault> {
     let version = object.text_at("apiVersion")?.or_else(|| of_list.is_none().then_some(""));
     let group = match (version, of_list) {

@@ -78,9 +78,9 @@ impl Builder {
     /// Reads a map file, whose kind is told from its content:
     ///
     /// - JSON or YAML as kubectl prints it (`kubectl get nodes -o json`), one object, a list, or
-    ///   several documents: Node, Pod, Service, `EndpointSlice`, Endpoints, `ServiceCIDR`; of Calico
-    ///   `IPAMBlock`, `BlockAffinity`, `IPPool` and its own Node; of Cilium `CiliumNode`. Other kinds
-    ///   are counted and passed over;
+    ///   several documents: Node, Pod, Service, `EndpointSlice`, Endpoints, `ServiceCIDR`; of
+    ///   Calico `IPAMBlock`, `BlockAffinity`, `IPPool` and its own Node; of Cilium `CiliumNode`.
+    ///   Other kinds are counted and passed over;
     /// - flannel's `subnet.env`;
     /// - flannel's keys in etcd, as `etcdctl get --prefix /coreos.com/network` prints them;
     /// - plain lines, `#` starting a comment:
@@ -141,8 +141,9 @@ impl Builder {
         result
     }
 
-    /// Reads a map file that is in memory into a source that is there: with [`Builder::forget`], what a file says now takes
-    /// the place, and the rank, of what it said before. Errors call it by the source's label.
+    /// Reads a map file that is in memory into a source that is there: with [`Builder::forget`],
+    /// what a file says now takes the place, and the rank, of what it said before. Errors call it
+    /// by the source's label.
     ///
     /// # Errors
     ///

@@ -115,8 +115,9 @@ pub(super) fn service_cidr(sink: &mut Sink<'_>, object: &Spot<'_>) -> Result<(),
     })
 }
 
-/// Reads an `EndpointSlice`: which pods have which addresses, and which service they serve at which ports. Endpoints that
-/// are no pods say nothing of whose an address is; slices of host names (`addressType: FQDN`) have none.
+/// Reads an `EndpointSlice`: which pods have which addresses, and which service they serve at which
+/// ports. Endpoints that are no pods say nothing of whose an address is; slices of host names
+/// (`addressType: FQDN`) have none.
 pub(super) fn endpoint_slice(sink: &mut Sink<'_>, object: &Spot<'_>) -> Result<(), Fault> {
     if object.text_at("addressType")? == Some("FQDN") {
         return Ok(());

@@ -47,7 +47,8 @@ pub(crate) fn flows(path: &Path) -> Vec<FlowRecord> {
     flows
 }
 
-/// One row a packet, one column a field: a field that stands several times (outer and inner) has its last value.
+/// One row a packet, one column a field: a field that stands several times (outer and inner) has
+/// its last value.
 pub(crate) fn tshark(path: &Path, filter: &str, fields: &[&str]) -> Vec<Vec<String>> {
     let mut command = vxtest::command("tshark");
     command.arg("-r").arg(path).args(["-n", "-d", "udp.port==8472,vxlan", "-Y", filter]);

@@ -12,7 +12,8 @@ use crate::files;
 /// Ethernet, and TCP with the timestamp option that every segment has.
 const ETHERNET: u64 = 14;
 const TCP: u64 = 32;
-/// What a SYN has besides: maximum segment size, SACK permitted, window scale, less what pads the timestamps.
+/// What a SYN has besides: maximum segment size, SACK permitted, window scale, less what pads the
+/// timestamps.
 const SYN_EXTRA: u64 = 8;
 const UDP: u64 = 8;
 
@@ -83,7 +84,8 @@ fn flows_are_those_of_the_senders() {
                     && flow.key.destination_port().map(u64::from) == truth["dport"].as_u64()
             };
             let kind = text(truth, "kind");
-            // not there: what nodes themselves send; and inner fragments, which have headers of their own
+            // not there: what nodes themselves send; and inner fragments, which have headers of
+            // their own
             let source = text(truth, "src");
             if kind == "ping" {
                 checked[0] += usize::from(check_ping(truth, &flows, &context));
@@ -96,7 +98,8 @@ fn flows_are_those_of_the_senders() {
                     check_tcp(truth, flow, &context);
                     checked[1] += 1;
                 } else {
-                    // the kernel counts segments, of which a super-packet has many, as in the IPv6 scenario
+                    // the kernel counts segments, of which a super-packet has many, as in the IPv6
+                    // scenario
                     let sent_again = u64::from(flow.forward.retransmits);
                     let expected = if scenario == "v6" { 1 } else { number(truth, "retrans") };
                     assert_eq!(sent_again, expected, "{context}");
@@ -142,7 +145,8 @@ fn flow_of(flows: &[FlowRecord], protocol: IpProtocol) -> Vec<&FlowRecord> {
     flows.iter().filter(|flow| flow.key.protocol == protocol).collect()
 }
 
-/// Inner fragments join their flow, in whichever order they come: 4 datagrams of 3,000 bytes in 3 fragments each, echoed.
+/// Inner fragments join their flow, in whichever order they come: 4 datagrams of 3,000 bytes in 3
+/// fragments each, echoed.
 #[test]
 fn inner_fragments_join_their_flow() {
     let Some(folder) = vxtest::references("") else { return };
@@ -171,7 +175,8 @@ fn inner_fragments_join_their_flow() {
     }
 }
 
-/// Outer fragments: the first stands for the whole inner packet, so that the flows are those of the bridge.
+/// Outer fragments: the first stands for the whole inner packet, so that the flows are those of the
+/// bridge.
 #[test]
 fn outer_fragments_count_once() {
     let Some(folder) = vxtest::references("") else { return };
@@ -192,8 +197,8 @@ fn outer_fragments_count_once() {
     assert_eq!(counts.tunnel_fragments, 61);
 }
 
-/// Loss in the underlay: the sender's counter of retransmissions is seen at its own node; at the other one the FIN that
-/// was lost looks new.
+/// Loss in the underlay: the sender's counter of retransmissions is seen at its own node; at the
+/// other one the FIN that was lost looks new.
 #[test]
 fn retransmissions_are_those_that_the_sender_counted() {
     let Some(folder) = vxtest::references("") else { return };
@@ -207,7 +212,8 @@ fn retransmissions_are_those_that_the_sender_counted() {
     }
 }
 
-/// Several capture points in one file: copies are no retransmissions, and are counted or not as wished.
+/// Several capture points in one file: copies are no retransmissions, and are counted or not as
+/// wished.
 #[test]
 fn copies_are_told_from_retransmissions() {
     let Some(folder) = vxtest::references("") else { return };
@@ -244,7 +250,8 @@ fn copies_are_told_from_retransmissions() {
     assert!(copies > 1000, "{copies}");
 }
 
-/// Retransmissions of each flow in the captures of single points beside `path`, whether they see it in a tunnel or not.
+/// Retransmissions of each flow in the captures of single points beside `path`, whether they see it
+/// in a tunnel or not.
 fn alone(path: &Path) -> BTreeMap<FlowKey, (u32, u32)> {
     let mut all = BTreeMap::new();
     let (folder, name) = (path.parent().unwrap(), path.file_name().unwrap().to_str().unwrap());
@@ -284,7 +291,8 @@ fn a_packet_in_a_tunnel_and_in_none_is_one() {
     }
 }
 
-/// Files that do not name their devices, as those merged into a pcap file: all packets seem to be of one interface.
+/// Files that do not name their devices, as those merged into a pcap file: all packets seem to be
+/// of one interface.
 #[test]
 fn copies_at_devices_without_names() {
     let Some(folder) = vxtest::references("") else { return };
@@ -331,7 +339,8 @@ fn copies_at_devices_without_names() {
     assert_eq!(sum(&alone, once.clone())[1..], sum(&alone, whole)[1..]);
 }
 
-/// Frames of which the capture kept too little are told apart from those without IP, and make no health worse.
+/// Frames of which the capture kept too little are told apart from those without IP, and make no
+/// health worse.
 #[test]
 fn cut_frames_are_told() {
     let Some(folder) = vxtest::references("") else { return };
@@ -349,7 +358,8 @@ fn cut_frames_are_told() {
         let lost = table.finish().map(|flow| flow.forward.retransmits + flow.reverse.retransmits);
         (counts.cut, counts.not_ip, counts.packets, lost.sum::<u32>())
     };
-    // each frame: 50 bytes to the inner Ethernet header, 14 and 20 to TCP's, which has 32 or, with the SYN, 40
+    // each frame: 50 bytes to the inner Ethernet header, 14 and 20 to TCP's, which has 32 or, with
+    // the SYN, 40
     assert_eq!(cut(65535), (0, 0, 360, 0));
     assert_eq!(cut(124), (0, 0, 360, 0));
     assert_eq!(cut(123), (60, 0, 360, 0));
@@ -360,7 +370,8 @@ fn cut_frames_are_told() {
     }
 }
 
-/// The kernel's device `any` in the older format, that has no interface: three requests and three answers at four devices.
+/// The kernel's device `any` in the older format, that has no interface: three requests and three
+/// answers at four devices.
 #[test]
 fn a_ping_at_any_device_counts_once() {
     let path = vxtest::testdata("captures/ping-n1-any-sll1.pcap");

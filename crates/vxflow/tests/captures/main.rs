@@ -1,4 +1,5 @@
-//! The flows of real captures, judged by the programs that made them, by tshark, and by one thread against several.
+//! The flows of real captures, judged by the programs that made them, by tshark, and by one thread
+//! against several.
 
 mod files;
 mod lab;

@@ -125,7 +125,8 @@ fn udp6(from: u8, to: u8, flags_and_offset: u16, port: u8) -> OwnedFrame {
 /// The first fragment's bit, and that of all but the last.
 const MORE: u16 = 1 << 13;
 
-/// Later fragments before the first one, both ways, of many packets that overlap: each flow has all of its own.
+/// Later fragments before the first one, both ways, of many packets that overlap: each flow has all
+/// of its own.
 #[test]
 fn fragments_that_come_last_first_join_their_flow() {
     let mut frames = Vec::new();
@@ -167,7 +168,8 @@ fn fragments_that_come_last_first_join_their_flow() {
     }
 }
 
-/// Later fragments whose first one never comes, or too late, are a flow of their own; so are those that there is no room for.
+/// Later fragments whose first one never comes, or too late, are a flow of their own; so are those
+/// that there is no room for.
 #[test]
 fn fragments_wait_for_a_second() {
     const SECOND: i64 = 1_000_000_000;

@@ -73,7 +73,8 @@ fn in_udp(ports: (u16, u16), payload: &[u8]) -> Vec<u8> {
 }
 
 proptest! {
-    /// Both address families on both sides of the tunnel; TCP, UDP and DNS; then with a few bytes changed.
+    /// Both address families on both sides of the tunnel; TCP, UDP and DNS; then with a few bytes
+    /// changed.
     #[test]
     fn made_frames(
         (outer_six, inner_six, is_tcp) in any::<(bool, bool, bool)>(),

@@ -51,7 +51,8 @@ const FIELDS: [&str; 20] = [
     "ipv6.plen",
 ];
 
-/// Bytes before the inner Ethernet frame: outer Ethernet, IPv4 or IPv6, UDP, VXLAN. (No tags in these captures.)
+/// Bytes before the inner Ethernet frame: outer Ethernet, IPv4 or IPv6, UDP, VXLAN. (No tags in
+/// these captures.)
 fn overhead(is_v6: bool) -> u64 {
     14 + if is_v6 { 40 } else { 20 } + 8 + 8
 }
@@ -117,7 +118,8 @@ fn stream(flow: &FlowRecord) -> Stream {
     }
 }
 
-/// Every capture of the lab at a single point: packets, bytes, health and round-trip times of every stream.
+/// Every capture of the lab at a single point: packets, bytes, health and round-trip times of every
+/// stream.
 #[test]
 fn lab_captures_agree_with_tshark() {
     let Some(folder) = references("").filter(|_| has_tools(&["tshark"])) else { return };
@@ -128,7 +130,8 @@ fn lab_captures_agree_with_tshark() {
         // - several capture points in one file: tshark takes copies for retransmissions
         // - fragments: tshark counts a datagram at its last fragment, this crate each fragment
         // - cut files, which make tshark fail
-        // - those of the bridge and in the pod: the same packets as on the veth, and running tshark takes time
+        // - those of the bridge and in the pod: the same packets as on the veth, and running tshark
+        //   takes time
         let skipped = ["-any", "-all", "-merged", "-frag/", ".cut.", "-cni0", "p1-eth0"];
         if skipped.iter().any(|part| file.contains(part)) {
             continue;
@@ -150,7 +153,8 @@ fn lab_captures_agree_with_tshark() {
             }
         }
         if file.contains("underlay-mix") {
-            // datagrams to tunnel ports that are no tunnel packets: tshark calls them VXLAN or not by other rules
+            // datagrams to tunnel ports that are no tunnel packets: tshark calls them VXLAN or not
+            // by other rules
             let odd = |(_, protocol, ends): &Name| {
                 *protocol == 17 && ends.iter().any(|(_, port)| matches!(port, 8472 | 4789))
             };
@@ -166,7 +170,8 @@ fn lab_captures_agree_with_tshark() {
         );
         for (name, theirs) in &mut theirs {
             if theirs.packets.contains(&0) {
-                // tshark measures from SYN to ACK also where the SYN-ACK went another way (or was translated)
+                // tshark measures from SYN to ACK also where the SYN-ACK went another way (or was
+                // translated)
                 theirs.initial_rtt = None;
             }
             assert_eq!(&ours[name], &*theirs, "{file}: {name:?}");

@@ -10,7 +10,8 @@ use crate::stop::{Cause, Layer, Limit, Stop};
 
 /// Ethernet type fields up to this are lengths (IEEE 802.3 clause 3.2.6).
 const MAX_802_3_LENGTH: u16 = 1500;
-/// The most VLAN tags, MPLS labels or IPv6 extension headers that are followed: bounds the work on hostile frames.
+/// The most VLAN tags, MPLS labels or IPv6 extension headers that are followed: bounds the work on
+/// hostile frames.
 const MOST_IN_A_ROW: u32 = 16;
 
 /// The bytes of one level, and what is known of them.
@@ -25,7 +26,8 @@ pub(crate) struct Input<'a> {
     pub(crate) limit: Limit,
 }
 
-/// Decoding ended early; the headers' `stop` says why. Empty: a `Stop` handed up through all layers costs more than they do.
+/// Decoding ended early; the headers' `stop` says why. Empty: a `Stop` handed up through all layers
+/// costs more than they do.
 struct Halted;
 
 impl<'a> Headers<'a> {
@@ -110,7 +112,8 @@ impl<'a> Headers<'a> {
 
     /// Linux cooked header of `len` bytes with its protocol at `protocol_at`.
     fn cooked(&mut self, len: u32, protocol_at: usize, wire_end: u32) -> Result<(), Halted> {
-        /// Not an `EtherType`: an IEEE 802.3 frame without, and with, 802.2 LLC (`linux/if_ether.h`).
+        /// Not an `EtherType`: an IEEE 802.3 frame without, and with, 802.2 LLC
+        /// (`linux/if_ether.h`).
         const ETH_P_802_3: u16 = 0x0001;
         const ETH_P_802_2: u16 = 0x0004;
 
@@ -118,8 +121,9 @@ impl<'a> Headers<'a> {
             return Err(self.cut(Layer::Sll, 0, len));
         }
         let field = be16(self.bytes, protocol_at).unwrap_or(0);
-        // where the type of a tag stands: the field itself in version 1, which the tag's control field follows; in
-        // version 2 tags start behind the header, so there the iterator would read on from the wrong place
+        // where the type of a tag stands: the field itself in version 1, which the tag's control
+        // field follows; in version 2 tags start behind the header, so there the iterator would
+        // read on from the wrong place
         self.tags = if protocol_at == 14 { 14 } else { len };
         match field {
             ETH_P_802_2 => self.llc(len, wire_end),
@@ -142,8 +146,8 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// BSD loopback. The family is in the byte order of the capturing host, which the file may not tell: all families
-    /// are below 65,536, so that the order shows in the number.
+    /// BSD loopback. The family is in the byte order of the capturing host, which the file may not
+    /// tell: all families are below 65,536, so that the order shows in the number.
     fn loopback(&mut self, wire_end: u32) -> Result<(), Halted> {
         let Some(family) = be32(self.bytes, 0) else {
             return Err(self.cut(Layer::Null, 0, 4));
@@ -168,7 +172,8 @@ impl<'a> Headers<'a> {
 
     fn llc(&mut self, at: u32, wire_end: u32) -> Result<(), Halted> {
         self.rest_at(at, wire_end);
-        // SNAP with the organisation code of encapsulated Ethernet (RFC 1042); other LLC frames stay as they are
+        // SNAP with the organisation code of encapsulated Ethernet (RFC 1042); other LLC frames
+        // stay as they are
         match *self.within(at) {
             [0xaa, 0xaa, 0x03, 0, 0, 0, high, low, ..] => {
                 self.typed(at + 8, EtherType(u16::from_be_bytes([high, low])), wire_end)
@@ -231,7 +236,8 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// Skips the label stack (RFC 3032 section 2.1). What follows is not said; the IP version nibble tells (RFC 4928).
+    /// Skips the label stack (RFC 3032 section 2.1). What follows is not said; the IP version
+    /// nibble tells (RFC 4928).
     fn mpls(&mut self, mut at: u32, wire_end: u32) -> Result<(), Halted> {
         let start = at;
         self.ether_type = EtherType::MPLS;
@@ -307,7 +313,8 @@ impl<'a> Headers<'a> {
         }
         self.layer = Network::Ipv4;
         self.protocol = IpProtocol(fixed[9]);
-        // total length 0: longer than the field can say (BIG TCP), or left to the network card; the frame's length holds
+        // total length 0: longer than the field can say (BIG TCP), or left to the network card; the
+        // frame's length holds
         let wire_end =
             if total == 0 { wire_end } else { self.narrow(at, total, Limit::Ipv4TotalLength) };
         let transport = at + header_len;
@@ -343,7 +350,8 @@ impl<'a> Headers<'a> {
         let wire_end = if length != 0 {
             self.narrow(at, length, Limit::Ipv6PayloadLength)
         } else {
-            // a jumbogram says its length in a hop-by-hop option; Linux's BIG TCP of late says none at all
+            // a jumbogram says its length in a hop-by-hop option; Linux's BIG TCP of late says none
+            // at all
             let jumbo = (self.protocol == IpProtocol::HOP_BY_HOP)
                 .then(|| {
                     let rest = self.within(at);
@@ -388,7 +396,8 @@ impl<'a> Headers<'a> {
             self.rest_at(at, wire_end);
             if this == IpProtocol::FRAGMENT {
                 let field = be16(header, 2).unwrap_or(0);
-                // the first one that makes it a fragment counts: what stands behind is in the whole packet
+                // the first one that makes it a fragment counts: what stands behind is in the whole
+                // packet
                 if self.fragment().is_none() {
                     self.fragment = start;
                 }
@@ -404,7 +413,8 @@ impl<'a> Headers<'a> {
         Err(self.invalid(layer, Cause::TooMany, at, most, most + 1))
     }
 
-    /// What is missing of a first fragment is not missing in the capture: it comes in the fragments that follow.
+    /// What is missing of a first fragment is not missing in the capture: it comes in the fragments
+    /// that follow.
     fn first_fragment(&mut self) {
         if self.limit != Limit::Snaplen {
             self.limit = Limit::Fragment;
@@ -442,8 +452,9 @@ impl<'a> Headers<'a> {
         self.fixed_at(Layer::Udp, at, 8, wire_end)?;
         let length = be16(self.bytes, at as usize + 4).map_or(0, u32::from);
         let on_wire = wire_end.saturating_sub(at);
-        // 0 is right only where the field cannot hold the length (RFC 2675 section 4, BIG TCP); before
-        // segmentation Linux has the length's lower 16 bits there (udp_set_len, iptunnel_xmit)
+        // 0 is right only where the field cannot hold the length (RFC 2675 section 4, BIG TCP);
+        // before segmentation Linux has the length's lower 16 bits there (udp_set_len,
+        // iptunnel_xmit)
         let wrapped = on_wire > 0xffff && on_wire & 0xffff == length;
         if length >= 8 && !wrapped {
             let wire_end = self.narrow(at, length, Limit::UdpLength);
@@ -464,10 +475,11 @@ impl<'a> Headers<'a> {
         self.fixed_at(Layer::Tcp, at, header_len, wire_end)
     }
 
-    /// Takes a length field into account: the layer at `at` is `length` bytes long. Returns where it ends on the wire.
+    /// Takes a length field into account: the layer at `at` is `length` bytes long. Returns where
+    /// it ends on the wire.
     ///
-    /// A field that says more than there is on the wire is kept as what was meant: the frame was cut on its way, or the
-    /// packet is a fragment or a quote.
+    /// A field that says more than there is on the wire is kept as what was meant: the frame was
+    /// cut on its way, or the packet is a fragment or a quote.
     #[inline]
     fn narrow(&mut self, at: u32, length: u32, limit: Limit) -> u32 {
         let end = at.saturating_add(length);

@@ -12,14 +12,14 @@ use crate::stop::Limit;
 use crate::tcp;
 use crate::udp::UdpHeader;
 
-/// `SIX` of [`Ordinary`]: the packet is IPv4.
+/// Value of a `SIX` parameter: the header is IPv4's.
 pub const IPV4: bool = false;
-/// `SIX` of [`Ordinary`]: the packet is IPv6.
+/// Value of a `SIX` parameter: the header is IPv6's.
 pub const IPV6: bool = true;
 
-/// What nearly all traffic is: Ethernet without tags; IPv4 without options, or ([`IPV6`]) IPv6 without
-/// extension headers; not a fragment, and a whole packet of TCP or UDP. A few comparisons at fixed
-/// places find it, and give all that [`Headers`] hold.
+/// What nearly all traffic is: Ethernet without tags; IPv4 without options, or ([`IPV6`]) IPv6
+/// without extension headers; not a fragment, and a whole packet of TCP or UDP. A few comparisons
+/// at fixed places find it, and give all that [`Headers`] hold.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ordinary<const SIX: bool> {
     pub(crate) is_udp: bool,

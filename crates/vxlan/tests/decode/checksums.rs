@@ -1,5 +1,6 @@
-//! Checksums whose pseudo header is not that of the addresses in the fixed header, that hardware fills in several levels
-//! down, and whose datagram is longer than its length field can say. The sums are made here as RFC 1071 has it.
+//! Checksums whose pseudo header is not that of the addresses in the fixed header, that hardware
+//! fills in several levels down, and whose datagram is longer than its length field can say. The
+//! sums are made here as RFC 1071 has it.
 
 use vxlan::{Checksum, Decoder, EtherType, LinkType};
 
@@ -129,7 +130,8 @@ fn offload_several_levels_down() {
     assert_eq!(outer(&frame), Checksum::Bad);
 }
 
-/// Before segmentation a datagram may be longer than 65,535 bytes: Linux leaves the lower bits of its length in the field.
+/// Before segmentation a datagram may be longer than 65,535 bytes: Linux leaves the lower bits of
+/// its length in the field.
 #[test]
 fn lengths_that_have_wrapped() {
     let (source, end) = ([172, 18, 0, 2], [172, 18, 0, 3]);

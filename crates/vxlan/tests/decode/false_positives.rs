@@ -1,10 +1,12 @@
-//! What is not a tunnel must not be called one: garbage on tunnel ports, and servers that answer from them.
+//! What is not a tunnel must not be called one: garbage on tunnel ports, and servers that answer
+//! from them.
 //!
 //! The rates are measured here and asserted, so that a laxer check shows.
 
 use vxlan::{Decoder, LinkType, Ports, TunnelKind};
 
-/// A small generator of pseudo-random numbers (Marsaglia's xorshift, 64 bits): the same bytes in every run.
+/// A small generator of pseudo-random numbers (Marsaglia's xorshift, 64 bits): the same bytes in
+/// every run.
 struct Random(u64);
 
 impl Random {
@@ -54,9 +56,9 @@ fn taken_for_tunnels(port: u16, count: u32) -> u32 {
     taken
 }
 
-/// How many of a million random datagrams pass: VXLAN needs the I bit and all reserved bits clear (1 in 2^41), or an inner
-/// frame of a known type with a header that fits (1 in 2^20 or less); Geneve 22 clear bits; raw IP, a checksum or a length
-/// of 16 bits that fits.
+/// How many of a million random datagrams pass: VXLAN needs the I bit and all reserved bits clear
+/// (1 in 2^41), or an inner frame of a known type with a header that fits (1 in 2^20 or less);
+/// Geneve 22 clear bits; raw IP, a checksum or a length of 16 bits that fits.
 #[test]
 fn random_datagrams_are_no_tunnels() {
     // unoptimised code gets a fifth of them

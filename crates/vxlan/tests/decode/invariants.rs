@@ -1,4 +1,5 @@
-//! What must hold for every packet that the decoder gives, whatever the bytes were. The fuzz targets use it, too.
+//! What must hold for every packet that the decoder gives, whatever the bytes were. The fuzz
+//! targets use it, too.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -17,7 +18,8 @@ fn place(frame: &[u8], view: &[u8]) -> Range<usize> {
     start..start + view.len()
 }
 
-/// Calls everything that can be called on a decoded frame, and asserts what must hold between the answers.
+/// Calls everything that can be called on a decoded frame, and asserts what must hold between the
+/// answers.
 pub(crate) fn check(decoder: &Decoder, frame: &[u8], link_type: LinkType, wire_len: u32) {
     let packet = decoder.decode_captured(frame, link_type, wire_len);
     headers(frame, &packet.outer);
@@ -53,7 +55,8 @@ pub(crate) fn check(decoder: &Decoder, frame: &[u8], link_type: LinkType, wire_l
     }
 }
 
-/// What is read at fixed places is what the decoder says. Returns whether the frame is an ordinary one.
+/// What is read at fixed places is what the decoder says. Returns whether the frame is an ordinary
+/// one.
 pub(crate) fn ordinary<const OUTER_SIX: bool, const INNER_SIX: bool>(
     decoder: &Decoder,
     frame: &[u8],

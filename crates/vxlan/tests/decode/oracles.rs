@@ -1,5 +1,5 @@
-//! Every field of every header against two independent readers, etherparse and `pnet_packet`, over frames of random
-//! values that etherparse builds.
+//! Every field of every header against two independent readers, etherparse and `pnet_packet`, over
+//! frames of random values that etherparse builds.
 
 use etherparse::{LinkSlice, NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
 use pnet_packet::Packet as _;
