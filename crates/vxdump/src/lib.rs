@@ -42,7 +42,8 @@ fn dispatch(cli: Cli, terminal: &mut Terminal) -> Result<(), Failure> {
         return man::write(&mut terminal.out).map_err(|e| Failure::writing(&e));
     }
     if cli.list_interfaces {
-        return input::devices::list(&cli.packets.input, terminal);
+        let netns = cli.packets.input.live.netns()?;
+        return input::devices::list(netns.as_ref(), terminal);
     }
     match cli.command {
         Some(Command::Flows(command)) => flows::run(&command, terminal),

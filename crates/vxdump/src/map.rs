@@ -3,16 +3,32 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use clap::Args;
 use podmap::PodMap;
+use vxcli::args::MapArgs;
 use vxcli::{Failure, Terminal};
 
-use crate::cli::MapCommand;
 use crate::input::following::Following;
 use crate::out::csv;
 use crate::out::format::Format;
 use crate::out::json;
 use crate::out::output::Output;
 use crate::out::put;
+
+/// `vxdump map`.
+#[derive(Args, Debug)]
+pub(crate) struct MapCommand {
+    #[command(flatten)]
+    pub(crate) map: MapArgs,
+
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+
+    /// Addresses to look up; without any, the whole map is printed.
+    #[arg(value_name = "ADDRESS")]
+    pub(crate) addresses: Vec<String>,
+}
 
 pub(crate) fn run(command: &MapCommand, terminal: &mut Terminal) -> Result<(), Failure> {
     let map = Following::once(&command.map, terminal)?;

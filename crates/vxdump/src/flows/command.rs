@@ -3,7 +3,6 @@
 use std::num::NonZeroUsize;
 
 use clap::Args;
-use vxcli::args::{MapArgs, SelectArgs};
 use vxflow::Config;
 use vxlan::Decoder;
 
@@ -13,19 +12,13 @@ use super::outcome::State;
 use super::print::FlowFormat;
 use super::sort::Sort;
 use super::traffic::SECOND;
-use crate::cli::InputArgs;
+use crate::input::args::InputArgs;
 
 /// `vxdump flows`.
 #[derive(Args, Debug)]
 pub(crate) struct FlowsCommand {
     #[command(flatten)]
     pub(crate) input: InputArgs,
-
-    #[command(flatten)]
-    pub(crate) select: SelectArgs,
-
-    #[command(flatten)]
-    pub(crate) map: MapArgs,
 
     #[command(flatten)]
     pub(crate) show: ShowArgs,

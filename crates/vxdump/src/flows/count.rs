@@ -5,16 +5,16 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use podmap::PodMap;
 use vxcap::file::{Piece, Pieces};
 use vxcap::{Frame, FrameFlags};
-use vxcli::{Failure, Progress, Selection};
+use vxcli::{Failure, Progress};
 use vxflow::{
     Config, Feeder, FlowRecord, FlowTable, Seen, Summarizer, Summary, TableCounts, in_parallel,
 };
-use vxlan::{Decoder, LinkType, Packet};
+use vxlan::{LinkType, Packet};
 
-use crate::input::files::Source;
+use crate::input::files::Files;
+use crate::input::wanted::Wanted;
 
 /// Packets that are counted together, so that the table can load their flows ahead of time; then the records of flows that
 /// ended are taken from it. Their summaries stay in the processor's first cache.
@@ -23,60 +23,49 @@ const BATCH: usize = 64;
 const PART_BYTES: usize = 512 * 1024;
 const PART_FRAMES: usize = 4096;
 
-/// What frames are counted, and how.
-pub(crate) struct Job<'a> {
+/// How frames are counted.
+pub(crate) struct Job {
     pub(crate) config: Config,
-    pub(crate) map: &'a PodMap,
-    /// At most so many bytes of each frame are looked at.
-    pub(crate) snaplen: usize,
     /// End after so many packets.
     pub(crate) most: u64,
     pub(crate) threads: NonZeroUsize,
 }
 
-/// What was counted besides flows.
-#[derive(Default)]
-pub(crate) struct Counted {
-    pub(crate) counts: TableCounts,
-    /// What is wrong with the input.
-    pub(crate) damage: Vec<vxcap::Error>,
-}
-
-impl Job<'_> {
-    /// Counts the flows of all frames of `source` that `select` makes a selection of. `ended` takes each flow as it ends.
+impl Job {
+    /// Counts the flows of all frames of `files` that are wanted. `ended` takes each flow as it ends.
+    /// Damage is left with the files.
     pub(crate) fn run(
         &self,
-        source: &mut Source,
+        files: &mut Files,
         progress: &Progress,
-        select: &mut dyn FnMut() -> Result<Selection, Failure>,
         ended: &mut (dyn FnMut(FlowRecord) -> Result<(), Failure> + Send),
-    ) -> Result<Counted, Failure> {
+    ) -> Result<TableCounts, Failure> {
         if self.threads.get() == 1 || self.most != u64::MAX {
-            return self.alone(source, progress, select()?, ended);
+            return self.alone(files, progress, ended);
         }
-        match source.pieces()? {
-            Some(pieces) => self.in_pieces(&pieces, progress, select, ended),
-            None => self.together(source, progress, select, ended),
+        match files.source.pieces()? {
+            Some(pieces) => self.in_pieces(&pieces, files, progress, ended),
+            None => self.together(files, progress, ended),
         }
     }
 
     fn alone(
         &self,
-        source: &mut Source,
+        files: &mut Files,
         progress: &Progress,
-        mut selection: Selection,
         ended: &mut (dyn FnMut(FlowRecord) -> Result<(), Failure> + Send),
-    ) -> Result<Counted, Failure> {
+    ) -> Result<TableCounts, Failure> {
+        let mut wanted = files.wanted()?;
+        let Files { source, damage, .. } = files;
         let mut batch = Batch::new(FlowTable::new(self.config.clone()));
-        let mut counted = Counted::default();
-        let all = !selection.is_any() && self.most == u64::MAX;
+        let all = !wanted.is_any() && self.most == u64::MAX;
         let (mut number, mut selected) = (0_u64, 0_u64);
         while selected < self.most {
             if all {
                 // what is in memory, without a word between two frames
                 let given = source.frames_at_hand(|frame| {
                     number += 1;
-                    batch.frame(&self.cut(frame));
+                    batch.frame(&wanted.cut(frame));
                     match batch.is_full().then(|| batch.count_and_hand_out(ended)) {
                         Some(Err(failure)) => ControlFlow::Break(failure),
                         Some(Ok(())) | None => ControlFlow::Continue(()),
@@ -88,15 +77,15 @@ impl Job<'_> {
             }
             progress.packet(number, || source.progress());
             let frame = match source.next_frame_alone() {
-                Ok(Some(frame)) => self.cut(frame),
+                Ok(Some(frame)) => wanted.cut(frame),
                 Ok(None) => break,
                 Err(error) => {
-                    counted.damage.push(error);
+                    damage.push(error);
                     continue;
                 }
             };
             number += 1;
-            selected += u64::from(self.feed(&frame, &mut selection, &mut batch)?);
+            selected += u64::from(feed(&frame, &mut wanted, &mut batch)?);
             if batch.is_full() {
                 batch.count_and_hand_out(ended)?;
             }
@@ -104,27 +93,28 @@ impl Job<'_> {
         batch.count_and_hand_out(ended)?;
         let Batch { mut table, summarizer, .. } = batch;
         table.settle();
-        counted.counts = table.counts();
-        (counted.counts.not_ip, counted.counts.cut) = (summarizer.not_ip(), summarizer.cut());
+        let mut counts = table.counts();
+        (counts.not_ip, counts.cut) = (summarizer.not_ip(), summarizer.cut());
         table.finish().try_for_each(&mut *ended)?;
-        Ok(counted)
+        Ok(counts)
     }
 
     /// Several threads, of which one reads at a time.
     fn together(
         &self,
-        source: &mut Source,
+        files: &mut Files,
         progress: &Progress,
-        select: &mut dyn FnMut() -> Result<Selection, Failure>,
         ended: &mut (dyn FnMut(FlowRecord) -> Result<(), Failure> + Send),
-    ) -> Result<Counted, Failure> {
+    ) -> Result<TableCounts, Failure> {
+        let all_wanted = self.each_wanted(files)?;
+        let snaplen = files.snaplen;
+        let Files { source, damage, .. } = files;
         let mut number = 0;
-        let mut damage = Vec::new();
         let read = |part: &mut Part| -> Result<bool, Failure> {
             part.clear();
             while part.bytes.len() < PART_BYTES && part.frames.len() < PART_FRAMES {
                 match source.next_frame_alone() {
-                    Ok(Some(frame)) => part.push(&self.cut(frame)),
+                    Ok(Some(frame)) => part.push(&snaplen.cut(frame)),
                     Ok(None) => break,
                     Err(error) => damage.push(error),
                 }
@@ -135,21 +125,21 @@ impl Job<'_> {
             }
             Ok(!part.frames.is_empty())
         };
-        let feed = |part: &mut Part, selection: &mut Selection, feeder: &mut Feeder| {
-            part.frames().try_for_each(|frame| self.feed(&frame, selection, feeder).map(|_| ()))
+        let feed_part = |part: &mut Part, wanted: &mut Wanted, feeder: &mut Feeder| {
+            part.frames().try_for_each(|frame| feed(&frame, wanted, feeder).map(|_| ()))
         };
-        let counts = self.shared(read, feed, select, ended)?;
-        Ok(Counted { counts, damage })
+        self.shared(read, feed_part, all_wanted, ended)
     }
 
     /// Several threads that read side by side.
     fn in_pieces(
         &self,
         pieces: &Pieces,
+        files: &mut Files,
         progress: &Progress,
-        select: &mut dyn FnMut() -> Result<Selection, Failure>,
         ended: &mut (dyn FnMut(FlowRecord) -> Result<(), Failure> + Send),
-    ) -> Result<Counted, Failure> {
+    ) -> Result<TableCounts, Failure> {
+        let all_wanted = self.each_wanted(files)?;
         let mut numbers = 0..pieces.count();
         let packets = AtomicU64::new(0);
         let damage = Mutex::new(Vec::new());
@@ -160,45 +150,47 @@ impl Job<'_> {
             progress.show(packets.load(Ordering::Relaxed), before, Some(len));
             Ok(true)
         };
-        let feed = |part: &mut (u64, Piece), selection: &mut Selection, feeder: &mut Feeder| {
+        let feed_part = |part: &mut (u64, Piece), wanted: &mut Wanted, feeder: &mut Feeder| {
             let (number, piece) = part;
             if let Err(error) = pieces.read(*number, piece) {
                 damage.lock().unwrap_or_else(PoisonError::into_inner).push(error);
             }
             let mut count = 0;
-            let frames = piece.frames().inspect(|_| count += 1).map(|frame| self.cut(frame));
-            let fed = if selection.is_any() {
-                let mut frames = frames;
-                frames.try_for_each(|frame| self.feed(&frame, selection, feeder).map(|_| ()))
+            let mut frames = piece.frames().inspect(|_| count += 1);
+            let fed = if wanted.is_any() {
+                frames.try_for_each(|frame| feed(&wanted.cut(frame), wanted, feeder).map(|_| ()))
             } else {
-                frames.for_each(|frame| feeder.frame(&frame));
+                frames.for_each(|frame| feeder.frame(&wanted.cut(frame)));
                 Ok(())
             };
             packets.fetch_add(count, Ordering::Relaxed);
             fed
         };
-        let counts = self.shared(read, feed, select, ended)?;
-        let damage = damage.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(Counted { counts, damage })
+        let counts = self.shared(read, feed_part, all_wanted, ended)?;
+        files.damage = damage.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(counts)
+    }
+
+    /// What decides on frames, for each thread: expressions are compiled here.
+    fn each_wanted(&self, files: &Files) -> Result<Vec<Wanted>, Failure> {
+        (0..self.threads.get()).map(|_| files.wanted()).collect()
     }
 
     /// Lets several threads read parts and feed their frames.
     fn shared<P: Default + Send>(
         &self,
         read: impl FnMut(&mut P) -> Result<bool, Failure> + Send,
-        feed: impl Fn(&mut P, &mut Selection, &mut Feeder) -> Result<(), Failure> + Sync,
-        select: &mut dyn FnMut() -> Result<Selection, Failure>,
+        feed: impl Fn(&mut P, &mut Wanted, &mut Feeder) -> Result<(), Failure> + Sync,
+        all_wanted: Vec<Wanted>,
         ended: &mut (dyn FnMut(FlowRecord) -> Result<(), Failure> + Send),
     ) -> Result<TableCounts, Failure> {
-        // expressions are compiled here, one selection for each thread
-        let selections = (0..self.threads.get()).map(|_| select());
-        let selections = Mutex::new(selections.collect::<Result<Vec<_>, _>>()?);
+        let all_wanted = Mutex::new(all_wanted);
         let decode = |part: &mut P, feeder: &mut Feeder| -> Result<(), Failure> {
-            let taken = selections.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let taken = all_wanted.lock().unwrap_or_else(PoisonError::into_inner).pop();
             // there are as many as threads
-            let Some(mut selection) = taken else { return Ok(()) };
-            let result = feed(part, &mut selection, feeder);
-            selections.lock().unwrap_or_else(PoisonError::into_inner).push(selection);
+            let Some(mut wanted) = taken else { return Ok(()) };
+            let result = feed(part, &mut wanted, feeder);
+            all_wanted.lock().unwrap_or_else(PoisonError::into_inner).push(wanted);
             result
         };
         let mut refused = None;
@@ -216,32 +208,20 @@ impl Job<'_> {
         result?;
         Ok(counts)
     }
+}
 
-    /// Feeds a frame, if it is wanted. Returns whether it is.
-    #[inline]
-    fn feed(
-        &self,
-        frame: &Frame<'_>,
-        selection: &mut Selection,
-        sink: &mut impl Sink,
-    ) -> Result<bool, Failure> {
-        if !selection.is_any() {
-            sink.frame(frame);
-            return Ok(true);
-        }
-        let chosen = chosen(frame, selection, &self.config.decoder, self.map)?;
-        if let Some(packet) = &chosen {
-            sink.packet(packet, seen(frame));
-        }
-        Ok(chosen.is_some())
+/// Feeds a frame, cut already, if it is wanted. Returns whether it is.
+#[inline]
+fn feed(frame: &Frame<'_>, wanted: &mut Wanted, sink: &mut impl Sink) -> Result<bool, Failure> {
+    if !wanted.is_any() {
+        sink.frame(frame);
+        return Ok(true);
     }
-
-    /// `-s` cuts what is decoded.
-    #[inline]
-    fn cut<'f>(&self, mut frame: Frame<'f>) -> Frame<'f> {
-        frame.data = frame.data.get(..self.snaplen).unwrap_or(frame.data);
-        frame
+    let chosen = wanted.packet(frame)?;
+    if let Some(packet) = &chosen {
+        sink.packet(packet, seen(frame));
     }
+    Ok(chosen.is_some())
 }
 
 /// Takes what is to be counted.
@@ -309,29 +289,10 @@ impl Sink for Feeder {
     }
 }
 
+/// What the flow table needs to know of a frame besides the packet.
 #[inline]
-fn seen(frame: &Frame<'_>) -> Seen {
+pub(crate) fn seen(frame: &Frame<'_>) -> Seen {
     Seen { time: frame.time.nanos(), interface: frame.interface, wire_len: frame.orig_len }
-}
-
-/// The decoded packet, if it is wanted.
-#[inline]
-pub(crate) fn chosen<'f>(
-    frame: &Frame<'f>,
-    selection: &mut Selection,
-    decoder: &Decoder,
-    map: &PodMap,
-) -> Result<Option<Packet<'f>>, Failure> {
-    if !selection.wants_frame(frame)? {
-        return Ok(None);
-    }
-    let packet = decoder.decode_captured(frame.data, frame.link_type, frame.orig_len);
-    if !selection.looks_inside() {
-        return Ok(Some(packet));
-    }
-    let inner_len = decoder.inner_wire_len(&packet, frame.orig_len);
-    let wanted = selection.wants_packet(&packet, decoder, map, inner_len, frame.interface)?;
-    Ok(wanted.then_some(packet))
 }
 
 /// Some hundred kilobytes of frames, copied out of the reader's block so that another thread can decode them.

@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use podmap::PodMap;
-use vxcli::{Failure, Selection, Terminal};
-use vxflow::{Config, FlowRecord, FlowTable, Seen, TableCounts};
+use vxcap::live::{Error, Statistics};
+use vxcli::{Failure, Terminal};
+use vxflow::{Config, FlowRecord, FlowTable, TableCounts};
 
 use super::collected::{Collected, View};
 use super::columns::columns;
 use super::command::FlowsCommand;
-use super::count::chosen;
+use super::count::seen;
 use super::ends::By;
 use super::flow_row::FlowRow;
 use super::interval::Interval;
@@ -18,13 +19,14 @@ use super::print::{FlowFormat, Form, Printer};
 use super::prometheus::{Drops, Metrics};
 use super::tail::{tell_cut, tell_evicted, tell_exported};
 use super::traffic::SECOND;
-use crate::input::following::Following;
-use crate::input::open::{Opened, Plan, give_up_rights};
+use crate::input::capture::{Next, Watch, capture};
+use crate::input::clock::now;
+use crate::input::open::{Opened, Plan, Session};
+use crate::input::report::Report;
 use crate::input::sandbox::Sandbox;
-use crate::input::signals::Signals;
-use crate::input::taps::{Captured, Purpose, Taps};
+use crate::input::taps::{DeviceFrame, Purpose, Taps};
+use crate::input::wanted::Wanted;
 use crate::out::output::Output;
-use crate::packets::live::{BATCH, Told, WAIT, now};
 
 /// A table is printed so often, in seconds, where nobody says how often.
 const INTERVAL: u32 = 10;
@@ -39,15 +41,14 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     let columns = columns(show.by);
     let view = show.view();
     let form = Form::new(show.format, view.sort, &columns, terminal)?;
-    let plan = Plan::new(&args.input, &args.select, &args.map, terminal)?;
-    let Opened { mut following, map, decoder, selection, mut taps, signals, .. } =
-        plan.open(&args.input, None, Purpose::Show, Vec::new(), terminal)?;
+    let session = Plan::new(&args.input, terminal)?.open(Purpose::Show, terminal)?;
+    let Session { opened: Opened { mut taps, wanted, .. }, mut orders, .. } = session;
     let ipfix = args.export.ipfix.as_deref().map(Exporter::open).transpose()?;
     let metrics = args.export.prometheus.as_deref().map(Metrics::bind).transpose()?;
     if let Some(metrics) = &metrics {
         terminal.tell(format_args!("metrics at http://{}/metrics", metrics.address()));
     }
-    give_up_rights(&args.input.live, Sandbox::default(), terminal)?;
+    args.input.live.rights().give_up(Sandbox::default(), terminal)?;
 
     let interval = match (show.interval, show.format) {
         (None, FlowFormat::Text) => Some(INTERVAL),
@@ -55,44 +56,47 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     };
     let output = Output::new(&mut *terminal.out, terminal.out_is_terminal);
     let printer = Printer::new(output, form, columns);
-    let config = args.limits.config(&Config::default(), decoder);
-    let mut watch = Watch {
-        most: args.input.count.unwrap_or(u64::MAX),
+    let config = args.limits.config(&Config::default(), wanted.decoder.clone());
+    let mut printing = Printing {
+        view: &view,
         collected: Collected::new(&view, &config),
         config,
-        view: &view,
-        map,
-        selection,
         printer,
         as_they_end: interval.is_none() && show.by == By::Flow && show.top.is_none(),
         interval: interval.map(|_| Interval::new(args.limits.once)),
         printed: Instant::now(),
         ipfix,
         metrics: metrics.map(Metrics::serve).transpose()?,
-        selected: 0,
     };
-    let mut table = FlowTable::new(watch.config.clone());
-    let interval = interval.map(|seconds| Duration::from_secs(seconds.into()));
-    let mut told = Told::new(&mut *terminal.err);
-    let captured =
-        capture(&mut taps, &mut following, &mut watch, &mut table, &signals, interval, &mut told);
+    printing.printer.head();
+    let mut watch = Flows {
+        table: FlowTable::new(printing.config.clone()),
+        wanted,
+        printing,
+        round: interval.map(|seconds| Round::new(Duration::from_secs(seconds.into()))),
+        most: args.input.most_packets(),
+        selected: 0,
+        report: Report::new(&mut *terminal.err),
+    };
+    let captured = capture(&mut taps, &mut orders, &mut watch);
 
+    let Flows { mut table, wanted, mut printing, selected, mut report, .. } = watch;
     table.settle();
     let counts = table.counts();
     // what is left at the end comes in order, and may take its time
-    watch.as_they_end = false;
-    if let Some(ipfix) = &mut watch.ipfix {
+    printing.as_they_end = false;
+    if let Some(ipfix) = &mut printing.ipfix {
         ipfix.patience = LAST;
     }
     let rest = captured.and_then(|()| {
-        table.finish().try_for_each(|record| watch.ended(record))?;
-        watch.print_collected(&counts)
+        table.finish().try_for_each(|record| printing.ended(record, &wanted.map))?;
+        printing.print_collected(&counts, &wanted.map)
     });
-    let Watch { selected, ipfix, printer, .. } = watch;
+    let Printing { ipfix, printer, .. } = printing;
     // what was printed before something went wrong is whole too
     let rest = rest.and(printer.end());
-    told.statistics(&taps.statistics(), selected);
-    let lost = told.result(&taps);
+    report.statistics(&taps.statistics(), selected);
+    let lost = report.result(&taps);
     tell_evicted(&counts, terminal);
     tell_cut(&counts, args.input.snaplen, terminal);
     tell_exported(ipfix, terminal);
@@ -100,63 +104,92 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     lost
 }
 
-/// What a live run works with, but for the table.
-struct Watch<'a> {
-    view: &'a View,
+/// When a table is due.
+struct Round {
+    every: Duration,
+    due: Instant,
+}
+
+impl Round {
+    fn new(every: Duration) -> Self {
+        Self { every, due: Instant::now() + every }
+    }
+
+    /// Is a table due? Rounds that were missed are not made up for.
+    fn is_due(&mut self) -> bool {
+        let now = Instant::now();
+        let is_due = now >= self.due;
+        if is_due {
+            self.due = (self.due + self.every).max(now);
+        }
+        is_due
+    }
+}
+
+/// Counts flows.
+struct Flows<'a> {
+    table: FlowTable,
+    wanted: Wanted,
+    printing: Printing<'a>,
+    round: Option<Round>,
     /// After so many packets it ends.
     most: u64,
+    selected: u64,
+    report: Report<'a>,
+}
+
+/// Prints and exports flows.
+struct Printing<'a> {
+    view: &'a View,
     config: Config,
-    map: PodMap,
-    selection: Selection,
     printer: Printer<'a>,
     collected: Collected<'a>,
     as_they_end: bool,
-    /// what was told, where it is told every few seconds
+    /// What was told, where it is told every few seconds,
     interval: Option<Interval>,
-    /// when that was done last
+    /// and when that was done last.
     printed: Instant,
     ipfix: Option<Exporter>,
     metrics: Option<Metrics>,
-    selected: u64,
 }
 
-impl Watch<'_> {
+impl Printing<'_> {
     /// A flow has ended.
-    fn ended(&mut self, record: FlowRecord) -> Result<(), Failure> {
+    fn ended(&mut self, record: FlowRecord, map: &PodMap) -> Result<(), Failure> {
         if let Some(ipfix) = &mut self.ipfix {
             ipfix.add(&record);
         }
         if let Some(metrics) = &mut self.metrics {
-            metrics.ended(&record, &self.map);
+            metrics.ended(&record, map);
         }
         if self.as_they_end && !self.view.wants(record.state) {
             return Ok(());
         }
         if self.as_they_end {
-            return self.printer.rows(std::iter::once(FlowRow::from(&record)), &self.map);
+            return self.printer.rows(std::iter::once(FlowRow::from(&record)), map);
         }
         let record = match &mut self.interval {
             Some(interval) => interval.of_ended(record),
             None => Some(record),
         };
         if let Some(record) = record {
-            self.collected.add(&record, &self.map);
+            self.collected.add(&record, map);
         }
         Ok(())
     }
 
     /// Prints what came since the last time, of flows that have ended since and of those that go on.
-    fn print(&mut self, table: &FlowTable) -> Result<(), Failure> {
+    fn print(&mut self, table: &FlowTable, map: &PodMap) -> Result<(), Failure> {
         if let Some(interval) = &mut self.interval {
             let live = table.iter().filter_map(|record| interval.of_live(record));
-            live.for_each(|record| self.collected.add(&record, &self.map));
+            live.for_each(|record| self.collected.add(&record, map));
         }
-        self.print_collected(&table.counts())?;
+        self.print_collected(&table.counts(), map)?;
         self.printer.output.flush()
     }
 
     /// Prints the flows that were collected, below a line that tells the time where there are several tables.
-    fn print_collected(&mut self, counts: &TableCounts) -> Result<(), Failure> {
+    fn print_collected(&mut self, counts: &TableCounts, map: &PodMap) -> Result<(), Failure> {
         let mut counts = *counts;
         if let Some(interval) = &mut self.interval {
             counts = interval.end(&counts);
@@ -166,76 +199,53 @@ impl Watch<'_> {
         }
         let collected =
             std::mem::replace(&mut self.collected, Collected::new(self.view, &self.config));
-        collected.print(&mut self.printer, &self.map, &counts)
+        collected.print(&mut self.printer, map, &counts)
     }
 }
 
-/// The loop over all frames of all devices.
-fn capture(
-    taps: &mut Taps,
-    following: &mut Following,
-    watch: &mut Watch<'_>,
-    table: &mut FlowTable,
-    signals: &Signals,
-    interval: Option<Duration>,
-    told: &mut Told<'_>,
-) -> Result<(), Failure> {
-    let most = watch.most;
-    let decoder = watch.config.decoder.clone();
-    let mut due = interval.map(|interval| Instant::now() + interval);
-    watch.printer.head();
-    while !signals.stop() && !taps.is_over() && watch.selected < most {
-        if signals.report() {
-            told.statistics(&taps.statistics(), watch.selected);
-        }
-        if let Some(map) = following.changed() {
-            watch.map = map;
-            watch.selection.map_changed(&watch.map);
-            taps.map_changed(&mut watch.selection, &watch.map)?;
-        }
-        let mut came = false;
-        for _ in 0..BATCH {
-            if watch.selected >= most {
-                break;
-            }
-            match taps.next_frame() {
-                Ok(Some(Captured { frame, .. })) => {
-                    came = true;
-                    let packet = chosen(&frame, &mut watch.selection, &decoder, &watch.map)?;
-                    if let Some(packet) = packet {
-                        watch.selected += 1;
-                        let (time, interface) = (frame.time.nanos(), frame.interface);
-                        table.push(&packet, Seen { time, interface, wire_len: frame.orig_len });
-                    }
-                }
-                Ok(None) => break,
-                Err(error) => told.lost(&error),
-            }
-        }
+impl Watch for Flows<'_> {
+    fn wanted(&mut self) -> &mut Wanted {
+        &mut self.wanted
+    }
+
+    #[inline]
+    fn frame(&mut self, DeviceFrame { frame, .. }: DeviceFrame<'_>) -> Result<Next, Failure> {
+        let frame = self.wanted.cut(frame);
+        let Some(packet) = self.wanted.packet(&frame)? else { return Ok(Next::Continue) };
+        self.selected += 1;
+        self.table.push(&packet, seen(&frame));
+        Ok(if self.selected >= self.most { Next::Enough } else { Next::Continue })
+    }
+
+    fn turn(&mut self, taps: &mut Taps, came: bool) -> Result<Next, Failure> {
         if !came {
-            table.expire(now().nanos() - BEHIND);
+            self.table.expire(now().nanos() - BEHIND);
         }
-        table.ended().try_for_each(|record| watch.ended(record))?;
-        if let Some(metrics) = &mut watch.metrics
+        let Self { table, printing, .. } = self;
+        let map = &self.wanted.map;
+        table.ended().try_for_each(|record| printing.ended(record, map))?;
+        if let Some(metrics) = &mut printing.metrics
             && metrics.is_asked()
         {
-            let drops = Drops::of(&taps.statistics());
-            metrics.answer(table, &watch.map, drops, watch.selected);
+            metrics.answer(table, map, Drops::of(&taps.statistics()), self.selected);
         }
-        if let (Some(time), Some(interval)) = (due, interval)
-            && Instant::now() >= time
-        {
-            watch.print(table)?;
-            // rounds that were missed are not made up for
-            due = Some((time + interval).max(Instant::now()));
+        if self.round.as_mut().is_some_and(Round::is_due) {
+            printing.print(table, map)?;
         }
         if !came {
-            if let Some(ipfix) = &mut watch.ipfix {
+            if let Some(ipfix) = &mut printing.ipfix {
                 ipfix.send();
             }
-            watch.printer.output.flush()?;
-            taps.wait(WAIT)?;
+            printing.printer.output.flush()?;
         }
+        Ok(Next::Continue)
     }
-    Ok(())
+
+    fn report(&mut self, statistics: &Statistics) {
+        self.report.statistics(statistics, self.selected);
+    }
+
+    fn lost(&mut self, error: Error) {
+        self.report.lost(&error);
+    }
 }

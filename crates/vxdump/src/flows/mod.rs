@@ -28,41 +28,32 @@ mod traffic;
 mod translated;
 pub(crate) mod value;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use vxcli::{Failure, Progress, Selection, Terminal, setup};
+use vxcli::{Failure, Progress, Terminal};
 use vxflow::Config;
 
-use crate::input::files::Source;
-use crate::input::following::Following;
+use crate::input::files::Files;
 use crate::out::output::Output;
-use crate::packets;
 use collected::Collected;
 use columns::columns;
 use command::FlowsCommand;
-use count::{Counted, Job};
+use count::Job;
+pub(crate) use count::seen;
 use ipfix::Exporter;
 use print::{Form, Printer};
 use tail::{tell_cut, tell_evicted, tell_exported, tell_late};
 
 /// `vxdump flows`.
 pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Failure> {
-    if !args.input.live.interface.is_empty() {
+    if args.input.is_live() {
         return live::run(args, terminal);
     }
-    args.input.needs_files(&args.select.expression)?;
-    let decoder = setup::decoder(&args.input.tunnel)?;
-    let map = Following::once(&args.map, terminal)?;
-    let mut source = Source::open(&args.input.read)?;
-    let job = Job {
-        config: args.limits.config(&Config::without_timeouts(), decoder),
-        map: &map,
-        snaplen: args.input.most_bytes(),
-        most: args.input.count.unwrap_or(u64::MAX),
-        threads: args.limits.threads(),
-    };
-    let wanted = packets::selected(&args.select, &args.input)?;
-    let mut select = || Selection::new(&wanted, &map);
+    let mut files = Files::open(&args.input, terminal)?;
+    let config = args.limits.config(&Config::without_timeouts(), files.decoder.clone());
+    let job = Job { config, most: args.input.most_packets(), threads: args.limits.threads() };
+    let map = Arc::clone(&files.map);
     let progress = Progress::new(
         terminal.err_is_terminal && !terminal.out_is_terminal && !args.show.no_progress,
     );
@@ -78,7 +69,7 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
         ipfix.patience = Duration::MAX;
     }
     let mut collected = Collected::new(&view, &job.config);
-    let result = job.run(&mut source, &progress, &mut select, &mut |record| {
+    let counts = job.run(&mut files, &progress, &mut |record| {
         if let Some(ipfix) = &mut ipfix {
             ipfix.add(&record);
         }
@@ -86,7 +77,7 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
         Ok(())
     });
     progress.end();
-    let Counted { counts, damage } = result?;
+    let counts = counts?;
     collected.print(&mut printer, &map, &counts)?;
     printer.end()?;
     if !is_table {
@@ -95,13 +86,5 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     tell_cut(&counts, args.input.snaplen, terminal);
     tell_late(&counts, terminal);
     tell_exported(ipfix, terminal);
-    match damage.as_slice() {
-        [] => Ok(()),
-        [before @ .., last] => {
-            for error in before {
-                terminal.tell(error);
-            }
-            Err(Failure::error(last))
-        }
-    }
+    files.end(terminal)
 }

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use vxcap::live::{self, Device, Netns};
+use vxcap::live::{self, Netns};
 use vxcli::{Failure, Terminal};
 use vxlan::LinkType;
 
-use crate::cli::{InputArgs, LiveArgs};
+use super::device_options::DeviceOptions;
 use crate::out::output::Output;
 use crate::out::put;
 
@@ -15,9 +15,8 @@ const CLOCKS: [&str; 6] =
     ["host", "host_lowprec", "host_hiprec", "host_hiprec_unsynced", "adapter", "adapter_unsynced"];
 
 /// `-D`: the devices, each with its number, kind, and for a VXLAN device VNI and port.
-pub(crate) fn list(input: &InputArgs, terminal: &mut Terminal) -> Result<(), Failure> {
-    let netns = input.live.netns.as_deref().map(Netns::open).transpose().map_err(Failure::usage)?;
-    let devices = live::devices(netns.as_ref()).map_err(Failure::error)?;
+pub(crate) fn list(netns: Option<&Netns>, terminal: &mut Terminal) -> Result<(), Failure> {
+    let devices = live::devices(netns).map_err(Failure::error)?;
     let mut text = String::new();
     for (number, device) in devices.iter().enumerate() {
         let state = match (device.up, device.running) {
@@ -32,14 +31,14 @@ pub(crate) fn list(input: &InputArgs, terminal: &mut Terminal) -> Result<(), Fai
 
 /// `-L` and `-J` of devices.
 pub(crate) fn list_choices(
-    args: &LiveArgs,
+    options: &DeviceOptions,
+    netns: Option<&Netns>,
     link_types: bool,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
-    let netns = args.netns.as_deref().map(Netns::open).transpose().map_err(Failure::usage)?;
-    let devices = live::devices(netns.as_ref()).map_err(Failure::error)?;
+    let devices = live::devices(netns).map_err(Failure::error)?;
     let mut text = String::new();
-    for name in names(args, &devices) {
+    for name in options.names_among(&devices) {
         let Some(device) = devices.iter().find(|device| device.name == name) else {
             return Err(Failure::usage(live::Error::NoSuchDevice { device: name }));
         };
@@ -56,25 +55,11 @@ pub(crate) fn list_choices(
     print(&text, terminal)
 }
 
-/// The names of the devices to capture on: where there is no device of a name, it may be a number of `-D`.
-pub(crate) fn names(args: &LiveArgs, devices: &[Device]) -> Vec<String> {
-    let name = |given: &String| {
-        let by_number = || {
-            let place = given.parse::<usize>().ok()?.checked_sub(1)?;
-            devices.get(place).map(|device| device.name.clone())
-        };
-        let is_there = devices.iter().any(|device| device.name == *given);
-        if is_there { given.clone() } else { by_number().unwrap_or_else(|| given.clone()) }
-    };
-    args.interface.iter().map(name).collect()
-}
-
 /// `-y`: the link type of this name, whose case does not count.
-pub(crate) fn link_type(args: &LiveArgs) -> Result<Option<LinkType>, Failure> {
-    let Some(name) = &args.link_type else { return Ok(None) };
+pub(crate) fn link_type(name: &str) -> Result<LinkType, Failure> {
     let known = [LinkType::ETHERNET, LinkType::RAW, LinkType::LINUX_SLL, LinkType::LINUX_SLL2];
     let is_it = |link: &LinkType| link.name().is_some_and(|(n, _)| n.eq_ignore_ascii_case(name));
-    known.into_iter().find(is_it).map(Some).ok_or_else(|| {
+    known.into_iter().find(is_it).ok_or_else(|| {
         Failure::usage(format_args!(
             "-y {name}: no device has this link type (-L lists those there are)"
         ))
@@ -82,8 +67,8 @@ pub(crate) fn link_type(args: &LiveArgs) -> Result<Option<LinkType>, Failure> {
 }
 
 /// `-j`: as with tcpdump, a clock that the device does not have is a warning, and one that does not exist an error.
-pub(crate) fn check_clock(args: &LiveArgs, terminal: &mut Terminal) -> Result<(), Failure> {
-    match args.time_stamp_type.as_deref() {
+pub(crate) fn check_clock(clock: Option<&str>, terminal: &mut Terminal) -> Result<(), Failure> {
+    match clock {
         None | Some("host") => Ok(()),
         Some(clock) if CLOCKS.contains(&clock) => {
             terminal.tell(format_args!(

@@ -1,29 +1,111 @@
-//! Where frames come from: one file, or several in time order.
+//! Capture files: one, or several in the order of their packets' times, and what is wanted of them.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use podmap::PodMap;
 use vxcap::file::{Merge, Pieces, Reader};
 use vxcap::{Error, Frame, Interface};
-use vxcli::Failure;
+use vxcli::args::SelectArgs;
+use vxcli::{Failure, Progress, Selection, Terminal, setup};
+use vxlan::Decoder;
+
+use super::args::InputArgs;
+use super::capture::Next;
+use super::following::Following;
+use super::wanted::{Snaplen, Wanted};
+
+/// The files of a command line, open, and what is wanted of them.
+pub(crate) struct Files {
+    pub(crate) source: Source,
+    pub(crate) decoder: Decoder,
+    pub(crate) map: Arc<PodMap>,
+    select: SelectArgs,
+    pub(crate) snaplen: Snaplen,
+    /// What is wrong with the files, as far as they were read.
+    pub(crate) damage: Vec<Error>,
+}
+
+impl Files {
+    /// Reads the map and opens the files.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Usage`] where no file is named, or the command line cannot be carried out.
+    pub(crate) fn open(input: &InputArgs, terminal: &mut Terminal) -> Result<Self, Failure> {
+        if input.read.is_empty() {
+            let ways = "a capture file with -r FILE, or a device with -i";
+            return Err(Failure::nothing_to_read(ways, &input.select.expression));
+        }
+        let decoder = setup::decoder(&input.tunnel)?;
+        let map = Arc::new(Following::once(&input.map, terminal)?);
+        let (select, snaplen) = (input.selection()?, Snaplen::new(input.snaplen));
+        let source = Source::open(&input.read)?;
+        Ok(Self { source, decoder, map, select, snaplen, damage: Vec::new() })
+    }
+
+    /// What decides on frames; for each thread another.
+    pub(crate) fn wanted(&self) -> Result<Wanted, Failure> {
+        let selection = Selection::new(&self.select, &self.map)?;
+        Ok(Wanted::new(self.decoder.clone(), Arc::clone(&self.map), selection, self.snaplen))
+    }
+
+    /// Gives all frames to `each`, until it has enough. Damage is collected, and what can be read on
+    /// is.
+    pub(crate) fn read(
+        &mut self,
+        progress: &Progress,
+        mut each: impl FnMut(FileFrame<'_>) -> Result<Next, Failure>,
+    ) -> Result<(), Failure> {
+        let mut number = 0;
+        loop {
+            progress.packet(number, || self.source.progress());
+            match self.source.next_frame() {
+                Ok(Some(captured)) => {
+                    number += 1;
+                    if each(captured)? == Next::Enough {
+                        return Ok(());
+                    }
+                }
+                Ok(None) => return Ok(()),
+                Err(error) => self.damage.push(error),
+            }
+        }
+    }
+
+    /// The end of a run that read all it could: tells what was damaged.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Error`] where anything was.
+    pub(crate) fn end(self, terminal: &mut Terminal) -> Result<(), Failure> {
+        let mut damage = self.damage;
+        let Some(last) = damage.pop() else { return Ok(()) };
+        for error in damage {
+            terminal.tell(error);
+        }
+        Err(Failure::error(last))
+    }
+}
 
 /// Frames of the input.
 pub(crate) enum Source {
     /// One file.
     File(Box<Reader>),
     /// Several files.
-    Files(Box<Files>),
+    Several(Box<Several>),
 }
 
 /// Files that are read in time order.
-pub(crate) struct Files {
+pub(crate) struct Several {
     merge: Merge,
     /// As they were given.
     names: Vec<String>,
 }
 
-/// A frame, and where it was captured.
-pub(crate) struct Captured<'a> {
+/// A frame of a file.
+pub(crate) struct FileFrame<'a> {
     pub(crate) frame: Frame<'a>,
     /// The interface; `None` where a damaged file does not describe it.
     pub(crate) interface: Option<&'a Interface>,
@@ -39,19 +121,19 @@ impl Source {
         }
         let merge = Merge::open(paths).map_err(Failure::opening)?;
         let names = paths.iter().map(|path| path.display().to_string()).collect();
-        Ok(Self::Files(Box::new(Files { merge, names })))
+        Ok(Self::Several(Box::new(Several { merge, names })))
     }
 
     /// The next frame; `None` at the end. After an error the frames of other files may follow.
     #[inline]
-    pub(crate) fn next_frame(&mut self) -> Result<Option<Captured<'_>>, Error> {
+    pub(crate) fn next_frame(&mut self) -> Result<Option<FileFrame<'_>>, Error> {
         match self {
             Self::File(reader) => Ok(reader
                 .next_with_interface()?
-                .map(|(frame, interface)| Captured { frame, interface, file: None })),
-            Self::Files(files) => {
-                let Files { merge, names } = &mut **files;
-                Ok(merge.next_frame()?.map(|merged| Captured {
+                .map(|(frame, interface)| FileFrame { frame, interface, file: None })),
+            Self::Several(files) => {
+                let Several { merge, names } = &mut **files;
+                Ok(merge.next_frame()?.map(|merged| FileFrame {
                     frame: merged.frame,
                     interface: merged.interface,
                     file: names.get(merged.file).map(String::as_str),
@@ -65,7 +147,7 @@ impl Source {
     pub(crate) fn next_frame_alone(&mut self) -> Result<Option<Frame<'_>>, Error> {
         match self {
             Self::File(reader) => reader.next_frame(),
-            Self::Files(_) => Ok(self.next_frame()?.map(|captured| captured.frame)),
+            Self::Several(_) => Ok(self.next_frame()?.map(|captured| captured.frame)),
         }
     }
 
@@ -78,7 +160,7 @@ impl Source {
     ) -> ControlFlow<B> {
         match self {
             Self::File(reader) => reader.frames_at_hand(each),
-            Self::Files(_) => ControlFlow::Continue(()),
+            Self::Several(_) => ControlFlow::Continue(()),
         }
     }
 
@@ -89,7 +171,7 @@ impl Source {
                 let pieces = reader.path().map(Pieces::open).transpose();
                 pieces.map(Option::flatten).map_err(Failure::opening)
             }
-            Self::Files(_) => Ok(None),
+            Self::Several(_) => Ok(None),
         }
     }
 
@@ -97,7 +179,7 @@ impl Source {
     pub(crate) fn interfaces(&self) -> &[Interface] {
         match self {
             Self::File(reader) => reader.interfaces(),
-            Self::Files(files) => files.merge.interfaces(),
+            Self::Several(files) => files.merge.interfaces(),
         }
     }
 
@@ -105,7 +187,7 @@ impl Source {
     pub(crate) fn progress(&self) -> (u64, Option<u64>) {
         match self {
             Self::File(reader) => reader.progress().map_or((0, None), |p| (p.read(), p.total())),
-            Self::Files(files) => {
+            Self::Several(files) => {
                 files.merge.progress().map_or((0, None), |(read, total)| (read, Some(total)))
             }
         }

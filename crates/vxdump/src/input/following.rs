@@ -1,12 +1,23 @@
 //! The map of a live capture: files and flags as they were, and the node's kernel as it changes.
 
+use std::sync::Arc;
+
 use podmap::{Builder, PodMap};
 use vxcap::live::Netns;
 use vxcli::args::{MapArgs, TunnelArgs};
 use vxcli::{Failure, Terminal, setup};
 use vxlan::{Ports, TunnelKind};
 
-use crate::input::kernel_map::KernelMap;
+use super::carriages::Carriages;
+use super::kernel_map::KernelMap;
+
+/// What is known of the cluster, at one time.
+#[derive(Clone)]
+pub(crate) struct Known {
+    pub(crate) map: Arc<PodMap>,
+    /// How frames on the node's VXLAN devices are carried.
+    pub(crate) carriages: Arc<Carriages>,
+}
 
 /// What the map is made of.
 pub(crate) struct Following {
@@ -54,23 +65,24 @@ impl Following {
     }
 
     /// The map as it is now.
-    pub(crate) fn map(&mut self) -> PodMap {
+    fn map(&mut self) -> PodMap {
         match self.kernel {
             Some(_) => KernelMap::build(&mut self.builder),
             None => self.builder.build(),
         }
     }
 
-    /// The map anew, if what it is made of has changed. To be called now and then.
-    pub(crate) fn changed(&mut self) -> Option<PodMap> {
-        let kernel = self.kernel.as_mut()?;
-        // an error leaves what was known
-        kernel.refresh(&mut self.builder).unwrap_or(false).then(|| self.map())
+    /// What is known of the cluster now.
+    pub(crate) fn known(&mut self) -> Known {
+        let map = Arc::new(self.map());
+        Known { map, carriages: Arc::new(Carriages::of(self.kernel.as_ref())) }
     }
 
-    /// The node's tunnels, where its kernel is asked.
-    pub(crate) fn kernel(&self) -> Option<&KernelMap> {
-        self.kernel.as_ref()
+    /// The same anew, if what it is made of has changed. To be called now and then.
+    pub(crate) fn changed(&mut self) -> Option<Known> {
+        let kernel = self.kernel.as_mut()?;
+        // an error leaves what was known
+        kernel.refresh(&mut self.builder).unwrap_or(false).then(|| self.known())
     }
 
     /// The ports of `--tunnel-port`; without, the default ones and those of the node's VXLAN devices.

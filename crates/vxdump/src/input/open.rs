@@ -1,153 +1,154 @@
-//! A live capture from the command line to open devices, for all commands that capture.
+//! A live capture from the command line to open devices, for all commands that capture. Here the
+//! structs of the command line end: what is below takes plain values.
 
 use std::sync::Arc;
 
-use podmap::PodMap;
 use vxcap::filter::{Program, pushdown};
-use vxcap::live::{self, Device, Netns, User};
-use vxcli::args::{MapArgs, SelectArgs};
+use vxcap::live::{self, Device, Netns};
+use vxcli::args::SelectArgs;
 use vxcli::{Failure, Selection, Terminal, setup};
 use vxlan::{Decoder, LinkType, Ports};
 
-use crate::cli::{InputArgs, LiveArgs};
-use crate::input::device_names::DeviceNames;
-use crate::input::devices;
-use crate::input::following::Following;
-use crate::input::kernel_map::SUBNET_ENV_FOLDER;
-use crate::input::sandbox::Sandbox;
-use crate::input::signals::Signals;
-use crate::input::taps::{self, Purpose, Share, Tap, Taps, Wanted};
-use crate::packets;
+use super::args::InputArgs;
+use super::capture::ProcessOrders;
+use super::device_names::DeviceNames;
+use super::device_options::DeviceOptions;
+use super::following::{Following, Known};
+use super::signals::Signals;
+use super::taps::{Opening, Purpose, Share, Tap, Taps, overlay};
+use super::wanted::{Snaplen, Wanted};
 
 /// What is known before any device is open.
 pub(crate) struct Plan {
     netns: Option<Arc<Netns>>,
+    devices: DeviceOptions,
     following: Following,
-    pub(crate) map: PodMap,
-    pub(crate) ports: Ports,
-    pub(crate) selection: Selection,
+    known: Known,
+    ports: Ports,
+    select: SelectArgs,
+    snaplen: Snaplen,
+    wanted: Wanted,
 }
 
-/// What a capture works with.
+/// Open devices, and what is wanted of them.
 pub(crate) struct Opened {
-    pub(crate) following: Following,
-    pub(crate) map: PodMap,
-    pub(crate) decoder: Decoder,
-    pub(crate) selection: Selection,
     pub(crate) taps: Taps,
+    pub(crate) wanted: Wanted,
     /// Where all devices are captured on together: which is which.
     pub(crate) device_names: Option<DeviceNames>,
+}
+
+/// A capture that can begin.
+pub(crate) struct Session {
+    pub(crate) opened: Opened,
     /// Where several threads share the devices' frames: what the others capture with.
-    pub(crate) others: Vec<(Selection, Taps, Option<DeviceNames>)>,
-    pub(crate) signals: Signals,
+    pub(crate) others: Vec<Opened>,
+    pub(crate) known: Known,
+    pub(crate) orders: ProcessOrders,
 }
 
 impl Plan {
     /// The map, and what is wanted.
-    pub(crate) fn new(
-        input: &InputArgs,
-        select: &SelectArgs,
-        map: &MapArgs,
-        terminal: &mut Terminal,
-    ) -> Result<Self, Failure> {
-        let netns = input.live.netns.as_deref();
-        let netns = netns.map(Netns::open).transpose().map_err(Failure::usage)?.map(Arc::new);
-        let mut following = Following::open(map, netns.as_deref(), terminal)?;
-        let map = following.map();
-        setup::tell_warnings(&map, terminal);
+    pub(crate) fn new(input: &InputArgs, terminal: &mut Terminal) -> Result<Self, Failure> {
+        let netns = input.live.netns()?.map(Arc::new);
+        let devices = input.devices()?;
+        let mut following = Following::open(&input.map, netns.as_deref(), terminal)?;
+        let known = following.known();
+        setup::tell_warnings(&known.map, terminal);
         let ports = following.ports(&input.tunnel)?;
-        let selection = Selection::new(&packets::selected(select, input)?, &map)?;
-        Ok(Self { netns, following, map, ports, selection })
+        let (select, snaplen) = (input.selection()?, Snaplen::new(input.snaplen));
+        let wanted = wanted(&select, &ports, &known, snaplen)?;
+        Ok(Self { netns, devices, following, known, ports, select, snaplen, wanted })
     }
 
     /// The program that the kernel would run for the first device that was asked for.
-    pub(crate) fn program(mut self, args: &LiveArgs) -> Result<Program, Failure> {
+    pub(crate) fn program(mut self) -> Result<Program, Failure> {
         let all = live::devices(self.netns.as_deref()).map_err(Failure::error)?;
-        let names = devices::names(args, &all);
+        let names = self.devices.names_among(&all);
         let first = names.first().and_then(|name| all.iter().find(|device| device.name == *name));
         if let (Some(name), None) = (names.first(), first) {
             return Err(Failure::usage(live::Error::NoSuchDevice { device: name.clone() }));
         }
-        let chosen = devices::link_type(args)?.or(first.map(Device::link_type));
+        let chosen = self.devices.link_type.or(first.map(Device::link_type));
         let link_type = chosen.filter(|of| pushdown::decides_on(*of)).unwrap_or(LinkType::ETHERNET);
-        let only_overlay = taps::only_overlay(args, first);
+        let only_overlay = self.devices.only_overlay(first);
+        let Wanted { selection, map, .. } = &mut self.wanted;
         if only_overlay {
-            self.selection.only_overlay(taps::overlay(&self.ports, &self.map), vec![true]);
+            selection.only_overlay(overlay(&self.ports, map), vec![true]);
         }
-        let pushed =
-            self.selection.kernel_program(link_type, &self.ports, &self.map, only_overlay)?;
+        let pushed = selection.kernel_program(link_type, &self.ports, map, only_overlay)?;
         if link_type == LinkType::ETHERNET {
             return Ok(pushed.program);
         }
         pushdown::cooked(&pushed.program, link_type).map_err(Failure::error)
     }
 
-    /// The same selection for another thread.
-    pub(crate) fn another_selection(
-        &self,
-        select: &SelectArgs,
-        input: &InputArgs,
-    ) -> Result<Selection, Failure> {
-        Selection::new(&packets::selected(select, input)?, &self.map)
+    /// The selection as text, for the interface blocks of capture files; `None` where there is none.
+    pub(crate) fn text(&self) -> Option<String> {
+        let select = &self.select;
+        let mut words = Vec::new();
+        if !select.expression.is_empty() {
+            words.push(select.expression.join(" "));
+        }
+        for (flag, values) in [("--node", &select.node), ("--pod", &select.pod)] {
+            words.extend(values.iter().map(|value| format!("{flag} {value}")));
+        }
+        words.extend(select.vni.iter().map(|vni| format!("--vni {vni}")));
+        words.extend(select.inner.iter().map(|inner| format!("--inner '{inner}'")));
+        (!words.is_empty()).then(|| words.join(" "))
     }
 
-    /// Opens the devices, once more for each of the other selections. `text`: the selection as capture files tell it.
+    /// Opens the devices once.
     pub(crate) fn open(
         self,
-        input: &InputArgs,
-        text: Option<&str>,
         purpose: Purpose,
-        others: Vec<Selection>,
         terminal: &mut Terminal,
-    ) -> Result<Opened, Failure> {
-        let Self { netns, following, map, ports, mut selection } = self;
+    ) -> Result<Session, Failure> {
+        self.open_for(1, purpose, terminal)
+    }
+
+    /// Opens the devices once for each thread: these share the devices' frames.
+    pub(crate) fn open_for(
+        self,
+        threads: usize,
+        purpose: Purpose,
+        terminal: &mut Terminal,
+    ) -> Result<Session, Failure> {
+        let text = self.text();
+        let Self { netns, devices, following, known, ports, select, snaplen, wanted: first } = self;
+        let others = (1..threads).map(|_| wanted(&select, &ports, &known, snaplen));
+        let others = others.collect::<Result<Vec<_>, _>>()?;
         let mut share = if others.is_empty() { None } else { Some(Share::new(&ports)?) };
-        let mut open = |selection: &mut Selection| {
-            let (ports, map, share) = (&ports, &map, share.as_mut());
-            let wanted = Wanted { selection, ports, map, text, purpose, share };
-            let taps = Taps::open(input, netns.as_ref(), wanted, terminal)?;
+        let mut open = |mut wanted: Wanted| {
+            let opening = Opening {
+                wanted: &mut wanted,
+                ports: &ports,
+                text: text.as_deref(),
+                purpose,
+                share: share.as_mut(),
+            };
+            let taps = Taps::open(&devices, netns.as_ref(), opening, terminal)?;
             let any = taps.all.iter().any(Tap::is_any);
             let device_names = any.then(|| DeviceNames::new(&taps.devices, netns.as_deref()));
             let mut link_types = vec![LinkType::ETHERNET, LinkType::RAW];
             link_types.extend(taps.all.iter().map(|tap| tap.interface.link_type));
-            selection.prepare(&link_types);
-            Ok::<_, Failure>((taps, device_names))
+            wanted.selection.prepare(&link_types);
+            Ok::<_, Failure>(Opened { taps, wanted, device_names })
         };
-        let (taps, device_names) = open(&mut selection)?;
-        let others = others.into_iter().map(|mut selection| {
-            let (taps, device_names) = open(&mut selection)?;
-            Ok((selection, taps, device_names))
-        });
-        let others = others.collect::<Result<_, Failure>>()?;
+        let opened = open(first)?;
+        let others = others.into_iter().map(open).collect::<Result<_, _>>()?;
         let signals = Signals::listen()?;
-        let decoder = Decoder::default().ports(ports);
-        Ok(Opened { following, map, decoder, selection, taps, device_names, others, signals })
+        Ok(Session { opened, others, known, orders: ProcessOrders { signals, following } })
     }
 }
 
-/// After everything is open: another user, and the sandbox. The map may be read anew in it.
-pub(crate) fn give_up_rights(
-    args: &LiveArgs,
-    sandbox: Sandbox,
-    terminal: &mut Terminal,
-) -> Result<(), Failure> {
-    assume_user(args)?;
-    enter(args, sandbox, terminal);
-    Ok(())
-}
-
-/// `-Z`: another user, whose files are those that are made from here on.
-pub(crate) fn assume_user(args: &LiveArgs) -> Result<(), Failure> {
-    let Some(name) = &args.user else { return Ok(()) };
-    User::named(name).and_then(|user| user.assume()).map_err(Failure::usage)
-}
-
-/// Enters the sandbox.
-pub(crate) fn enter(args: &LiveArgs, mut sandbox: Sandbox, terminal: &mut Terminal) {
-    if !args.no_sandbox {
-        sandbox.readable.push(SUBNET_ENV_FOLDER.into());
-        for warning in sandbox.enter() {
-            terminal.tell(format_args!("warning: {warning}"));
-        }
-    }
+fn wanted(
+    select: &SelectArgs,
+    ports: &Ports,
+    known: &Known,
+    snaplen: Snaplen,
+) -> Result<Wanted, Failure> {
+    let selection = Selection::new(select, &known.map)?;
+    let decoder = Decoder::default().ports(ports.clone());
+    Ok(Wanted::new(decoder, Arc::clone(&known.map), selection, snaplen))
 }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use vxcap::Timestamp;
 use vxcap::live::Error;
 
-use crate::input::taps::Tap;
-use crate::packets::live::now;
+use super::clock::now;
+use super::taps::Tap;
 
 /// Devices that have nothing are asked no more often while the others' frames wait for them.
 const STEP: Duration = Duration::from_millis(5);

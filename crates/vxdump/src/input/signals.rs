@@ -33,6 +33,11 @@ impl Signals {
         self.stop.load(Ordering::Relaxed)
     }
 
+    /// What ends the capture when it is set, for others who may end it.
+    pub(crate) fn stopping(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop)
+    }
+
     /// Was it asked how it goes, since the last call?
     #[inline]
     pub(crate) fn report(&self) -> bool {

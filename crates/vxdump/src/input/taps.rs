@@ -8,15 +8,18 @@ use podmap::{Kind, PodMap};
 use vxcap::filter::Program;
 use vxcap::filter::pushdown::{self, Overlay, Prefix, by_inner_ends};
 use vxcap::live::{
-    self, Capture, CaptureOptions, Device, Directions, Error, Fanout, FanoutMode, Netns, Statistics,
+    self, Capture, CaptureOptions, Device, Error, Fanout, FanoutMode, Netns, Statistics,
 };
 use vxcap::{Frame, Interface, Timestamp};
 use vxcli::{Failure, Selection, Terminal};
 use vxlan::{LinkType, Ports};
 
+use super::clock::now;
+use super::device_options::DeviceOptions;
+use super::devices::check_clock;
+use super::host::operating_system;
 use super::order::Order;
-use crate::cli::{Backend, Direction, InputArgs, LiveArgs};
-use crate::packets::live::now;
+use super::wanted::Wanted;
 
 /// A device that is captured on.
 pub(crate) struct Tap {
@@ -36,8 +39,8 @@ pub(crate) struct Tap {
     nothing_before: Timestamp,
 }
 
-/// A frame, and where it was captured.
-pub(crate) struct Captured<'a> {
+/// A frame of a device.
+pub(crate) struct DeviceFrame<'a> {
     pub(crate) frame: Frame<'a>,
     pub(crate) interface: &'a Interface,
     /// The device's index in its network namespace.
@@ -56,11 +59,11 @@ pub(crate) struct Taps {
     pushdown: bool,
 }
 
-/// What selects frames on a device.
-pub(crate) struct Wanted<'a> {
-    pub(crate) selection: &'a mut Selection,
+/// What devices are opened with.
+pub(crate) struct Opening<'a> {
+    /// What selects: in the kernel as far as it can.
+    pub(crate) wanted: &'a mut Wanted,
     pub(crate) ports: &'a Ports,
-    pub(crate) map: &'a PodMap,
     /// The selection as text, for the interface block of a capture file.
     pub(crate) text: Option<&'a str>,
     pub(crate) purpose: Purpose,
@@ -105,22 +108,22 @@ const COUNTING_BUFFER: usize = 8 << 20;
 impl Taps {
     /// Opens the devices that were asked for. `selection` learns on which of them only overlay traffic is wanted.
     pub(crate) fn open(
-        input: &InputArgs,
+        asked: &DeviceOptions,
         netns: Option<&Arc<Netns>>,
-        wanted: Wanted<'_>,
+        opening: Opening<'_>,
         terminal: &mut Terminal,
     ) -> Result<Self, Failure> {
-        let Wanted { selection, ports, map, text, purpose, mut share } = wanted;
+        let Opening { wanted, ports, text, purpose, mut share } = opening;
+        let Wanted { selection, map, .. } = wanted;
         // the others tell the same
         let is_first = share.as_ref().is_none_or(|share| share.groups.is_empty());
-        let args = &input.live;
         let devices = live::devices(netns.map(Arc::as_ref)).map_err(Failure::error)?;
-        let names = crate::input::devices::names(args, &devices);
-        let link_type = crate::input::devices::link_type(args)?;
-        crate::input::devices::check_clock(args, terminal)?;
+        let names = asked.names_among(&devices);
+        let link_type = asked.link_type;
+        check_clock(asked.clock.as_deref(), terminal)?;
         let device = |name: &str| devices.iter().find(|device| device.name == name);
         let only_overlay: Vec<bool> =
-            names.iter().map(|name| only_overlay(args, device(name))).collect();
+            names.iter().map(|name| asked.only_overlay(device(name))).collect();
         if only_overlay.contains(&true) {
             selection.only_overlay(overlay(ports, map), only_overlay.clone());
         }
@@ -129,8 +132,8 @@ impl Taps {
             order: Order::default(),
             is_stopped: false,
             ports: ports.clone(),
-            snaplen: input.snaplen.unwrap_or(0),
-            pushdown: !args.no_pushdown,
+            snaplen: asked.snaplen,
+            pushdown: asked.pushdown,
             devices: Vec::new(),
         };
         for (number, (name, only_overlay)) in names.iter().zip(only_overlay).enumerate() {
@@ -138,7 +141,7 @@ impl Taps {
                 Fanout::new(FanoutMode::Program(Arc::clone(&share.program)))
                     .group(share.groups.get(number).copied().flatten())
             });
-            let mut options = options(input, name, number as u32, purpose)
+            let mut options = options(asked, name, number as u32, purpose)
                 .netns(netns.cloned())
                 .link_type(link_type)
                 .fanout(fanout);
@@ -162,7 +165,7 @@ impl Taps {
             }
             let mut interface = capture.interface().clone();
             interface.filter = text.map(str::to_owned);
-            interface.os = crate::packets::save::operating_system();
+            interface.os = operating_system();
             let what =
                 if only_overlay { ", overlay traffic only (--all for everything)" } else { "" };
             let (short, long) = interface.link_type.name().unwrap_or(("?", "not decoded"));
@@ -238,7 +241,7 @@ impl Taps {
     ///
     /// That a device went away: once for each.
     #[inline]
-    pub(crate) fn next_frame(&mut self) -> Result<Option<Captured<'_>>, Error> {
+    pub(crate) fn next_frame(&mut self) -> Result<Option<DeviceFrame<'_>>, Error> {
         // one alone needs no order
         let turn = if self.all.len() == 1 { Some(0) } else { self.order.choose(&mut self.all)? };
         match turn.and_then(|turn| self.all.get_mut(turn)) {
@@ -328,13 +331,13 @@ impl Tap {
     ///
     /// That the device went away: once.
     #[inline]
-    fn next_frame(&mut self) -> Result<Option<Captured<'_>>, Error> {
+    fn next_frame(&mut self) -> Result<Option<DeviceFrame<'_>>, Error> {
         if self.gone {
             return Ok(None);
         }
         let (interface, device) = (&self.interface, self.index);
         match self.capture.next_frame(Duration::ZERO) {
-            Ok(frame) => Ok(frame.map(|frame| Captured { frame, interface, device })),
+            Ok(frame) => Ok(frame.map(|frame| DeviceFrame { frame, interface, device })),
             Err(error) => {
                 self.gone = true;
                 Err(error)
@@ -398,11 +401,6 @@ fn add(a: Option<u64>, b: Option<u64>) -> Option<u64> {
     }
 }
 
-/// Is only overlay traffic wanted of this device?
-pub(crate) fn only_overlay(args: &LiveArgs, device: Option<&Device>) -> bool {
-    !args.all && device.is_some_and(|device| device.kind.is_underlay())
-}
-
 /// What overlay traffic is.
 pub(crate) fn overlay(ports: &Ports, map: &PodMap) -> Overlay {
     Overlay::new(ports.clone(), pods(map))
@@ -416,29 +414,26 @@ fn pods(map: &PodMap) -> Vec<Prefix> {
         .collect()
 }
 
-fn options(input: &InputArgs, device: &str, interface: u32, purpose: Purpose) -> CaptureOptions {
-    let args = &input.live;
+fn options(
+    asked: &DeviceOptions,
+    device: &str,
+    interface: u32,
+    purpose: Purpose,
+) -> CaptureOptions {
     let options = CaptureOptions::new(device)
         .interface(interface)
-        .snaplen(input.snaplen.unwrap_or(0))
-        .promiscuous(!args.no_promiscuous)
-        .directions(match args.direction {
-            Some(Direction::In) => Directions::In,
-            Some(Direction::Out) => Directions::Out,
-            Some(Direction::Inout) | None => Directions::Both,
-        })
-        .backend(match args.backend {
-            Backend::Ring => live::Backend::Native,
-            Backend::Pcap => live::Backend::Pcap,
-        });
+        .snaplen(asked.snaplen)
+        .promiscuous(asked.promiscuous)
+        .directions(asked.directions)
+        .backend(asked.backend);
     let options = match purpose {
         Purpose::Show => options,
         Purpose::Store => options.latency(UNHURRIED).buffer(STORING_BUFFER),
         Purpose::CountSome => options.latency(UNHURRIED).buffer(COUNTING_BUFFER),
     };
-    let options = if args.immediate_mode { options.immediate() } else { options };
-    match args.buffer {
-        Some(kib) => options.buffer(kib as usize * 1024),
+    let options = if asked.is_immediate { options.immediate() } else { options };
+    match asked.buffer {
+        Some(bytes) => options.buffer(bytes),
         None => options,
     }
 }

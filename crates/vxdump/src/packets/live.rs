@@ -1,44 +1,38 @@
-//! Capturing live: packets of devices, until a signal or a number ends it.
-
-use std::io::Write;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+//! Packets of devices, by one thread, until a signal or a number ends it.
 
 use vxcap::Timestamp;
-use vxcap::live::Statistics;
+use vxcap::live::{Error, Statistics};
 use vxcap::write::InterfaceCounts;
 use vxcli::{Failure, Terminal};
 
-use super::threads;
-use crate::cli::{LiveArgs, PacketArgs};
+use super::args::PacketArgs;
+use super::pipeline::{Arrival, Pipeline};
+use super::save::{self, Ended, Save};
+use super::style::Style;
+use super::{count, print_program, threads};
+use crate::input::capture::{Next, Watch, capture};
 use crate::input::carriages::Carriages;
+use crate::input::clock::now;
 use crate::input::devices;
-use crate::input::following::Following;
-use crate::input::open::{self, Opened, Plan, give_up_rights};
+use crate::input::following::Known;
+use crate::input::open::{Opened, Plan, Session};
+use crate::input::report::Report;
 use crate::input::sandbox::Sandbox;
-use crate::input::signals::Signals;
-use crate::input::taps::{Captured, Purpose, Tap, Taps};
+use crate::input::taps::{DeviceFrame, Purpose, Tap, Taps};
+use crate::input::wanted::Wanted;
 use crate::out::output::Output;
-use crate::packets;
-use crate::packets::pipeline::{Arrival, Next, Pipeline};
-use crate::packets::save::{self, Ended, Save};
-use crate::packets::style::Style;
 
-/// Signals and changes of the map are looked at this often, while nothing comes.
-pub(crate) const WAIT: Duration = Duration::from_millis(100);
-/// And after this many frames of a device, while many come.
-pub(crate) const BATCH: u32 = 4096;
-
-pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Failure> {
-    let live = &args.input.live;
+/// `vxdump -i`.
+pub(super) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Failure> {
     let print = &args.print;
     if print.list_link_types || print.list_time_stamp_types {
-        return devices::list_choices(live, print.list_link_types, terminal);
+        let netns = args.input.live.netns()?;
+        let devices = args.input.devices()?;
+        return devices::list_choices(&devices, netns.as_ref(), print.list_link_types, terminal);
     }
-    let plan = Plan::new(&args.input, &args.select, &args.map, terminal)?;
-    if args.print.dump_program > 0 {
-        let program = plan.program(live)?;
-        return packets::print_program(&program, args.print.dump_program, terminal);
+    let plan = Plan::new(&args.input, terminal)?;
+    if print.dump_program > 0 {
+        return print_program(&plan.program()?, print.dump_program, terminal);
     }
 
     let threads = args.threads.map_or(1, usize::from);
@@ -47,21 +41,66 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
             "--threads shares the work of printing packets; to write them (-w) is one thread's",
         ));
     }
-    let saved = packets::plan(args)?;
-    let text = filter_text(args);
-    let purpose = purpose(args, text.is_some());
-    let others = (1..threads).map(|_| plan.another_selection(&args.select, &args.input));
-    let others = others.collect::<Result<Vec<_>, _>>()?;
-    let opened = plan.open(&args.input, text.as_deref(), purpose, others, terminal)?;
+    let saved = args.plan()?;
+    let purpose = purpose(args, plan.text().is_some());
+    let session = plan.open_for(threads, purpose, terminal)?;
     if threads > 1 {
-        give_up_rights(live, sandbox(None), terminal)?;
-        let rests = (0..threads).map(|_| style(args, &opened.taps, terminal).rest).collect();
-        let head = style(args, &opened.taps, terminal).head;
-        return threads::run(args, opened, head, rests, terminal);
+        args.input.live.rights().give_up(Sandbox::default(), terminal)?;
+        let style = || style(args, &session.opened.taps, terminal);
+        let (head, rests) = (style().head, (0..threads).map(|_| style().rest).collect());
+        return threads::run(args, session, head, rests, terminal);
     }
-    let style = style(args, &opened.taps, terminal);
-    let Opened { mut following, map, decoder, selection, mut taps, device_names, signals, .. } =
-        opened;
+    alone(args, session, saved, terminal)
+}
+
+/// Captures with one thread.
+fn alone(
+    args: &PacketArgs,
+    session: Session,
+    saved: Option<save::Plan>,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let Session { opened, known, mut orders, .. } = session;
+    let Opened { mut taps, wanted, device_names } = opened;
+    let style = style(args, &taps, terminal);
+    let save = begin(args, saved, &taps, terminal)?;
+    let watched = terminal.out_is_terminal || args.print.line_buffered;
+    let output = Output::new(&mut *terminal.out, watched);
+    let (printed, most) = (args.prints(), args.input.most_packets());
+    let mut pipeline = Pipeline::new(wanted, style, save, output, printed, most);
+    pipeline.devices = device_names;
+    let begin = now();
+    let report = Report::new(&mut *terminal.err);
+    let mut watch = Packets { pipeline, known, report };
+    let result = capture(&mut taps, &mut orders, &mut watch);
+
+    // whatever ended it: what was captured is written, and what was lost is told
+    let Packets { mut pipeline, mut report, .. } = watch;
+    let result = result.and_then(|()| pipeline.output.flush());
+    let saved = match pipeline.save.take() {
+        Some(save) => save.finish(&ended(&mut taps.all, begin)),
+        None => Ok(()),
+    };
+    if args.print.count_only {
+        count(&mut pipeline.output, pipeline.selected);
+        pipeline.output.flush()?;
+    }
+    if let Some(warning) = pipeline.warning() {
+        report.tell(warning);
+    }
+    report.statistics(&taps.statistics(), pipeline.selected);
+    result.and(saved)?;
+    report.result(&taps)
+}
+
+/// Gives up rights and begins the first file: as the user of `-Z`, who owns it, and before the
+/// sandbox, in which only files of its folder can be opened.
+fn begin(
+    args: &PacketArgs,
+    saved: Option<save::Plan>,
+    taps: &Taps,
+    terminal: &mut Terminal,
+) -> Result<Option<Save>, Failure> {
     if saved.as_ref().is_some_and(save::Plan::is_pcap) {
         let mut types = taps.all.iter().map(|tap| tap.interface.link_type);
         let first = types.next();
@@ -71,49 +110,21 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
             ));
         }
     }
-    open::assume_user(live)?;
-    let save =
-        saved.clone().map(Save::begin).transpose().map_err(|failure| as_user(live, failure))?;
-    open::enter(live, sandbox(saved.as_ref()), terminal);
-
-    let watched = terminal.out_is_terminal || args.print.line_buffered;
-    let output = Output::new(&mut *terminal.out, watched);
-    let mut pipeline = Pipeline::new(args, decoder, Arc::new(map), selection, style, save, output);
-    pipeline.devices = device_names;
-    let begin = now();
-    let mut told = Told::new(&mut *terminal.err);
-    let result = capture(&mut taps, &mut following, &mut pipeline, &signals, &mut told);
-
-    // whatever ended it: what was captured is written, and what was lost is told
-    let result = result.and_then(|()| pipeline.output.flush());
-    let saved = match pipeline.save.take() {
-        Some(save) => save.finish(&ended(&mut taps.all, begin)),
-        None => Ok(()),
+    let rights = args.input.live.rights();
+    let sandbox = Sandbox {
+        writable: saved.as_ref().filter(|p| p.rotates()).map(|p| p.folder().to_owned()),
+        commands: saved.as_ref().is_some_and(save::Plan::runs_commands),
+        ..Sandbox::default()
     };
-    let selected = pipeline.selected;
-    if args.print.count_only {
-        packets::count(&mut pipeline.output, selected);
-        pipeline.output.flush()?;
-    }
-    if let Some(warning) = pipeline.warning() {
-        told.tell(warning);
-    }
-    told.statistics(&taps.statistics(), selected);
-    result.and(saved)?;
-    told.result(&taps)
-}
-
-/// Who was asked for with `-Z` may not do what the caller may.
-fn as_user(args: &LiveArgs, failure: Failure) -> Failure {
-    match (&args.user, failure) {
-        (Some(user), Failure::Usage(text)) => Failure::Usage(format!("{text} (as {user}, see -Z)")),
-        (_, failure) => failure,
-    }
+    rights.assume_user()?;
+    let save = saved.map(Save::begin).transpose().map_err(|failure| rights.as_user(failure))?;
+    rights.enter(sandbox, terminal);
+    Ok(save)
 }
 
 /// How packets of these devices are printed.
 fn style(args: &PacketArgs, taps: &Taps, terminal: &Terminal) -> Style {
-    let mut style = Style::new(&args.print, terminal);
+    let mut style = Style::new(&args.print.look(terminal));
     let names = taps.devices.iter().map(|device| (device.index, device.name.clone()));
     style.rest.interface_names(names.collect());
     if taps.all.len() > 1 || taps.all.iter().any(Tap::is_any) {
@@ -122,152 +133,54 @@ fn style(args: &PacketArgs, taps: &Taps, terminal: &Terminal) -> Style {
     style
 }
 
-/// What is still needed after everything is open.
-fn sandbox(plan: Option<&save::Plan>) -> Sandbox {
-    Sandbox {
-        writable: plan.filter(|p| p.rotates()).map(|p| p.folder().to_owned()),
-        commands: plan.is_some_and(save::Plan::runs_commands),
-        ..Sandbox::default()
+/// Prints and saves packets.
+struct Packets<'p> {
+    pipeline: Pipeline<'p>,
+    known: Known,
+    report: Report<'p>,
+}
+
+impl Watch for Packets<'_> {
+    fn wanted(&mut self) -> &mut Wanted {
+        &mut self.pipeline.wanted
+    }
+
+    #[inline]
+    fn frame(&mut self, captured: DeviceFrame<'_>) -> Result<Next, Failure> {
+        take(captured, &self.known.carriages, &mut self.pipeline)
+    }
+
+    fn turn(&mut self, _: &mut Taps, came: bool) -> Result<Next, Failure> {
+        if !came {
+            // nothing more for now: whoever looks on sees all there was
+            self.pipeline.flush()?;
+        }
+        Ok(Next::Continue)
+    }
+
+    fn map_changed(&mut self, known: &Known) {
+        self.known = known.clone();
+    }
+
+    fn report(&mut self, statistics: &Statistics) {
+        self.report.statistics(statistics, self.pipeline.selected);
+    }
+
+    fn lost(&mut self, error: Error) {
+        self.report.lost(&error);
     }
 }
 
-/// The loop over all frames of all devices.
-fn capture(
-    taps: &mut Taps,
-    following: &mut Following,
-    pipeline: &mut Pipeline<'_>,
-    signals: &Signals,
-    told: &mut Told<'_>,
-) -> Result<(), Failure> {
-    let mut carriages = Carriages::of(following.kernel());
-    while !signals.stop() && !taps.is_over() {
-        if signals.report() {
-            told.statistics(&taps.statistics(), pipeline.selected);
-        }
-        if let Some(map) = following.changed() {
-            carriages = Carriages::of(following.kernel());
-            pipeline.map_changed(Arc::new(map));
-            taps.map_changed(&mut pipeline.selection, &pipeline.map)?;
-        }
-        match round(taps, &carriages, pipeline, &mut |error| told.lost(&error))? {
-            Round::Enough => return Ok(()),
-            Round::Frames => {}
-            Round::Nothing => {
-                // nothing more for now: whoever looks on sees all there was
-                pipeline.flush()?;
-                taps.wait(WAIT)?;
-            }
-        }
-    }
-    // what arrived before the signal counts
-    taps.stop()?;
-    while round(taps, &carriages, pipeline, &mut |error| told.lost(&error))? == Round::Frames {}
-    Ok(())
-}
-
-/// What came of asking for frames.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Round {
-    Frames,
-    Nothing,
-    /// As many as were asked for are there.
-    Enough,
-}
-
-/// The frames that are there, at most a batch. `gone` hears of devices that went away.
-pub(crate) fn round(
-    taps: &mut Taps,
+/// Hands a device's frame to the pipeline.
+#[inline]
+pub(super) fn take(
+    captured: DeviceFrame<'_>,
     carriages: &Carriages,
     pipeline: &mut Pipeline<'_>,
-    gone: &mut dyn FnMut(vxcap::live::Error),
-) -> Result<Round, Failure> {
-    let mut came = Round::Nothing;
-    for _ in 0..BATCH {
-        match taps.next_frame() {
-            Ok(Some(Captured { frame, interface, device })) => {
-                came = Round::Frames;
-                let carriage = carriages.find(device, frame.data);
-                let arrival = Arrival { interface: Some(interface), file: None, carriage };
-                if pipeline.frame(frame, &arrival)? == Next::Enough {
-                    return Ok(Round::Enough);
-                }
-            }
-            Ok(None) => break,
-            Err(error) => gone(error),
-        }
-    }
-    Ok(came)
-}
-
-/// What the frames are captured for.
-fn purpose(args: &PacketArgs, selects: bool) -> Purpose {
-    let write = &args.write;
-    let stored = write.write.as_ref().is_some_and(|path| path.as_os_str() != "-");
-    if stored && !write.packet_buffered && !write.print_too {
-        Purpose::Store
-    } else if args.print.count_only && write.write.is_none() && selects {
-        Purpose::CountSome
-    } else {
-        Purpose::Show
-    }
-}
-
-/// What is told on stderr while the capture holds stdout.
-pub(crate) struct Told<'e> {
-    err: &'e mut dyn Write,
-    /// Devices that went away.
-    lost: usize,
-}
-
-impl<'e> Told<'e> {
-    pub(crate) fn new(err: &'e mut dyn Write) -> Self {
-        Self { err, lost: 0 }
-    }
-
-    pub(crate) fn tell(&mut self, message: impl std::fmt::Display) {
-        let _ = writeln!(self.err, "vxdump: {message}");
-    }
-
-    /// A device went away.
-    pub(crate) fn lost(&mut self, error: &vxcap::live::Error) {
-        self.tell(error);
-        self.lost += 1;
-    }
-
-    pub(crate) fn statistics(&mut self, sum: &Statistics, captured: u64) {
-        write_statistics(self.err, sum, captured);
-    }
-
-    /// What went wrong, where devices went away.
-    pub(crate) fn result(&self, taps: &Taps) -> Result<(), Failure> {
-        match self.lost {
-            0 => Ok(()),
-            lost => Err(lost_early(lost, taps)),
-        }
-    }
-}
-
-/// Devices went away before the end of the capture.
-pub(crate) fn lost_early(lost: usize, taps: &Taps) -> Failure {
-    let all = taps.all.len();
-    Failure::error(format_args!("the capture on {lost} of {all} devices ended early"))
-}
-
-/// As tcpdump's, and what was lost before the capture could see it.
-pub(crate) fn write_statistics(err: &mut dyn Write, sum: &Statistics, captured: u64) {
-    let lines = [
-        (Some(captured), "captured", true),
-        (Some(sum.received), "received by filter", true),
-        (Some(sum.dropped), "dropped by kernel", true),
-        (sum.interface_dropped, "dropped by interface", false),
-        (sum.backlog_dropped, "dropped by the kernel's input queue, of any device", false),
-    ];
-    for (number, what, always) in lines {
-        if let Some(number) = number.filter(|&n| always || n > 0) {
-            let plural = if number == 1 { "" } else { "s" };
-            let _ = writeln!(err, "{number} packet{plural} {what}");
-        }
-    }
+) -> Result<Next, Failure> {
+    let DeviceFrame { frame, interface, device } = captured;
+    let carriage = carriages.find(device, frame.data);
+    pipeline.frame(frame, &Arrival { interface: Some(interface), file: None, carriage })
 }
 
 /// What each interface tells at the end of a capture file.
@@ -289,23 +202,15 @@ fn ended(taps: &mut [Tap], begin: Timestamp) -> Vec<Ended<'_>> {
     all
 }
 
-/// What the clock says, by which frames are stamped.
-pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
-}
-
-/// What selects, as text for the interface block of a capture file.
-fn filter_text(args: &PacketArgs) -> Option<String> {
-    let select = &args.select;
-    let mut words = Vec::new();
-    if !select.expression.is_empty() {
-        words.push(select.expression.join(" "));
+/// What the frames are captured for.
+fn purpose(args: &PacketArgs, selects: bool) -> Purpose {
+    let write = &args.write;
+    let stored = write.write.as_ref().is_some_and(|path| path.as_os_str() != "-");
+    if stored && !write.packet_buffered && !write.print_too {
+        Purpose::Store
+    } else if args.print.count_only && write.write.is_none() && selects {
+        Purpose::CountSome
+    } else {
+        Purpose::Show
     }
-    for (flag, values) in [("--node", &select.node), ("--pod", &select.pod)] {
-        words.extend(values.iter().map(|value| format!("{flag} {value}")));
-    }
-    words.extend(select.vni.iter().map(|vni| format!("--vni {vni}")));
-    words.extend(select.inner.iter().map(|inner| format!("--inner '{inner}'")));
-    (!words.is_empty()).then(|| words.join(" "))
 }

@@ -1,38 +1,31 @@
 //! What happens to each frame, wherever it comes from: selected, counted, saved, printed.
 
-use std::sync::Arc;
-
-use podmap::PodMap;
 use vxcap::{Frame, Interface};
-use vxcli::{Failure, Selection};
-use vxlan::{Decoder, OuterFragments, Tunnel, Vni};
+use vxcli::Failure;
+use vxlan::{Tunnel, Vni};
 
 use super::json::Origin;
-use crate::cli::PacketArgs;
+use super::merge::Batch;
+use super::save::Save;
+use super::style::{Numbers, Seen, Style};
+use crate::input::capture::Next;
 use crate::input::carriages::Carriage;
 use crate::input::device_names::DeviceNames;
+use crate::input::wanted::{Chosen, Wanted};
 use crate::out::output::Output;
-use crate::packets::merge::Batch;
-use crate::packets::save::Save;
-use crate::packets::style::{Numbers, Seen, Style};
 
 /// What one run works with.
 pub(crate) struct Pipeline<'w> {
-    pub(crate) decoder: Decoder,
-    pub(crate) map: Arc<PodMap>,
-    pub(crate) selection: Selection,
+    pub(crate) wanted: Wanted,
     pub(crate) style: Style,
     pub(crate) save: Option<Save>,
     pub(crate) output: Output<'w>,
-    /// Whether datagrams of the underlay are wanted whose first fragment was seen.
-    pub(crate) fragments: OuterFragments<bool>,
     /// The devices of a capture on all of them together.
     pub(crate) devices: Option<DeviceNames>,
     /// Lines that another thread puts in order and prints, instead of `output`.
     pub(crate) handed: Option<Batch>,
     /// Is each packet printed?
     printed: bool,
-    snaplen: usize,
     most: u64,
     /// Frames seen so far.
     pub(crate) number: u64,
@@ -51,39 +44,24 @@ pub(crate) struct Arrival<'a> {
     pub(crate) carriage: Option<Carriage>,
 }
 
-/// What comes after a frame.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
-    Continue,
-    /// As many as were asked for are there.
-    Enough,
-}
-
 impl<'w> Pipeline<'w> {
+    /// `printed`: each packet is printed; `most`: it ends after so many.
     pub(crate) fn new(
-        args: &PacketArgs,
-        decoder: Decoder,
-        map: Arc<PodMap>,
-        selection: Selection,
+        wanted: Wanted,
         style: Style,
         save: Option<Save>,
         output: Output<'w>,
+        printed: bool,
+        most: u64,
     ) -> Self {
-        let printed = !args.print.count_only && (save.is_none() || args.write.print_too);
-        let snaplen = args.input.most_bytes();
-        let most = args.input.count.unwrap_or(u64::MAX);
         let mut pipeline = Self {
-            decoder,
-            map,
-            selection,
+            wanted,
             style,
             save,
             output,
-            fragments: OuterFragments::default(),
             devices: None,
             handed: None,
             printed,
-            snaplen,
             most,
             number: 0,
             selected: 0,
@@ -102,19 +80,15 @@ impl<'w> Pipeline<'w> {
 
     /// Takes a frame.
     #[inline]
-    pub(crate) fn frame(
-        &mut self,
-        mut frame: Frame<'_>,
-        from: &Arrival<'_>,
-    ) -> Result<Next, Failure> {
+    pub(crate) fn frame(&mut self, frame: Frame<'_>, from: &Arrival<'_>) -> Result<Next, Failure> {
         self.number += 1;
         // -s cuts what is decoded and what is written alike
-        frame.data = frame.data.get(..self.snaplen).unwrap_or(frame.data);
-        if !self.selection.wants_frame(&frame)? {
+        let frame = self.wanted.cut(frame);
+        if !self.wanted.wants_frame(&frame)? {
             return Ok(Next::Continue);
         }
         // what is only counted or written needs no decoding
-        if self.printed || self.selection.looks_inside() {
+        if self.printed || self.wanted.looks_inside() {
             self.decoded(&frame, from)
         } else {
             self.selected(&frame, from)
@@ -122,17 +96,12 @@ impl<'w> Pipeline<'w> {
     }
 
     fn decoded(&mut self, frame: &Frame<'_>, from: &Arrival<'_>) -> Result<Next, Failure> {
-        let packet = self.decoder.decode_captured(frame.data, frame.link_type, frame.orig_len);
-        let inner_len = self.decoder.inner_wire_len(&packet, frame.orig_len);
-        let (decoder, map, interface) = (&self.decoder, &self.map, frame.interface);
-        let wants = || self.selection.wants_packet(&packet, decoder, map, inner_len, interface);
-        // numbered apart by file too
-        let point = frame.interface.into();
-        if !self.fragments.follow(&packet, point, frame.time.nanos(), wants)? {
+        let Some(Chosen { packet, inner_len }) = self.wanted.packet_or_fragment(frame)? else {
             return Ok(Next::Continue);
-        }
+        };
         let next = self.selected(frame, from)?;
         if self.printed {
+            let Wanted { decoder, map, .. } = &self.wanted;
             let index = || packet.outer.sll()?.interface_index();
             let device = self.devices.as_mut().and_then(|devices| devices.name(index()?));
             let origin = Origin {
@@ -140,17 +109,17 @@ impl<'w> Pipeline<'w> {
                 file: from.file,
                 carriage: from.carriage,
             };
-            let tunnel = self.decoder.innermost_tunnel(&packet);
+            let tunnel = decoder.innermost_tunnel(&packet);
             let vni = tunnel.and_then(Tunnel::vni).map(Vni::number);
             let seen = Seen { frame, origin: &origin, packet: &packet, vni, inner_len };
             let (head, rest) = (&mut self.style.head, &mut self.style.rest);
             if let Some(batch) = &mut self.handed {
-                rest.write(&mut batch.bytes, &seen, &self.decoder, &self.map);
+                rest.write(&mut batch.bytes, &seen, decoder, map);
                 batch.end_of_line(frame.time, self.number);
             } else {
                 let numbers = Numbers { seen: self.number, selected: self.selected };
                 head.write(self.output.buffer(), frame.time, numbers);
-                rest.write(self.output.buffer(), &seen, &self.decoder, &self.map);
+                rest.write(self.output.buffer(), &seen, decoder, map);
                 self.output.end_of_line()?;
             }
         }
@@ -173,20 +142,9 @@ impl<'w> Pipeline<'w> {
         Ok(if self.selected == self.most { Next::Enough } else { Next::Continue })
     }
 
-    /// Later fragments of the underlay that were selected by what they show themselves, if that makes a difference.
-    pub(crate) fn unfollowed(&self) -> u64 {
-        if self.selection.looks_inside() { self.fragments.unfollowed() } else { 0 }
-    }
-
     /// What is to be told at the end about the selection.
     pub(crate) fn warning(&self) -> Option<String> {
-        unfollowed_warning(self.unfollowed())
-    }
-
-    /// The map is another one now.
-    pub(crate) fn map_changed(&mut self, map: Arc<PodMap>) {
-        self.map = map;
-        self.selection.map_changed(&self.map);
+        unfollowed_warning(self.wanted.unfollowed())
     }
 
     /// Writes out what is waiting.

@@ -11,55 +11,45 @@ use vxcap::write::{InterfaceCounts, PacketOptions, PcapFormat, PcapWriter, Pcapn
 use vxcap::{Error, Frame, Interface, Timestamp};
 use vxcli::Failure;
 
-use crate::cli::WriteArgs;
+use crate::input::host::operating_system;
 
 /// Where packets are saved, and when a new file is begun.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     /// `-C`: a new file where one exceeds this many bytes.
-    size: Option<u64>,
+    pub(crate) size: Option<u64>,
     /// `-G`: a new file each time this has passed.
-    period: Option<Duration>,
+    pub(crate) period: Option<Duration>,
     /// `-W`: how many files.
-    files: Option<u32>,
+    pub(crate) files: Option<u32>,
     /// `-z`: run with the name of each file that is complete.
-    command: Option<String>,
+    pub(crate) command: Option<String>,
     /// Write each packet out at once (`-U`).
-    packet_buffered: bool,
+    pub(crate) packet_buffered: bool,
 }
 
 impl Plan {
-    /// `None` without `-w`.
-    pub(crate) fn new(args: &WriteArgs) -> Result<Option<Self>, Failure> {
-        let Some(path) = args.write.clone() else {
-            return Ok(None);
-        };
-        let size = args.rotate_size.as_deref().map(size).transpose()?;
-        let plan = Self {
-            path,
-            size,
-            period: args.rotate_seconds.map(Duration::from_secs),
-            files: args.rotate_files,
-            command: args.after_rotation.clone(),
-            packet_buffered: args.packet_buffered,
-        };
+    /// # Errors
+    ///
+    /// [`Failure::Usage`] where the file cannot be written so.
+    pub(crate) fn check(self) -> Result<Self, Failure> {
         if let Some(ending @ ("gz" | "zst" | "lz4")) =
-            plan.path.extension().and_then(|e| e.to_str())
+            self.path.extension().and_then(|e| e.to_str())
         {
             return Err(Failure::usage(format_args!(
                 "-w does not compress (.{ending}): write to a pipe, as `-w - | zstd > FILE`, or use vxrewrite"
             )));
         }
-        if let Some(ending) = vxcli::foreign_compression(&plan.path) {
+        if let Some(ending) = vxcli::foreign_compression(&self.path) {
             return Err(Failure::usage(format_args!(
                 "-w does not compress (.{ending}): write to a pipe, as `-w - | COMPRESSOR > FILE`"
             )));
         }
-        if plan.is_stdout() && plan.rotates() {
+        if self.is_stdout() && self.rotates() {
             return Err(Failure::usage("-C and -G need a file for -w: stdout cannot be rotated"));
         }
-        Ok(Some(plan))
+        Ok(self)
     }
 
     /// Is stdout taken for packets?
@@ -120,18 +110,6 @@ impl Plan {
         }
         Ok(name.into())
     }
-}
-
-/// `-C`: millions of bytes, or with a suffix k, m, g KiB, MiB, GiB.
-fn size(text: &str) -> Result<u64, Failure> {
-    let (digits, unit) = match text.as_bytes().last() {
-        Some(b'k' | b'K') => (&text[..text.len() - 1], 1 << 10),
-        Some(b'm' | b'M') => (&text[..text.len() - 1], 1 << 20),
-        Some(b'g' | b'G') => (&text[..text.len() - 1], 1 << 30),
-        _ => (text, 1_000_000),
-    };
-    let size = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).filter(|&n| n > 0);
-    size.ok_or_else(|| Failure::usage(format_args!("-C {text}: not a size in millions of bytes")))
 }
 
 /// The file that is being written.
@@ -438,10 +416,4 @@ fn open(name: &Path) -> Result<Writer, Error> {
     let program = concat!("vxdump ", env!("CARGO_PKG_VERSION"));
     writer.section(&Section::default().os(os.as_deref()).application(program))?;
     Ok(Writer::Pcapng(writer, Vec::new()))
-}
-
-/// The kernel's name and release: `Linux 6.18.44`.
-pub(crate) fn operating_system() -> Option<String> {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
-    Some(format!("Linux {}", release.trim()))
 }

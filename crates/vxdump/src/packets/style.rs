@@ -2,19 +2,17 @@
 
 use podmap::PodMap;
 use vxcap::{Frame, Timestamp};
-use vxcli::Terminal;
 use vxlan::{Decoder, Packet};
 
 use super::csv;
-use crate::cli::{Color, Precision, PrintArgs};
+use super::json::{self, Origin};
+use super::names::{Colors, Names};
 use crate::out::format::Format;
 use crate::out::put;
 use crate::out::time_utc::Utc;
-use crate::packets::json::{self, Origin};
-use crate::packets::names::{Colors, Names};
 use crate::text::device_and_direction;
 use crate::text::hex;
-use crate::text::time::{self, Clock, Mode};
+use crate::text::time::{Clock, Mode, Precision};
 use crate::text::{Options, Printer};
 
 /// A packet to be printed.
@@ -37,6 +35,23 @@ pub(crate) struct Numbers {
     pub(crate) selected: u64,
 }
 
+/// How packets look, as plain values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    pub(crate) format: Format,
+    pub(crate) time: Mode,
+    pub(crate) precision: Precision,
+    /// The number of each packet before its line.
+    pub(crate) number: bool,
+    pub(crate) color: bool,
+    /// Of lines in tcpdump's form.
+    pub(crate) text: Options,
+    /// How often -x, -X and -A were given.
+    pub(crate) hex: u8,
+    pub(crate) hex_ascii: u8,
+    pub(crate) ascii: u8,
+}
+
 /// How packets are printed.
 pub(crate) struct Style {
     pub(crate) head: Head,
@@ -44,8 +59,8 @@ pub(crate) struct Style {
 }
 
 impl Style {
-    pub(crate) fn new(args: &PrintArgs, terminal: &Terminal) -> Self {
-        Self { head: Head::new(args), rest: Rest::new(args, terminal) }
+    pub(crate) fn new(look: &Look) -> Self {
+        Self { head: Head::new(look), rest: Rest::new(look) }
     }
 }
 
@@ -62,9 +77,12 @@ pub(crate) enum Head {
 }
 
 impl Head {
-    fn new(args: &PrintArgs) -> Self {
-        match args.format {
-            Format::Text => Self::Text { clock: Box::new(clock(args)), number: args.number },
+    fn new(look: &Look) -> Self {
+        match look.format {
+            Format::Text => Self::Text {
+                clock: Box::new(Clock::new(look.time, look.precision)),
+                number: look.number,
+            },
             Format::Json => Self::Json(Utc::default()),
             Format::Csv => Self::Csv(Utc::default()),
         }
@@ -105,9 +123,9 @@ pub(crate) enum Rest {
 }
 
 impl Rest {
-    fn new(args: &PrintArgs, terminal: &Terminal) -> Self {
-        match args.format {
-            Format::Text => Self::Text(Box::new(Text::new(args, terminal))),
+    fn new(look: &Look) -> Self {
+        match look.format {
+            Format::Text => Self::Text(Box::new(Text::new(look))),
             Format::Json => Self::Json,
             Format::Csv => Self::Csv,
         }
@@ -145,22 +163,6 @@ impl Rest {
     }
 }
 
-/// Prints times as the command line says.
-fn clock(args: &PrintArgs) -> Clock {
-    let nano = args.nano || args.time_stamp_precision == Precision::Nano;
-    Clock::new(
-        match args.time {
-            0 => Mode::TimeOfDay,
-            1 => Mode::None,
-            2 => Mode::Epoch,
-            3 => Mode::SincePrevious,
-            4 => Mode::Date,
-            _ => Mode::SinceFirst,
-        },
-        if nano { time::Precision::Nano } else { time::Precision::Micro },
-    )
-}
-
 /// Lines in tcpdump's form but for the time, with names and carriage.
 pub(crate) struct Text {
     names: Names,
@@ -173,24 +175,16 @@ pub(crate) struct Text {
 }
 
 impl Text {
-    fn new(args: &PrintArgs, terminal: &Terminal) -> Self {
-        let color = match args.color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => terminal.out_is_terminal && !terminal.no_color,
-        };
+    fn new(look: &Look) -> Self {
+        let colors = if look.color { Colors::ON } else { Colors::default() };
+        let Look { hex, hex_ascii, ascii, .. } = *look;
         Self {
-            names: Names::new(if color { Colors::ON } else { Colors::default() }, args.verbose > 0),
-            printer: Printer::new(Options {
-                link_header: args.link_header,
-                verbose: args.verbose,
-                quiet: args.quiet,
-                absolute_sequence: args.absolute_sequence,
-            }),
+            names: Names::new(colors, look.text.verbose > 0),
+            printer: Printer::new(look.text),
             devices: false,
-            hex: args.hex,
-            hex_ascii: args.hex_ascii,
-            ascii: args.ascii,
+            hex,
+            hex_ascii,
+            ascii,
         }
     }
 

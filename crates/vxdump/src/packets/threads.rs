@@ -5,29 +5,27 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use podmap::PodMap;
 use vxcap::Timestamp;
-use vxcap::live::Statistics;
-use vxcli::{Failure, Selection, Terminal};
-use vxlan::Decoder;
+use vxcap::live::{Error, Statistics};
+use vxcli::{Failure, Terminal};
 
-use super::live::{Round, Told, WAIT, lost_early, round};
-use super::merge::{Heard, Merge, Message, Next};
-use crate::cli::PacketArgs;
-use crate::input::carriages::Carriages;
-use crate::input::device_names::DeviceNames;
-use crate::input::following::Following;
-use crate::input::open::Opened;
-use crate::input::signals::Signals;
-use crate::input::taps::Taps;
+use super::args::PacketArgs;
+use super::count;
+use super::live::take;
+use super::merge::{Heard, Merge, Message, Next as Line};
+use super::pipeline::{Pipeline, unfollowed_warning};
+use super::style::{Head, Numbers, Rest, Style};
+use crate::input::capture::{Next, Orders, ProcessOrders, WAIT, Watch, capture};
+use crate::input::following::Known;
+use crate::input::open::{Opened, Session};
+use crate::input::report::Report;
+use crate::input::taps::{DeviceFrame, Taps};
+use crate::input::wanted::Wanted;
 use crate::out::output::Output;
-use crate::packets;
-use crate::packets::pipeline::{Pipeline, unfollowed_warning};
-use crate::packets::style::{Head, Numbers, Rest, Style};
 
 /// Batches of lines that may wait for a thread's turn; then it waits, and its frames wait in its rings.
 const WAITING: usize = 16;
@@ -39,56 +37,64 @@ struct Shared {
     over: AtomicBool,
     /// How often statistics were asked for.
     asked: AtomicU32,
-    /// Which of them is the latest.
+    /// Which of what is known is the latest.
     version: AtomicU32,
     known: Mutex<Known>,
 }
 
-/// What is known of the cluster.
-#[derive(Clone)]
-struct Known {
-    map: Arc<PodMap>,
-    carriages: Arc<Carriages>,
+impl Shared {
+    fn known(&self) -> Known {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Orders of a thread: the writing thread passes them on.
+struct SharedOrders<'s> {
+    shared: &'s Shared,
+    version: u32,
+    answered: u32,
+}
+
+impl Orders for SharedOrders<'_> {
+    fn stop(&mut self) -> bool {
+        self.shared.over.load(Ordering::Relaxed)
+    }
+
+    fn report(&mut self) -> bool {
+        let asked = self.shared.asked.load(Ordering::Relaxed);
+        std::mem::replace(&mut self.answered, asked) != asked
+    }
+
+    fn changed(&mut self) -> Option<Known> {
+        let version = self.shared.version.load(Ordering::Acquire);
+        let before = std::mem::replace(&mut self.version, version);
+        (before != version).then(|| self.shared.known())
+    }
 }
 
 /// What a thread tells besides its lines.
 enum News {
     /// A device went away.
-    Gone(String),
+    Gone(Error),
     Statistics(Statistics),
     Failed(Failure),
 }
 
-/// A thread's part.
-struct Worker<'s> {
-    args: &'s PacketArgs,
-    decoder: Decoder,
-    selection: Selection,
-    taps: Taps,
-    device_names: Option<DeviceNames>,
-    style: Style,
-    sender: SyncSender<Message<News>>,
-    shared: &'s Shared,
-}
-
-/// What is left of it: what became of the frames, and how many fragments could not be followed.
+/// What is left of a thread: what became of the frames, and how many fragments could not be followed.
 struct Ended {
     taps: Taps,
     unfollowed: u64,
 }
 
 /// Captures until it is over, and prints.
-pub(crate) fn run(
+pub(super) fn run(
     args: &PacketArgs,
-    opened: Opened,
+    session: Session,
     head: Head,
     rests: Vec<Rest>,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
-    let Opened { mut following, map, decoder, selection, taps, device_names, others, signals } =
-        opened;
-    let known =
-        Known { map: Arc::new(map), carriages: Arc::new(Carriages::of(following.kernel())) };
+    let Session { opened, others, known, mut orders } = session;
     let shared = Shared {
         over: AtomicBool::new(false),
         asked: AtomicU32::new(0),
@@ -97,67 +103,78 @@ pub(crate) fn run(
     };
     let watched = terminal.out_is_terminal || args.print.line_buffered;
     let mut output = Output::new(&mut *terminal.out, watched);
-    if !args.print.count_only {
+    let printed = args.prints();
+    if printed {
         head.title(output.buffer());
     }
-    let mut told = Told::new(&mut *terminal.err);
-    let parts = others.into_iter().chain([(selection, taps, device_names)]).zip(rests);
+    let mut report = Report::new(&mut *terminal.err);
+    let parts = others.into_iter().chain([opened]).zip(rests);
     thread::scope(|scope| {
         let mut receivers = Vec::new();
         let mut workers = Vec::new();
-        for ((selection, taps, device_names), rest) in parts {
+        for (opened, rest) in parts {
             let (sender, receiver) = sync_channel(WAITING);
-            let (decoder, style) = (decoder.clone(), Style { head: Head::Elsewhere, rest });
-            let worker = Worker {
-                args,
-                decoder,
-                selection,
-                taps,
-                device_names,
-                style,
-                sender,
-                shared: &shared,
-            };
+            let style = Style { head: Head::Elsewhere, rest };
+            let shared = &shared;
             receivers.push(receiver);
-            workers.push(scope.spawn(|| worker.run()));
+            workers.push(scope.spawn(move || work(opened, style, printed, sender, shared)));
         }
         let mut writer = Writer {
             merge: Merge::new(receivers),
             head,
             output,
             numbers: Numbers::default(),
-            printed: !args.print.count_only,
-            most: args.input.count.unwrap_or(u64::MAX),
+            printed,
+            most: args.input.most_packets(),
             gone: BTreeSet::new(),
             statistics: Vec::new(),
             threads: workers.len(),
             looked: Instant::now(),
         };
-        let result = writer.run(&shared, &mut following, &signals, &mut told);
+        let result = writer.run(&shared, &mut orders, &mut report);
         shared.over.store(true, Ordering::Relaxed);
-        let Writer { merge, mut output, numbers, gone, .. } = writer;
+        let Writer { merge, mut output, numbers, .. } = writer;
         // who still has something to say finds nobody listening
         drop(merge);
         let ended: Vec<Ended> = workers.into_iter().map(join).collect();
 
         let result = result.and_then(|()| {
             if args.print.count_only {
-                packets::count(&mut output, numbers.selected);
+                count(&mut output, numbers.selected);
             }
             output.flush()
         });
         if let Some(warning) = unfollowed_warning(ended.iter().map(|e| e.unfollowed).sum()) {
-            told.tell(warning);
+            report.tell(warning);
         }
         let mut all: Vec<Taps> = ended.into_iter().map(|ended| ended.taps).collect();
         let statistics = all.iter_mut().map(Taps::statistics).collect::<Vec<_>>();
-        told.statistics(&sum(&statistics), numbers.selected);
+        report.statistics(&sum(&statistics), numbers.selected);
         result?;
-        match (gone.len(), all.first()) {
-            (0, _) | (_, None) => Ok(()),
-            (lost, Some(taps)) => Err(lost_early(lost, taps)),
-        }
+        all.first().map_or(Ok(()), |taps| report.result(taps))
     })
+}
+
+/// A thread's part: captures, and hands its lines on.
+fn work(
+    opened: Opened,
+    style: Style,
+    printed: bool,
+    sender: SyncSender<Message<News>>,
+    shared: &Shared,
+) -> Ended {
+    let Opened { mut taps, wanted, device_names } = opened;
+    let mut nowhere = io::sink();
+    let output = Output::new(&mut nowhere, false);
+    let mut pipeline = Pipeline::new(wanted, style, None, output, printed, u64::MAX);
+    pipeline.devices = device_names;
+    pipeline.hand_over();
+    let mut watch = Worker { pipeline, known: shared.known(), sender, news: Vec::new() };
+    let mut orders = SharedOrders { shared, version: 0, answered: 0 };
+    if let Err(failure) = capture(&mut taps, &mut orders, &mut watch) {
+        let _ = watch.sender.send(Message::News(News::Failed(failure)));
+    }
+    Ended { taps, unfollowed: watch.pipeline.wanted.unfollowed() }
 }
 
 fn join(worker: ScopedJoinHandle<'_, Ended>) -> Ended {
@@ -198,20 +215,19 @@ impl Writer<'_> {
     fn run(
         &mut self,
         shared: &Shared,
-        following: &mut Following,
-        signals: &Signals,
-        told: &mut Told<'_>,
+        orders: &mut ProcessOrders,
+        report: &mut Report<'_>,
     ) -> Result<(), Failure> {
         loop {
             match self.merge.next() {
-                Next::Over => return Ok(()),
-                Next::Lines(number, until) => {
+                Line::Over => return Ok(()),
+                Line::Lines(number, until) => {
                     if self.lines(number, until)? {
                         return Ok(());
                     }
                 }
-                Next::Word(number) => {
-                    self.look(shared, following, signals);
+                Line::Word(number) => {
+                    self.look(shared, orders);
                     let heard = match self.merge.hear(number, false) {
                         Heard::Nothing => {
                             // nothing more for now: whoever looks on sees all there was
@@ -221,7 +237,7 @@ impl Writer<'_> {
                         heard => heard,
                     };
                     if let Heard::News(news) = heard {
-                        self.news(news, told)?;
+                        self.news(news, report)?;
                     }
                 }
             }
@@ -245,40 +261,39 @@ impl Writer<'_> {
         Ok(false)
     }
 
-    /// Now and then: signals, and changes of the map.
-    fn look(&mut self, shared: &Shared, following: &mut Following, signals: &Signals) {
-        if signals.stop() {
+    /// Passes orders on: signals at once, changes of the map now and then.
+    fn look(&mut self, shared: &Shared, orders: &mut ProcessOrders) {
+        if orders.stop() {
             shared.over.store(true, Ordering::Relaxed);
         }
-        if signals.report() {
+        if orders.report() {
             shared.asked.fetch_add(1, Ordering::Relaxed);
         }
         if self.looked.elapsed() < WAIT {
             return;
         }
         self.looked = Instant::now();
-        if let Some(map) = following.changed() {
-            let carriages = Arc::new(Carriages::of(following.kernel()));
-            let known = Known { map: Arc::new(map), carriages };
+        if let Some(known) = orders.changed() {
             *shared.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
             shared.version.fetch_add(1, Ordering::Release);
         }
     }
 
-    fn news(&mut self, news: News, told: &mut Told<'_>) -> Result<(), Failure> {
+    fn news(&mut self, news: News, report: &mut Report<'_>) -> Result<(), Failure> {
         match news {
             News::Failed(failure) => return Err(failure),
             News::Gone(error) => {
                 // of each device once, though each thread finds it gone
-                let device = error.split(": ").next().unwrap_or(&error).to_owned();
+                let text = error.to_string();
+                let device = text.split(": ").next().unwrap_or(&text).to_owned();
                 if self.gone.insert(device) {
-                    told.tell(error);
+                    report.lost(&error);
                 }
             }
             News::Statistics(statistics) => {
                 self.statistics.push(statistics);
                 if self.statistics.len() == self.threads {
-                    told.statistics(&sum(&self.statistics), self.numbers.selected);
+                    report.statistics(&sum(&self.statistics), self.numbers.selected);
                     self.statistics.clear();
                 }
             }
@@ -287,89 +302,50 @@ impl Writer<'_> {
     }
 }
 
-impl Worker<'_> {
-    fn run(self) -> Ended {
-        let Self { args, decoder, selection, mut taps, device_names, style, sender, shared } = self;
-        let known = shared.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (mut nowhere, map) = (io::sink(), Arc::clone(&known.map));
-        let output = Output::new(&mut nowhere, false);
-        let mut pipeline = Pipeline::new(args, decoder, map, selection, style, None, output);
-        pipeline.devices = device_names;
-        pipeline.hand_over();
-        let mut hand = Hand { shared, sender, carriages: known.carriages, version: 0, answered: 0 };
-        if let Err(Some(failure)) = hand.capture(&mut taps, &mut pipeline) {
-            let _ = hand.sender.send(Message::News(News::Failed(failure)));
-        }
-        let unfollowed = pipeline.unfollowed();
-        Ended { taps, unfollowed }
-    }
-}
-
-/// What a thread has at hand while it captures.
-struct Hand<'s> {
-    shared: &'s Shared,
+/// Prints one thread's packets for the writing thread.
+struct Worker<'w> {
+    pipeline: Pipeline<'w>,
+    known: Known,
     sender: SyncSender<Message<News>>,
-    carriages: Arc<Carriages>,
-    version: u32,
-    answered: u32,
+    /// What is sent with the next turn.
+    news: Vec<News>,
 }
 
-/// Why a thread ends: something went wrong, or nobody listens any more.
-type End = Option<Failure>;
+impl Watch for Worker<'_> {
+    const PATIENCE: Duration = WORD;
 
-impl Hand<'_> {
-    fn capture(&mut self, taps: &mut Taps, pipeline: &mut Pipeline<'_>) -> Result<(), End> {
-        while !self.shared.over.load(Ordering::Relaxed) && !taps.is_over() {
-            self.look(taps, pipeline)?;
-            if self.round(taps, pipeline)? == Round::Nothing {
-                taps.wait(WORD).map_err(Some)?;
-            }
-        }
-        // what arrived before the end counts
-        taps.stop().map_err(Some)?;
-        while self.round(taps, pipeline)? != Round::Nothing {}
-        Ok(())
+    fn wanted(&mut self) -> &mut Wanted {
+        &mut self.pipeline.wanted
     }
 
-    /// What others have to say.
-    fn look(&mut self, taps: &mut Taps, pipeline: &mut Pipeline<'_>) -> Result<(), End> {
-        let version = self.shared.version.load(Ordering::Acquire);
-        if version != self.version {
-            self.version = version;
-            let known = self.shared.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            self.carriages = known.carriages;
-            pipeline.map_changed(known.map);
-            taps.map_changed(&mut pipeline.selection, &pipeline.map).map_err(Some)?;
-        }
-        let asked = self.shared.asked.load(Ordering::Relaxed);
-        if asked != self.answered {
-            self.answered = asked;
-            self.tell(News::Statistics(taps.statistics()))?;
-        }
-        Ok(())
+    #[inline]
+    fn frame(&mut self, captured: DeviceFrame<'_>) -> Result<Next, Failure> {
+        take(captured, &self.known.carriages, &mut self.pipeline)
     }
 
-    /// The frames that are there, at most a batch; their lines go on, and how far time has come.
-    fn round(&mut self, taps: &mut Taps, pipeline: &mut Pipeline<'_>) -> Result<Round, End> {
-        let mut gone = Vec::new();
-        let came = round(taps, &self.carriages, pipeline, &mut |error| gone.push(error));
-        let came = came.map_err(Some)?;
+    /// Sends the lines, and how far time has come. Nobody listens any more where that fails.
+    fn turn(&mut self, taps: &mut Taps, _: bool) -> Result<Next, Failure> {
         let until = loop {
             match taps.nothing_before() {
                 Ok(until) => break until,
-                Err(error) => gone.push(error),
+                Err(error) => self.lost(error),
             }
         };
-        for error in gone {
-            self.tell(News::Gone(error.to_string()))?;
-        }
-        if let Some(batch) = &mut pipeline.handed {
-            self.sender.send(Message::Lines(batch.take(until))).map_err(|_| None)?;
-        }
-        Ok(came)
+        let news = self.news.drain(..).map(Message::News);
+        let lines = self.pipeline.handed.as_mut().map(|batch| Message::Lines(batch.take(until)));
+        let sent = news.chain(lines).try_for_each(|message| self.sender.send(message));
+        Ok(if sent.is_ok() { Next::Continue } else { Next::Enough })
     }
 
-    fn tell(&self, news: News) -> Result<(), End> {
-        self.sender.send(Message::News(news)).map_err(|_| None)
+    fn map_changed(&mut self, known: &Known) {
+        self.known = known.clone();
+    }
+
+    fn report(&mut self, statistics: &Statistics) {
+        self.news.push(News::Statistics(*statistics));
+    }
+
+    fn lost(&mut self, error: Error) {
+        self.news.push(News::Gone(error));
     }
 }

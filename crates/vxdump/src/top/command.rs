@@ -1,11 +1,10 @@
 //! The command line of `vxdump top`.
 
 use clap::Args;
-use vxcli::args::{MapArgs, SelectArgs};
 
 use super::group::Group;
 use super::order::Order;
-use crate::cli::InputArgs;
+use crate::input::args::InputArgs;
 
 /// `vxdump top`.
 #[derive(Args, Debug)]
@@ -25,12 +24,6 @@ pub(crate) struct TopCommand {
 
     #[command(flatten)]
     pub(crate) input: InputArgs,
-
-    #[command(flatten)]
-    pub(crate) select: SelectArgs,
-
-    #[command(flatten)]
-    pub(crate) map: MapArgs,
 }
 
 /// What is shown.

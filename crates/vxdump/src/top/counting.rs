@@ -15,7 +15,7 @@ use super::rates::{Rates, sum};
 use super::state::Snapshot;
 use crate::flows::outcome::Trouble;
 use crate::flows::sums::Sums;
-use crate::packets::live::now;
+use crate::input::clock::now;
 
 /// As many refreshes are remembered for the chart: more than terminals are wide.
 const HISTORY: usize = 1000;

@@ -19,23 +19,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, sync_channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ratatui::crossterm::event::{self, Event};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGQUIT};
 use signal_hook::flag;
+use vxcap::live;
 use vxcli::{Failure, Terminal};
 use vxflow::{Config, Summarizer};
 
 pub use screen::Screen;
 
-use crate::input::open::{Opened, Plan, give_up_rights};
+use crate::input::capture::{ProcessOrders, capture};
+use crate::input::open::{Opened, Plan, Session};
+use crate::input::report::Report;
 use crate::input::sandbox::Sandbox;
-use crate::input::taps::Purpose;
-use crate::packets::live::{lost_early, write_statistics};
-use capturing::{Capturing, TOGETHER};
+use crate::input::taps::{Purpose, Taps};
+use crate::input::wanted::Wanted;
+use capturing::Capturing;
 use command::TopCommand;
 use counting::{Counting, Slot};
 use state::{Next, State};
@@ -50,25 +53,15 @@ const LOOK: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Failure> {
     is_possible(args, terminal)?;
-    let live = &args.input.live;
-    let plan = Plan::new(&args.input, &args.select, &args.map, terminal)?;
-    let Opened { following, map, decoder, selection, mut taps, signals, .. } =
-        plan.open(&args.input, None, Purpose::Show, Vec::new(), terminal)?;
+    let session = Plan::new(&args.input, terminal)?.open(Purpose::Show, terminal)?;
     // what listens for keys and for resizing is made now: the sandbox has no calls for it
     event::poll(Duration::ZERO).map_err(|e| no_terminal(&e))?;
-    give_up_rights(live, Sandbox { terminal: true, ..Sandbox::default() }, terminal)?;
+    let sandbox = Sandbox { terminal: true, ..Sandbox::default() };
+    args.input.live.rights().give_up(sandbox, terminal)?;
 
-    let config = Config::default()
-        .max_flows(args.show.max_flows as usize)
-        // the rates are of packets, not of how many devices show them
-        .count_copies(false)
-        .decoder(decoder.clone());
-    let map = Arc::new(map);
-    let summarizer = Summarizer::new(&config);
-    let counting = Counting::new(config, summarizer.clone(), Arc::clone(&map));
-    let interval = Duration::from_secs_f64(args.show.interval);
+    let Session { opened: Opened { mut taps, wanted, .. }, mut orders, .. } = session;
     let state = State {
-        devices: live.interface.join(" "),
+        devices: args.input.live.interface.join(" "),
         interval: args.show.interval,
         plain: terminal.no_color,
         group: args.show.by,
@@ -76,31 +69,46 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
         ..State::default()
     };
     let screen = Screen::enter().map_err(|e| no_terminal(&e))?;
-
-    let (sender, messages) = sync_channel(WAITING);
-    let slot = Slot::default();
-    let over = Arc::new(AtomicBool::new(false));
+    let over = orders.signals.stopping();
     // without its terminal there is nothing left to do, also where nohup said otherwise; and no end leaves it as a screen
     for signal in [SIGHUP, SIGQUIT] {
         flag::register(signal, Arc::clone(&over))
             .map_err(|e| Failure::error(format_args!("cannot wait for signals: {e}")))?;
     }
-    let mut capturing = Capturing {
-        decoder,
-        selection,
-        summarizer,
-        map,
-        following,
-        snaplen: args.input.most_bytes(),
-        most: args.input.count.unwrap_or(u64::MAX),
-        selected: 0,
-        batch: Vec::with_capacity(TOGETHER),
-        sender,
-        told: Instant::now(),
-        gone: Vec::new(),
-    };
+    let (selected, gone) = watch(args, wanted, &mut taps, &mut orders, &over, (screen, state))?;
+
+    let mut report = Report::new(&mut *terminal.err);
+    for error in &gone {
+        report.lost(error);
+    }
+    report.statistics(&taps.statistics(), selected);
+    report.result(&taps)
+}
+
+/// Captures, counts and draws, until one of these ends. `over` ends all. Returns how many packets were
+/// selected, and why devices went away.
+fn watch(
+    args: &TopCommand,
+    wanted: Wanted,
+    taps: &mut Taps,
+    orders: &mut ProcessOrders,
+    over: &Arc<AtomicBool>,
+    (screen, state): (Screen, State),
+) -> Result<(u64, Vec<live::Error>), Failure> {
+    let config = Config::default()
+        .max_flows(args.show.max_flows as usize)
+        // the rates are of packets, not of how many devices show them
+        .count_copies(false)
+        .decoder(wanted.decoder.clone());
+    let summarizer = Summarizer::new(&config);
+    let counting = Counting::new(config, summarizer.clone(), Arc::clone(&wanted.map));
+    let (sender, messages) = sync_channel(WAITING);
+    let most = args.input.most_packets();
+    let mut capturing = Capturing::new(wanted, summarizer, most, sender);
+    let slot = Slot::default();
+    let interval = Duration::from_secs_f64(args.show.interval);
     let counter = {
-        let (over, slot) = (EndOfAll(Arc::clone(&over)), slot.clone());
+        let (over, slot) = (EndOfAll(Arc::clone(over)), slot.clone());
         thread::spawn(move || {
             let _over = over;
             counting.run(&messages, &slot, interval);
@@ -108,19 +116,19 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
     };
     let (ended, end) = mpsc::channel();
     let drawer = {
-        let over = EndOfAll(Arc::clone(&over));
+        let over = EndOfAll(Arc::clone(over));
         thread::spawn(move || {
             // nobody waits any more where the end took too long
             let _ = ended.send(draw(screen, state, &slot, &over.0));
         })
     };
     let captured = {
-        let over = EndOfAll(over);
-        capturing.run(&mut taps, &signals, &over.0)
+        let _over = EndOfAll(Arc::clone(over));
+        capture(taps, orders, &mut capturing)
     };
-    let captured = captured.map(|()| (capturing.selected, std::mem::take(&mut capturing.gone)));
     // the counting thread ends when nobody can send it anything
-    drop(capturing);
+    let Capturing { selected, gone, sender, .. } = capturing;
+    drop(sender);
     match end.recv_timeout(PATIENCE) {
         Ok(Ok(())) => {}
         Ok(Err(e)) => {
@@ -133,15 +141,7 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
         Err(RecvTimeoutError::Timeout) => screen::abandon(),
     }
     counter.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    let (selected, gone) = captured?;
-    for what in &gone {
-        terminal.tell(what);
-    }
-    write_statistics(&mut terminal.err, &taps.statistics(), selected);
-    match gone.len() {
-        0 => Ok(()),
-        lost => Err(lost_early(lost, &taps)),
-    }
+    captured.map(|()| (selected, gone))
 }
 
 /// What can be said before anything is opened.

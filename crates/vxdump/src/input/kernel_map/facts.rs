@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use podmap::{Builder, Cidr, NodeRef, SourceId, VtepRecord};
 use vxcap::live::{Device, DeviceKind, Tables};
 
-use super::{Endpoint, Tunnel};
+use super::tunnel::{Endpoint, Tunnel};
 
 /// The part of the tables that names hang on. Much else in them changes all the time, and changes nothing here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
