@@ -146,7 +146,8 @@ fn packets_allocate_nothing() {
     assert_eq!(times, 0, "writing allocated");
     let file = writer.finish().unwrap();
 
-    let path = std::env::temp_dir().join(format!("vxcap-allocation-{}", std::process::id()));
+    let folder = vxtest::Folder::new();
+    let path = folder.file("many.pcapng");
     std::fs::write(&path, &file).unwrap();
     let pieces = Pieces::open(&path).unwrap().unwrap();
     let mut piece = Piece::default();
@@ -158,7 +159,6 @@ fn packets_allocate_nothing() {
             count += piece.frames().count();
         }
     });
-    std::fs::remove_file(&path).unwrap();
     // a piece may have a longer last block, or one packet more, than those before it
     assert_eq!(count, 200_000);
     assert!(times <= 4, "reading in pieces allocated {times} times");

@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{Missing, skip};
+use crate::skip::{Missing, skip};
 
 /// The root of the workspace.
 pub fn root() -> PathBuf {

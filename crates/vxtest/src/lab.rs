@@ -1,14 +1,9 @@
 //! flannel's topology in network namespaces: `testdata/lab/flannel-lab`.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
-use crate::{Folder, has_tools, is_root, testdata, tool};
-
-/// A name that no other test has, nor another run beside this one.
-pub fn unique(what: &str) -> String {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!("{what}{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
-}
+use crate::captures::testdata;
+use crate::ended::tool;
+use crate::folder::{Folder, unique};
+use crate::skip::{has_tools, is_root};
 
 /// flannel's topology, removed when it is dropped; and a folder for files.
 pub struct Lab {

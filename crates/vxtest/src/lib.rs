@@ -24,6 +24,7 @@
 
 mod captures;
 mod command;
+mod ended;
 mod folder;
 mod in_process;
 mod lab;
@@ -32,10 +33,11 @@ mod skip;
 mod wait;
 
 pub use captures::{files_below, references, root, testdata};
-pub use command::{command, judge, output, python, run, tool};
-pub use folder::Folder;
+pub use command::command;
+pub use ended::{judge, output, python, run, tool};
+pub use folder::{Folder, unique};
 pub use in_process::{Kept, Outcome, in_process, words};
-pub use lab::{Lab, unique};
+pub use lab::Lab;
 pub use running::Running;
 pub use skip::{Missing, Skipped, Skips, has_tools, is_root, skip};
 pub use wait::{PATIENCE, wait_until};

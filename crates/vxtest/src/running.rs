@@ -6,7 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::{PATIENCE, run, wait_until};
+use crate::command::command;
+use crate::wait::{PATIENCE, wait_until};
 
 /// A process whose output is read as it comes. It is killed when it is dropped.
 pub struct Running {
@@ -37,9 +38,13 @@ impl Running {
     ///
     /// Where it runs longer than [`PATIENCE`].
     pub fn is_running(&mut self) -> bool {
-        let runs = self.child.try_wait().expect("the process can be asked").is_none();
+        let runs = !self.has_ended();
         assert!(!runs || self.begin.elapsed() < PATIENCE, "{}", self.told("it does not end"));
         runs
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("the process can be asked").is_some()
     }
 
     /// Writes to its stdin, which must be piped, and closes it. It does so in a thread of its own, as
@@ -100,9 +105,8 @@ impl Running {
     ///
     /// Where the process has ended.
     pub fn signal(&mut self, name: &str) {
-        let is_running = self.is_running();
-        assert!(is_running, "{}", self.told("it ended before the signal"));
-        let sent = run("kill", ["-s", name, &self.child.id().to_string()]);
+        assert!(!self.has_ended(), "{}", self.told("it ended before the signal"));
+        let sent = Self::start(command("kill").args(["-s", name, &self.id().to_string()])).output();
         assert!(sent.status.success(), "SIG{name}: {}", String::from_utf8_lossy(&sent.stderr));
     }
 

@@ -1,32 +1,66 @@
 //! The tasks of vxdump's developers, behind one door: `cargo xtask` lists them.
+//!
+//! A task that is a script elsewhere is only called here.
 
+mod circles;
+mod dependencies;
+mod judges;
+mod packages;
+mod public_api;
+mod tests;
+
+use std::env;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::{Command, ExitCode};
 
-use vxtest::Skips;
-
-/// What went wrong, for a person.
+/// What went wrong, in words for a person.
 type Failure = String;
 
 /// A task: its name, what it does in one line, and what runs it with its arguments.
 type Task = (&'static str, &'static str, fn(&[String]) -> Result<(), Failure>);
 
 const TASKS: &[Task] = &[
-    ("test", "run all tests, and say at the end which were skipped", test),
-    ("skips", "list the tests that the last run skipped", skips),
+    ("test", "run all tests, and list at the end what was skipped and why", tests::run),
+    ("skips", "list every test that the last run skipped", tests::skips),
+    (
+        "judges",
+        "install the programs that tests compare with (Debian packages, Python)",
+        judges::install,
+    ),
+    ("bless", "record golden outputs, examples of the manuals and public interfaces anew", bless),
     ("lab", "flannel's topology in network namespaces: lab up, lab traffic all, lab down", lab),
+    ("bench", "decoding in memory; or bench read, rewrite or flows: beside other programs", bench),
+    (
+        "instructions",
+        "count the instructions of the main jobs, beside the recorded table",
+        instructions,
+    ),
     ("fuzz", "run every fuzz target: fuzz [SECONDS] [TARGET...]", fuzz),
+    (
+        "public-api",
+        "compare the libraries' public interfaces with docs/public-api; or --bless",
+        public_api::run,
+    ),
+    ("circles", "find source files that import each other", circles::run),
+    (
+        "dependencies",
+        "check how many crates vxcap needs, and their Rust versions",
+        dependencies::run,
+    ),
+    ("features", "check every library with none, each and all of its features", packages::features),
+    ("package", "make and build the packages of all crates that are published", packages::package),
+    ("ci", "everything that CI runs", ci),
 ];
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<String> = env::args().skip(1).collect();
     let Some((name, arguments)) = arguments.split_first() else {
         list();
         return ExitCode::SUCCESS;
     };
     let Some((.., task)) = TASKS.iter().find(|(known, ..)| known == name) else {
         list();
-        eprintln!("xtask: no task {name}");
+        eprintln!("xtask: there is no task {name}");
         return ExitCode::from(2);
     };
     match task(arguments) {
@@ -40,7 +74,7 @@ fn main() -> ExitCode {
 
 fn list() {
     for (name, what, _) in TASKS {
-        println!("cargo xtask {name:13} {what}");
+        println!("cargo xtask {name:12}  {what}");
     }
 }
 
@@ -49,11 +83,18 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A program of the workspace or of this machine, started at the root.
+/// The folder that cargo builds in.
+fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// A program of this machine, or of the workspace by its path; it runs at the root.
 fn command(program: &str) -> Command {
-    let script = root().join(program);
-    let mut command =
-        if program.contains('/') { Command::new(script) } else { Command::new(program) };
+    let mut command = if program.contains('/') {
+        Command::new(root().join(program))
+    } else {
+        Command::new(program)
+    };
     command.current_dir(root());
     command
 }
@@ -61,36 +102,50 @@ fn command(program: &str) -> Command {
 /// Runs a command that must succeed.
 fn run(command: &mut Command) -> Result<(), Failure> {
     let status = command.status().map_err(|e| format!("{command:?}: {e}"))?;
-    succeeded(command, status)
-}
-
-fn succeeded(command: &Command, status: ExitStatus) -> Result<(), Failure> {
     if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}")) }
 }
 
-fn test(arguments: &[String]) -> Result<(), Failure> {
-    let mut command = command("cargo");
-    command.args(["test", "--workspace", "--all-features"]).args(arguments);
-    let mut tests = command.spawn().map_err(|e| format!("{command:?}: {e}"))?;
-    let skips = Skips::of(tests.id());
-    let status = tests.wait().map_err(|e| format!("{command:?}: {e}"))?;
-    if let Some(skips) = skips {
-        print!("\n{}", skips.summary());
+/// What a command prints that must succeed; what it says is shown.
+fn output(command: &mut Command) -> Result<String, Failure> {
+    let output = command.stderr(std::process::Stdio::inherit()).output();
+    let output = output.map_err(|e| format!("{command:?}: {e}"))?;
+    if !output.status.success() {
+        return Err(format!("{command:?}: {}", output.status));
     }
-    succeeded(&command, status)
+    String::from_utf8(output.stdout).map_err(|e| format!("{command:?}: {e}"))
 }
 
-fn skips(_: &[String]) -> Result<(), Failure> {
-    for skipped in Skips::last().ok_or("no run has skipped a test")?.read() {
-        println!("{}: {}", skipped.test, skipped.why);
-    }
-    Ok(())
+fn bless(_: &[String]) -> Result<(), Failure> {
+    let mut tests = command("cargo");
+    tests.args(["test", "-p", "vxdump", "--test", "golden", "--test", "docs"]);
+    run(tests.env("VXDUMP_BLESS", "1"))?;
+    public_api::run(&["--bless".to_owned()])
 }
 
 fn lab(arguments: &[String]) -> Result<(), Failure> {
     run(command("testdata/lab/flannel-lab").args(arguments))
 }
 
+fn bench(arguments: &[String]) -> Result<(), Failure> {
+    let Some((table, arguments)) = arguments.split_first() else {
+        return run(command("cargo").args(["bench", "-p", "vxdump-benches"]));
+    };
+    match table.as_str() {
+        "read" | "rewrite" | "flows" => {
+            run(command(&format!("benches/{table}.sh")).args(arguments))
+        }
+        other => Err(format!("no table {other}: read, rewrite or flows")),
+    }
+}
+
+fn instructions(arguments: &[String]) -> Result<(), Failure> {
+    run(command("benches/instructions.sh").args(arguments))
+}
+
 fn fuzz(arguments: &[String]) -> Result<(), Failure> {
     run(command("fuzz/run").args(arguments))
+}
+
+fn ci(_: &[String]) -> Result<(), Failure> {
+    run(&mut command(".ci/run"))
 }

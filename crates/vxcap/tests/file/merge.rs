@@ -68,12 +68,11 @@ fn a_damaged_file_does_not_stop_the_others() {
 
 #[test]
 fn what_is_no_capture_does_not_stop_the_others() {
-    let folder = std::env::temp_dir().join(format!("vxcap-merge-{}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
+    let folder = vxtest::Folder::new();
     let mut cut = file(2, &[2, 3]);
     cut.truncate(cut.len() - 1);
     let files = [b"no capture".to_vec(), file(1, &[1, 4]), Vec::new(), cut];
-    let paths: Vec<_> = (0..).map(|number: u8| folder.join(number.to_string())).take(4).collect();
+    let paths: Vec<_> = (0..).map(|number: u8| folder.file(&number.to_string())).take(4).collect();
     for (path, bytes) in paths.iter().zip(&files) {
         fs::write(path, bytes).unwrap();
     }
@@ -88,11 +87,10 @@ fn what_is_no_capture_does_not_stop_the_others() {
     assert_eq!(told, [true, false, false], "{errors:?}");
     assert!(errors[1].contains("not a pcap") && errors[2].contains("empty"), "{errors:?}");
 
-    let missing = folder.join("missing");
+    let missing = folder.file("missing");
     let refused = Merge::open([&paths[0], &missing, &paths[1]]).err().expect("it is not there");
     assert!(matches!(refused.cause(), Error::Open(_)), "{refused}");
     assert_eq!(refused.path(), Some(missing.as_path()));
-    fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]
