@@ -1,6 +1,6 @@
 //! Decodes one frame step by step: what each view gives, and where a cut frame stops.
 //!
-//! `cargo run -p vxdump-examples --example decode-by-hand`
+//! `cargo run -p vxlan --example decode-by-hand`
 
 use vxlan::{Decoder, LinkType};
 
