@@ -3,14 +3,28 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use vxlan::{Ports, TunnelKind};
 
 /// Which ports carry tunnels.
 #[derive(Args, Debug, Default, Clone)]
 pub struct TunnelArgs {
-    /// Replaces the default tunnel ports 8472=vxlan, 4789=vxlan, 4790=gpe, 6081=geneve, 8285=udp (flannel's udp
-    /// backend). May be repeated. A port that is named here is looked for as source port too.
-    #[arg(long, value_name = "P[=KIND]")]
+    /// Ports and kinds as typed.
+    #[arg(long, value_name = "P[=KIND]", help = tunnel_port_help())]
     pub tunnel_port: Vec<String>,
+}
+
+/// Names the kinds and the default ports that the decoder has.
+fn tunnel_port_help() -> String {
+    let kinds: Vec<&str> = TunnelKind::ALL.iter().map(|kind| kind.name()).collect();
+    let defaults: Vec<String> =
+        Ports::DEFAULT.iter().map(|(port, kind)| format!("{port}={kind}")).collect();
+    format!(
+        "UDP port P carries tunnels of this KIND: {} (raw IP, as flannel's udp backend sends it). \
+         Replaces the default ports {}. May be repeated. The port may be the destination or the \
+         source of a packet",
+        kinds.join(", "),
+        defaults.join(", ")
+    )
 }
 
 /// Which packets.
