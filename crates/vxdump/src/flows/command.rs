@@ -34,13 +34,15 @@ pub(crate) struct FlowsCommand {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct ShowArgs {
-    /// How to print: a table (on a terminal fitted to it, with numbers in few digits), a JSON object or a CSV row a flow, or a Parquet file. Live, all but the table have each
-    /// flow as it ends: TCP 10 seconds after it was closed or reset, the rest after --idle-timeout.
+    /// How to print: a table (on a terminal fitted to its width, with numbers in few digits), a
+    /// JSON object or a CSV row for each flow, or a Parquet file. Live, all formats but the table
+    /// print each flow when it ends: TCP 10 seconds after it was closed or reset, everything else
+    /// after --idle-timeout.
     #[arg(long, value_enum, default_value_t = FlowFormat::Text)]
     pub(crate) format: FlowFormat,
 
-    /// Sums over pairs instead of single flows, one row for both ways: src is the end that opened more of the flows, of
-    /// equals the one that opened the first.
+    /// Print sums over pairs instead of single flows, one row for both directions. `src` is the end
+    /// that opened more of the flows; on a tie, the end that opened the first flow.
     #[arg(long, value_enum, default_value_t = By::Flow)]
     pub(crate) by: By,
 
@@ -48,19 +50,22 @@ pub(crate) struct ShowArgs {
     #[arg(long, value_enum)]
     pub(crate) sort: Option<Sort>,
 
-    /// Only flows in these states, also in sums; exports have all. The states are Zeek's, of TCP and UDP: all others, pings
-    /// too, are OTH, answered or not; of halves that --by service puts together it is the connection's. What was not answered comes first with --sort failed, pings too.
+    /// Only flows in these states, also in sums; exports get all flows. The states are Zeek's, for
+    /// TCP and UDP. All other flows, pings too, are OTH, answered or not. Where --by service pairs
+    /// two halves of a connection, the state is the connection's. To put flows without an answer
+    /// first, pings too, use --sort failed.
     #[arg(long, value_enum, value_delimiter = ',', ignore_case = true, value_name = "STATE,…")]
     pub(crate) state: Vec<State>,
 
-    /// Only the first N after sorting. Of a file no more are kept in memory; without it all rows wait there to be sorted,
-    /// about 80 bytes each: of flows that end on the way besides what --max-flows allows, of the rest in its place.
+    /// Only the first N rows after sorting. Without --top every row waits in memory, about 80 bytes
+    /// each.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) top: Option<u32>,
 
-    /// Live: every SECONDS what came since the last time (default: 10 for a table; the other formats have each flow as it
-    /// ends). Packets, bytes and retransmissions are those of the interval; times, state and RTT are the flow's so far.
-    /// Flows without packets in it are not shown. Needs some 150 bytes more a flow.
+    /// Live: every SECONDS, print what came since the last time (default: 10 for a table; the other
+    /// formats print each flow when it ends). Packets, bytes and retransmissions are those of the
+    /// interval; times, state and RTT are the flow's so far. Flows without packets in the interval
+    /// are left out. Needs about 150 more bytes for each flow.
     #[arg(long, value_name = "SECONDS", requires = "interface", conflicts_with = "read", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) interval: Option<u32>,
 
@@ -86,29 +91,32 @@ impl ShowArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Flows")]
 pub(crate) struct LimitArgs {
-    /// The most flows held at a time, about 300 bytes each; one more pushes out the one that was seen least recently.
-    /// With --by service as many wait besides, 160 bytes each, to be put together; more count for themselves.
+    /// The most flows in memory at a time, about 300 bytes each. Beyond it, the flow that was quiet
+    /// longest is evicted, and may appear as several rows. --by service keeps up to as many
+    /// half-connections for pairing, 160 bytes each; beyond that they are counted separately.
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_flows: u32,
 
-    /// A flow is over after SECONDS without packets (default: 300 live, never in files).
+    /// A flow ends after SECONDS without packets (default: 300 live, never in files).
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) idle_timeout: Option<u32>,
 
-    /// A flow that lasts longer is told every SECONDS, and goes on as a new one (default: never).
+    /// Report a longer flow every SECONDS; it goes on as a new flow (default: never).
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) active_timeout: Option<u32>,
 
-    /// Count each packet once, though it was captured at several devices, in a tunnel and in none; also where the file does
-    /// not name them (there not fragments, nor IPv6 and UDP that nothing tells apart). Where kube-proxy puts a pod's address in the
-    /// place of a service's, the packets on both sides are two flows, of which --by service counts one; for all else name a device
-    /// of one side, the pod's, or eth0 or flannel.1.
+    /// Count each packet once, although it was captured on several devices, inside a tunnel and
+    /// outside. Where a file does not name interfaces, fragments and packets without an IP
+    /// identification cannot be told apart. kube-proxy replaces a service's address with a pod's,
+    /// so the packets before and behind it are two flows; --by service counts one of them. For all
+    /// other views, capture on one side only: on the pod's device, eth0 or flannel.1.
     #[arg(long)]
     pub(crate) once: bool,
 
-    /// Read files with N threads (default: one for each processor; 1 with -c). The result is the same as long as
-    /// --max-flows is not reached: each thread has its part of that, and pushes out flows by itself. All read a file;
-    /// of compressed ones, pipes and several files one reads at a time, and all decode and count.
+    /// Read files with N threads (default: one for each processor; 1 with -c). The result is the
+    /// same as long as --max-flows is not reached; then each thread evicts flows from its own
+    /// share. All threads read an uncompressed file. Compressed files, pipes and several files are
+    /// read by one thread at a time, while all decode and count.
     #[arg(long, value_name = "N", conflicts_with = "interface", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,
 }
@@ -145,8 +153,9 @@ impl LimitArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Exports")]
 pub(crate) struct ExportArgs {
-    /// Send each flow that ends to this IPFIX collector, over UDP: inner addresses, and the VNI as layer2SegmentId. Of
-    /// files some 15,000 flows a second, so that it can keep up.
+    /// Send each flow that ends to this IPFIX collector, over UDP. Addresses are the inner ones,
+    /// the VNI is layer2SegmentId. From files about 15,000 flows a second are sent, so that the
+    /// collector can keep up.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) ipfix: Option<String>,
 

@@ -14,20 +14,20 @@ use vxlan::{IpProtocol, Vni};
 /// What flows are summed by.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum By {
-    /// Not at all: each flow by itself.
+    /// No sums: each flow by itself.
     Flow,
-    /// Pairs of pods; of addresses where the map has no pod.
+    /// Pairs of pods; addresses where the map has no pod.
     Pod,
-    /// Pairs of nodes; of VTEPs where the map has no node.
+    /// Pairs of nodes; VTEPs where the map has no node.
     Node,
     /// Networks.
     Vni,
     /// Pairs of VTEPs.
     Vtep,
-    /// Clients, and the service or server that they talk to. With endpointslices mapped (and services, for their ports),
-    /// what reaches a pod where it serves a service counts for the service; of several for one with a cluster IP, and the
-    /// first by namespace and name. Halves of a connection before and behind kube-proxy are one flow, and with --once so are
-    /// two flows with the same packets.
+    /// Clients, and the service or server that they talk to. With endpointslices mapped (and services, for their
+    /// ports), packets to a pod count for the service that the pod serves. If it serves several, one with a cluster
+    /// IP comes first, and then the first by namespace and name. The halves of a connection before and behind
+    /// kube-proxy are one flow; with --once, so are two flows with the same packets.
     Service,
 }
 

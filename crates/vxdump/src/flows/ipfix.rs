@@ -10,6 +10,8 @@ use std::time::{Duration, Instant, SystemTime};
 use vxcli::Failure;
 use vxflow::{Counts, EndReason, Ends, FlowRecord};
 
+use crate::out::numbers::plural;
+
 /// Version of messages (RFC 7011 section 3.1).
 const VERSION: u16 = 10;
 /// Length of a message's header (the same section).
@@ -211,9 +213,8 @@ impl Exporter {
     /// What to tell of messages that could not be sent.
     pub(super) fn complaint(&self) -> Option<String> {
         let Self { lost, to, why, .. } = self;
-        let s = if *lost == 1 { "" } else { "s" };
         let why = why.as_ref()?;
-        Some(format!("{lost} IPFIX message{s} could not be sent to {to}: {why}"))
+        Some(format!("{lost} IPFIX message{} could not be sent to {to}: {why}", plural(*lost)))
     }
 }
 

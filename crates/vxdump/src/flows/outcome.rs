@@ -30,19 +30,19 @@ impl ValueEnum for State {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let help = match self.0 {
-            ConnState::S0 => "No answer: a SYN, or datagrams, of the opener only",
+            ConnState::S0 => "No answer: only a SYN, or datagrams, of the opener",
             ConnState::S1 => "Established, and goes on",
-            ConnState::SF => "Established, and ended normally; datagrams of both ends",
+            ConnState::SF => "Established, and ended normally; for UDP, datagrams of both ends",
             ConnState::Rej => "Rejected: a reset answered the SYN",
             ConnState::S2 => "The opener has closed, the other end has not",
             ConnState::S3 => "The other end has closed, the opener has not",
             ConnState::Rsto => "Reset by the opener",
             ConnState::Rstr => "Reset by the other end",
-            ConnState::RstoS0 => "A SYN without an answer, and then a reset of the opener",
-            ConnState::Rstrh => "A SYN-ACK and then a reset of its sender, without the SYN",
-            ConnState::Sh => "A SYN without an answer, and then a FIN of the opener",
+            ConnState::RstoS0 => "A SYN without an answer, then a reset by the opener",
+            ConnState::Rstrh => "A SYN-ACK, then a reset by its sender; the SYN was not seen",
+            ConnState::Sh => "A SYN without an answer, then a FIN by the opener",
             ConnState::Shr => {
-                "A SYN-ACK and then a FIN of its sender, or answers, without the opener"
+                "A SYN-ACK, then a FIN by its sender, or only answers; the opener was not seen"
             }
             ConnState::Oth => "Begun before the capture, or a protocol without connections",
             _ => return None,

@@ -25,7 +25,7 @@ pub(crate) enum FlowFormat {
     Text,
     /// One JSON object a line.
     Json,
-    /// Comma-separated values, with a line of column names.
+    /// Comma-separated values; the first line names the columns.
     Csv,
     /// A Parquet file, for query engines (needs a build with the feature `parquet`).
     Parquet,
@@ -76,7 +76,7 @@ impl Form {
     fn parquet(columns: &[&'static Column], terminal: &Terminal) -> Result<Self, Failure> {
         if terminal.out_is_terminal {
             return Err(Failure::usage(
-                "--format parquet is nothing for a terminal: send it to a file (> flows.parquet)",
+                "--format parquet writes binary data, which a terminal cannot show; write it to a file (> flows.parquet)",
             ));
         }
         Ok(Self::Parquet(Box::new(ParquetFile::new(columns)?)))
@@ -85,7 +85,7 @@ impl Form {
     #[cfg(not(feature = "parquet"))]
     fn parquet(_: &[&'static Column], _: &Terminal) -> Result<Self, Failure> {
         Err(Failure::usage(
-            "--format parquet: this vxdump was built without it; build it with --features parquet \
+            "--format parquet is not in this build of vxdump; build it with --features parquet \
              (cargo install --path crates/vxdump --features parquet)",
         ))
     }

@@ -141,10 +141,20 @@ fn write_capture(text: &mut String, table: &FlowTable, drops: Drops, selected: u
     let counts = table.counts();
     let simple = [
         ("flows_active", "gauge", "Flows in the table.", table.len() as u64),
-        ("flows_evicted_total", "counter", "Flows pushed out of a full table.", counts.evicted),
+        (
+            "flows_evicted_total",
+            "counter",
+            "Flows evicted because the table was full.",
+            counts.evicted,
+        ),
         ("frames_without_ip_total", "counter", "Frames without an IP packet.", counts.not_ip),
-        ("frames_cut_total", "counter", "Frames cut in their headers (-s).", counts.cut),
-        ("capture_selected_packets_total", "counter", "Packets that were selected.", selected),
+        ("frames_cut_total", "counter", "Frames cut in the headers (-s).", counts.cut),
+        (
+            "capture_selected_packets_total",
+            "counter",
+            "Packets that matched the selection.",
+            selected,
+        ),
         (
             "capture_packets_total",
             "counter",

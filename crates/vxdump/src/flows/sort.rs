@@ -19,9 +19,9 @@ pub(crate) enum Sort {
     Retransmits,
     /// When they began, the earliest first.
     First,
-    /// How many flows a sum has, the most first.
+    /// Flows in a sum, the most first.
     Flows,
-    /// What went wrong, the most first: flows that were not answered, rejected, or reset.
+    /// Flows that failed (not answered, rejected, or reset), the most first.
     Failed,
 }
 

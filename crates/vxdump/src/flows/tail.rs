@@ -1,4 +1,4 @@
-//! What is said when the flows were printed: the line below a table, and warnings.
+//! What is said after the flows: the line below a table, and warnings.
 
 use std::fmt::Write as _;
 
@@ -6,69 +6,72 @@ use vxcli::Terminal;
 use vxflow::TableCounts;
 
 use super::ipfix::Exporter;
+use crate::out::numbers::plural;
 
 /// The line below a table.
 pub(super) fn tail(flows: u64, counts: &TableCounts) -> String {
-    let plural = |number: u64| if number == 1 { "" } else { "s" };
-    let packets = counts.packets;
+    let TableCounts { packets, not_ip, cut, tunnel_fragments, evicted, .. } = *counts;
     let mut text = format!("{flows} flow{}, {packets} packet{}", plural(flows), plural(packets));
-    if counts.not_ip > 0 {
-        let _ = write!(text, "; {} frame{} without IP", counts.not_ip, plural(counts.not_ip));
+    if not_ip > 0 {
+        let _ = write!(text, "; {not_ip} frame{} without IP", plural(not_ip));
     }
-    if counts.cut > 0 {
-        let _ = write!(text, "; {} frame{} cut in the headers", counts.cut, plural(counts.cut));
+    if cut > 0 {
+        let _ = write!(text, "; {cut} frame{} cut in the headers", plural(cut));
     }
-    if counts.tunnel_fragments > 0 {
-        let number = counts.tunnel_fragments;
-        let _ = write!(text, "; {number} later fragment{} of tunnel packets", plural(number));
+    if tunnel_fragments > 0 {
+        let s = plural(tunnel_fragments);
+        let _ = write!(text, "; {tunnel_fragments} later fragment{s} of tunnel packets");
     }
-    if counts.evicted > 0 {
-        let _ = write!(text, "; {}", evicted(counts));
+    if evicted > 0 {
+        let _ = write!(
+            text,
+            "; {evicted} flows were pushed out and may be told in pieces: --max-flows was reached"
+        );
     }
     text.push('\n');
     text
 }
 
-fn evicted(counts: &TableCounts) -> String {
-    format!(
-        "{} flows were pushed out and may be told in pieces: --max-flows was reached",
-        counts.evicted
-    )
-}
-
 /// Says that frames were captured too short, and what helps.
 pub(super) fn tell_cut(counts: &TableCounts, snaplen: Option<u32>, terminal: &mut Terminal) {
-    let (number, s) = match counts.cut {
+    let (frames, they) = match counts.cut {
         0 => return,
-        1 => (1, " was"),
-        more => (more, "s were"),
+        1 => ("1 frame was".to_owned(), "it"),
+        more => (format!("{more} frames were"), "they"),
     };
-    let more = if snaplen.is_some() { "give a larger -s, or none, or c" } else { "c" };
+    let advice = match snaplen {
+        Some(_) => "Give a larger -s or none, or capture with a larger snapshot length (-s)",
+        None => "Capture with a larger snapshot length (-s)",
+    };
     terminal.tell(format_args!(
-        "warning: {number} frame{s} cut in the headers, and may be in no flow, or in one without ports: {more}apture with a larger \
-         snapshot length (-s)"
+        "warning: {frames} cut in the headers; {they} may be in no flow, or in one without ports. {advice}."
     ));
 }
 
 /// Says that a file is not in the order of time, and what helps.
 pub(super) fn tell_late(counts: &TableCounts, terminal: &mut Terminal) {
-    let number = match counts.late {
+    let packets = match counts.late {
         0 => return,
-        1 => "1 packet stands".to_owned(),
-        more => format!("{more} packets stand"),
+        1 => "1 packet is".to_owned(),
+        more => format!("{more} packets are"),
     };
     terminal.tell(format_args!(
-        "warning: {number} behind packets of the same flow that are more than 1 ms later: round-trip times may be wrong; reordercap \
-         (of Wireshark) puts a file in the order of time"
+        "warning: {packets} more than 1 ms out of order; round-trip times may be wrong. Sort the file with reordercap."
     ));
 }
 
-/// What a table's last line says, for formats without one.
+/// Says, for formats without a last line, that flows were evicted.
 pub(super) fn tell_evicted(counts: &TableCounts, terminal: &mut Terminal) {
-    if counts.evicted > 0 {
-        terminal.tell(format_args!("warning: {}", evicted(counts)));
-    }
+    let flows = match counts.evicted {
+        0 => return,
+        1 => "1 flow was".to_owned(),
+        more => format!("{more} flows were"),
+    };
+    terminal.tell(format_args!(
+        "warning: {flows} evicted (--max-flows reached) and may appear as several rows."
+    ));
 }
+
 /// Sends the last of the flows, and says what a collector did not get.
 pub(super) fn tell_exported(ipfix: Option<Exporter>, terminal: &mut Terminal) {
     if let Some(mut ipfix) = ipfix {

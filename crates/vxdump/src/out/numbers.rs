@@ -1,4 +1,4 @@
-//! Numbers as a narrow column has room for: three digits that count, and a unit.
+//! Numbers for people to read: in a narrow column three digits that count and a unit; words behind them.
 
 /// Thousands, and so on (SI prefixes).
 const PREFIXES: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
@@ -58,6 +58,11 @@ pub(crate) fn time(nanos: i64) -> String {
         value /= 1000.0;
     }
     format!("{}s", three_digits(value))
+}
+
+/// What a word has at its end behind a number: `1 flow`, `2 flows`.
+pub(crate) const fn plural(number: u64) -> &'static str {
+    if number == 1 { "" } else { "s" }
 }
 
 /// A part of a whole, in percent: `0`, `0.12%`, `100%`.

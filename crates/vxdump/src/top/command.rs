@@ -11,12 +11,20 @@ use crate::input::args::InputArgs;
 #[command(
     mut_arg("read", |arg| arg.hide(true)),
     after_help = "\
-Keys: q ends; p, n, v, s show pods, nodes, VNIs, services; b, k, f, r, t, a sort by bytes, packets, failed
-flows, retransmissions, round-trip time, name (again: the other way round); / filters by name (Enter keeps the filter,
-Esc drops it); space stands still; arrows and page keys scroll; Ctrl-Z stops it, until fg.
+Keys:
+  p n v s       show pods, nodes, VNIs, services
+  b k f r t a   sort by bytes, packets, failed flows, retransmissions, round-trip
+                time, name; the same key again: in reverse
+  /             filter by name; Enter keeps the filter, Esc drops it
+  space         pause the screen, or go on
+  arrows, PageUp, PageDown, Home, End
+                scroll
+  Ctrl-Z        stop, and give the terminal back until fg
+  q             quit
 
-Rates are of inner frames. A packet that is captured on several devices counts once. FAILED counts flows without answer
-for 3 seconds, rejected, or ended by a reset; a narrow screen shows it where there are any."
+Rates are those of inner frames. A packet that is captured on several devices
+counts once. FAILED counts flows that had no answer for 3 seconds, were rejected,
+or were ended by a reset; a narrow screen shows it only if there are any."
 )]
 pub(crate) struct TopCommand {
     #[command(flatten)]
@@ -30,19 +38,19 @@ pub(crate) struct TopCommand {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "View")]
 pub(crate) struct ShowArgs {
-    /// What to begin with: pairs of pods, nodes or services, or networks.
+    /// What to show first: pairs of pods or nodes, clients and services, or networks.
     #[arg(long, value_enum, default_value_t = Group::Pods)]
     pub(crate) by: Group,
 
-    /// The column to sort by at first.
+    /// The column to sort by first.
     #[arg(long, value_enum, default_value_t = Order::Bytes)]
     pub(crate) sort: Order,
 
-    /// Refresh the screen every SECONDS.
+    /// Refresh the screen every SECONDS (0.1 to 3600).
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
     pub(crate) interval: f64,
 
-    /// Follow at most N flows at a time. One more pushes out the one that was quiet for longest.
+    /// Follow at most N flows at a time. Beyond it, the flow that was quiet longest is evicted.
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_flows: u32,
 }
@@ -51,6 +59,6 @@ pub(crate) struct ShowArgs {
 fn interval(value: &str) -> Result<f64, String> {
     match value.parse() {
         Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(seconds),
-        _ => Err("not a number of seconds from 0.1 to 3600".to_owned()),
+        _ => Err("give a number of seconds from 0.1 to 3600".to_owned()),
     }
 }

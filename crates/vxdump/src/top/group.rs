@@ -7,11 +7,11 @@ use crate::flows::ends::By;
 /// Kinds of pairs.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Group {
-    /// Pairs of pods; of addresses where the map has no pod.
+    /// Pairs of pods; addresses where the map has no pod.
     #[default]
     #[value(name = "pod")]
     Pods,
-    /// Pairs of nodes; of VTEPs where the map has no node.
+    /// Pairs of nodes; VTEPs where the map has no node.
     #[value(name = "node")]
     Nodes,
     /// Networks.

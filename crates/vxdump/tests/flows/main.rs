@@ -88,7 +88,7 @@ fn packets_out_of_order_are_pointed_out() {
                 String::from_utf8_lossy(&output.stderr).into_owned()
             };
             let warning = said(twice);
-            assert!(warning.contains("packets stand behind packets of the same flow"), "{warning}");
+            assert!(warning.contains("packets are more than 1 ms out of order"), "{warning}");
             assert!(warning.contains("reordercap"), "{warning}");
             assert_eq!(said(sorted), "");
         }

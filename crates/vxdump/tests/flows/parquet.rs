@@ -42,6 +42,7 @@ fn rounded(mut row: Value) -> Value {
     row
 }
 
+/// The types of the first columns of flows; new ones come behind these.
 const TYPES: &str = "first timestamp[ns, tz=UTC]!; last timestamp[ns, tz=UTC]!; duration double; vni int32; \
      protocol string; src string; sport int32; dst string; dport int32; src_node string; dst_node string; \
      src_name string; dst_name string; vtep_src string; vtep_dst string; packets int64!; bytes int64!; \
@@ -63,7 +64,7 @@ fn pyarrow_reads_the_rows_of_json() {
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             let Some((types, rows)) = read(&output.stdout) else { return };
             if by == "flow" {
-                assert_eq!(types, TYPES);
+                assert!(types.starts_with(TYPES), "{types}");
             }
             let theirs: Vec<Value> = rows.into_iter().map(rounded).collect();
             let ours: Vec<Value> = flows(&path, &arguments).into_iter().map(rounded).collect();
@@ -74,7 +75,8 @@ fn pyarrow_reads_the_rows_of_json() {
     let path = bundled("ping-n1-eth0.pcap");
     let name = path.to_str().expect("a name in UTF-8");
     let output = run(&["-r", name, "--format", "parquet", "--vni", "77"]);
-    assert_eq!(read(&output.stdout), Some((TYPES.to_owned(), Vec::new())));
+    let (types, rows) = read(&output.stdout).expect("pyarrow, as before");
+    assert!(types.starts_with(TYPES) && rows.is_empty(), "{types}: {rows:?}");
 }
 
 /// What can be read of a damaged file is a whole Parquet file, and the status says that something is missing.

@@ -282,7 +282,7 @@ mod tests {
         let screen = lines(&state, 200, 24);
         assert_eq!(
             screen[22],
-            "dropped 12 by kernel, 3.40k by input queue  eth1: the device is gone  395 flows  5 pushed out  2.35M packets  1-3 of 3 pairs of pods"
+            "dropped 12 by kernel, 3.40k by input queue  eth1: the device is gone  395 flows  5 evicted  2.35M packets  1-3 of 3 pairs of pods"
         );
     }
 

@@ -44,7 +44,7 @@ pub(super) fn draw(
     let first = if last == 0 { 0 } else { offset + 1 };
     text.put(&format!("{} flows  ", count(shown.flows)), PLAIN);
     if shown.evicted > 0 {
-        text.put(&format!("{} pushed out  ", count(shown.evicted)), theme.alarm);
+        text.put(&format!("{} evicted  ", count(shown.evicted)), theme.alarm);
     }
     text.put(&format!("{} packets  ", count(shown.total_packets)), PLAIN);
     text.put(&format!("{first}-{last} of {} {}  ", fit.rows, state.group.name()), PLAIN);
