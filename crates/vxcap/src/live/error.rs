@@ -19,7 +19,7 @@ pub enum Error {
         program: PathBuf,
     },
     /// There is no such device.
-    #[error("{device}: there is no such network device; -D lists those that are there")]
+    #[error("{device}: there is no such network device")]
     NoSuchDevice {
         /// What was asked for.
         device: String,
@@ -52,7 +52,7 @@ pub enum Error {
         source: io::Error,
     },
     /// There is not enough memory for the ring.
-    #[error("{device}: no memory for a capture buffer of {} KiB; ask for a smaller one with -B", bytes / 1024)]
+    #[error("{device}: no memory for a capture buffer of {} KiB", bytes / 1024)]
     Memory {
         /// The device.
         device: String,
@@ -117,7 +117,7 @@ impl Error {
     }
 
     pub(super) fn not_permitted(device: &str) -> Self {
-        let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("vxdump"));
+        let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("PROGRAM"));
         Self::NotPermitted { device: device.to_owned(), program }
     }
 

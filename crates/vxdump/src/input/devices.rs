@@ -29,6 +29,20 @@ pub(crate) fn list(netns: Option<&Netns>, terminal: &mut Terminal) -> Result<(),
     print(&text, terminal)
 }
 
+/// Why a device cannot be captured on, with the option that helps.
+pub(crate) fn failure(error: &live::Error) -> Failure {
+    match error {
+        live::Error::NoSuchDevice { .. } => {
+            Failure::usage(format_args!("{error}; -D lists those that are there"))
+        }
+        live::Error::Unsupported { .. } => Failure::usage(error),
+        live::Error::Memory { .. } => {
+            Failure::error(format_args!("{error}; ask for a smaller one with -B"))
+        }
+        _ => Failure::error(error),
+    }
+}
+
 /// `-L` and `-J` of devices.
 pub(crate) fn list_choices(
     options: &DeviceOptions,
@@ -40,7 +54,7 @@ pub(crate) fn list_choices(
     let mut text = String::new();
     for name in options.names_among(&devices) {
         let Some(device) = devices.iter().find(|device| device.name == name) else {
-            return Err(Failure::usage(live::Error::NoSuchDevice { device: name }));
+            return Err(failure(&live::Error::NoSuchDevice { device: name }));
         };
         if link_types {
             let _ = writeln!(text, "Data link types for {name} (use option -y to set):");
@@ -87,4 +101,23 @@ fn print(text: &str, terminal: &mut Terminal) -> Result<(), Failure> {
     let mut output = Output::new(&mut *terminal.out, false);
     put::text(output.buffer(), text);
     output.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_cannot_capture_is_told_the_option_that_helps() {
+        let error = live::Error::NoSuchDevice { device: "eth7".to_owned() };
+        let told = failure(&error);
+        assert_eq!(told.status(), 2);
+        assert_eq!(
+            told.to_string(),
+            "eth7: there is no such network device; -D lists those that are there"
+        );
+        let error = live::Error::Memory { device: "eth0".to_owned(), bytes: 1 << 30 };
+        let told = failure(&error).to_string();
+        assert!(told.ends_with("1048576 KiB; ask for a smaller one with -B"), "{told}");
+    }
 }

@@ -67,7 +67,9 @@ impl Plan {
         let names = self.devices.names_among(&all);
         let first = names.first().and_then(|name| all.iter().find(|device| device.name == *name));
         if let (Some(name), None) = (names.first(), first) {
-            return Err(Failure::usage(live::Error::NoSuchDevice { device: name.clone() }));
+            return Err(super::devices::failure(&live::Error::NoSuchDevice {
+                device: name.clone(),
+            }));
         }
         let chosen = self.devices.link_type.or(first.map(Device::link_type));
         let link_type = chosen.filter(|of| pushdown::decides_on(*of)).unwrap_or(LinkType::ETHERNET);

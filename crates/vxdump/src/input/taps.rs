@@ -152,10 +152,8 @@ impl Taps {
                 let program = taps.program(what, selection, map, tell)?;
                 options = options.program(program.map(Arc::new));
             }
-            let mut capture = Capture::open(&options).map_err(|error| match error {
-                Error::NoSuchDevice { .. } | Error::Unsupported { .. } => Failure::usage(error),
-                _ => Failure::error(error),
-            })?;
+            let mut capture =
+                Capture::open(&options).map_err(|e| crate::input::devices::failure(&e))?;
             // an old libpcap has one cooked header only: the program is for the other
             if of_frames.is_some_and(|of| of != capture.interface().link_type) {
                 capture.set_program(None).map_err(Failure::error)?;
