@@ -8,8 +8,8 @@ const FOREIGN: [&str; 15] = [
     "zstd",
 ];
 
-/// The ending of a file that promises a compression that is not written: without a refusal the file would silently hold a
-/// plain capture.
+/// The ending of a file that promises a compression that is not written: without a refusal the file
+/// would silently hold a plain capture.
 pub fn foreign_compression(file: &Path) -> Option<&str> {
     let ending = file.extension()?.to_str()?;
     FOREIGN.iter().any(|known| ending.eq_ignore_ascii_case(known)).then_some(ending)

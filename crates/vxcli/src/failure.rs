@@ -28,8 +28,8 @@ impl Failure {
         Self::Usage(what.to_string())
     }
 
-    /// A capture file that cannot be opened: one that is not there is a mistake of the command line, one that is no
-    /// capture is an error on the way.
+    /// A capture file that cannot be opened: one that is not there is a mistake of the command
+    /// line, one that is no capture is an error on the way.
     pub fn opening(error: vxcap::Error) -> Self {
         match error.cause() {
             vxcap::Error::Open(_) => Self::usage(error),

@@ -1,5 +1,5 @@
-//! What the command lines of `vxdump` and `vxrewrite` share: the options for names, tunnel ports and selection, what is
-//! made of them, how failures are told, and the progress bar.
+//! What the command lines of `vxdump` and `vxrewrite` share: the options for names, tunnel ports
+//! and selection, what is made of them, how failures are told, and the progress bar.
 //!
 //! This crate is internal to the two programs: it may change with every release.
 
@@ -24,8 +24,8 @@ pub use select::{Selection, ends};
 pub use signals::is_ignored;
 pub use terminal::Terminal;
 
-/// Prints what clap makes of a command line: help and version go to stdout with status 0, mistakes to stderr with status 2.
-/// Where stdout cannot be written to, the status is 1.
+/// Prints what clap makes of a command line: help and version go to stdout with status 0, mistakes
+/// to stderr with status 2. Where stdout cannot be written to, the status is 1.
 pub fn refuse(error: &clap::Error, terminal: &mut Terminal) -> u8 {
     let text = error.render();
     let is_terminal =

@@ -26,8 +26,8 @@ pub fn refuse_same_file<'f>(
     }
 }
 
-/// Whether both names lead to one file: what is read must not be written over. The input `-` is what standard input was
-/// redirected from; the output `-` is no file.
+/// Whether both names lead to one file: what is read must not be written over. The input `-` is
+/// what standard input was redirected from; the output `-` is no file.
 pub fn is_same_file(input: &Path, out: &Path) -> bool {
     if out.as_os_str() == "-" {
         return false;

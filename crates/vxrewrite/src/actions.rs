@@ -51,7 +51,8 @@ impl Actions<'_> {
         self.decap.is_some() || self.dedup.is_some()
     }
 
-    /// Whether a packet that `decoder` decoded is wanted. `orig_len`: length of its frame on the wire.
+    /// Whether a packet that `decoder` decoded is wanted. `orig_len`: length of its frame on the
+    /// wire.
     pub(crate) fn wants(
         &mut self,
         orig_len: u32,

@@ -10,12 +10,14 @@ use vxlan::{Decoder, Encapsulation, Packet};
 
 use crate::output::{Preface, append_block, push_option};
 
-/// Records of name resolution blocks (draft-ietf-opsawg-pcapng, section 4.5): `nrb_record_ipv4`, `nrb_record_ipv6`.
+/// Records of name resolution blocks (draft-ietf-opsawg-pcapng, section 4.5): `nrb_record_ipv4`,
+/// `nrb_record_ipv6`.
 const RECORD_IPV4: u16 = 1;
 const RECORD_IPV6: u16 = 2;
 /// `nrb_record_end`, with its length.
 const RECORDS_END: [u8; 4] = [0; 4];
-/// A block is ended at about this length, and another one begun: own choice, far below what readers take.
+/// A block ends at about this length, and another one begins. Own choice, far below the limits of
+/// readers.
 const BLOCK_LEN: usize = 256 << 10;
 /// Names are cut at this length (RFC 1035 section 2.3.4).
 const MOST_NAME: usize = 255;
@@ -26,7 +28,7 @@ pub(crate) fn name_blocks(map: &PodMap) -> Preface {
     Preface::new(|order| blocks(&names, order))
 }
 
-/// The name of each address that has one of its own: pods, services, nodes, and tunnel endpoints.
+/// The names of addresses: of pods, services, nodes and tunnel endpoints.
 fn names(map: &PodMap) -> Vec<(IpAddr, String)> {
     let mut seen = HashSet::new();
     let mut names = Vec::new();
@@ -70,7 +72,8 @@ fn name(row: &Row<'_>) -> Option<String> {
     Some(valid(&name))
 }
 
-/// The name with only what host names have: Wireshark takes others, but filters on names then need quoting.
+/// The name with only the characters of host names. Wireshark accepts others, but display filters
+/// on such names need quotes.
 fn valid(name: &str) -> String {
     name.chars()
         .take(MOST_NAME)
@@ -108,8 +111,8 @@ fn blocks(names: &[(IpAddr, String)], order: ByteOrder) -> Vec<u8> {
     out
 }
 
-/// Writes the comment of a packet: `shop/web-0@worker > worker2 | vni 1 172.18.0.3 > 172.18.0.4`. Empty for a packet
-/// without addresses in no tunnel.
+/// Writes the comment of a packet: `shop/web-0@worker > worker2 | vni 1 172.18.0.3 > 172.18.0.4`.
+/// It is empty for a packet that has no addresses and is in no tunnel.
 pub(crate) fn comment(into: &mut String, map: &PodMap, packet: &Packet<'_>, decoder: &Decoder) {
     into.clear();
     if let (Some(source), Some(destination)) = (packet.inner.source(), packet.inner.destination()) {

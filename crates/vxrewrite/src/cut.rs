@@ -13,13 +13,13 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
-    /// Whether all stays.
+    /// Whether nothing is cut.
     #[inline]
     pub(crate) fn is_none(self) -> bool {
         self.snaplen.is_none() && !self.headers_only
     }
 
-    /// The part of `data` that stays. The length on the wire stays what it was.
+    /// The part of `data` that stays.
     pub(crate) fn keep<'a>(
         self,
         data: &'a [u8],

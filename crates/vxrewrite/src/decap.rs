@@ -24,13 +24,13 @@ pub(crate) struct InnerFrame<'a> {
     pub(crate) orig_len: u32,
     pub(crate) link_type: LinkType,
     pub(crate) carrier: Carrier,
-    /// Where it begins in the frame around it.
+    /// Where it begins in the outer frame.
     pub(crate) offset: usize,
 }
 
 impl Decap {
-    /// The inner frame of a packet that `decoder` decoded; `None` for a packet in no tunnel, and where no link type holds what
-    /// the tunnel carries.
+    /// The inner frame of a packet that `decoder` decoded. `None` for a packet in no tunnel, and
+    /// where capture files have no link type for what the tunnel carries.
     #[inline]
     pub(crate) fn inner_frame<'a>(
         self,
@@ -41,7 +41,7 @@ impl Decap {
         if packet.depth() == 1 || self == Self::OneLevel {
             return of_tunnel(outermost);
         }
-        // of a tunnel in a tunnel, the innermost that has a link type
+        // of nested tunnels, the innermost whose payload has a link type
         decoder.encapsulations(packet).filter_map(|level| of_tunnel(level.tunnel)).last()
     }
 }

@@ -1,9 +1,10 @@
-//! Dedup: one copy of a packet that was seen at several points of its way.
+//! Dedup: one copy of a packet that was captured at several points of its way.
 //!
-//! A packet passes the pod's veth pair, the bridge, the tunnel device and the node's own device, and the same at its receiver. On
-//! its way MAC addresses, TTL and encapsulation change; the address and port of one end may be translated; segmentation offload
-//! cuts and joins TCP segments. What stays is what copies are known by: protocol, the other end, the IP identification, the
-//! fragment offset, sequence and acknowledgement numbers, the payload.
+//! A packet passes the pod's veth pair, the bridge, the tunnel device and the node's network
+//! device, and the same devices at its receiver. On its way MAC addresses, TTL and encapsulation
+//! change. The address and port of one end may be translated. Segmentation offload splits and joins
+//! TCP segments. Copies are recognised by what does not change: protocol, the other end, IP
+//! identification, fragment offset, sequence and acknowledgement numbers, payload.
 
 mod kept_bytes;
 
@@ -16,24 +17,25 @@ use vxlan::{Headers, IpProtocol, Packet};
 
 use kept_bytes::{Kept, KeptBytes};
 
-/// Packets without an IP identification are taken as copies only so close together, in nanoseconds: longer than a packet takes through
-/// a node and a local network, shorter than most programs take to send the same again. Own choice.
+/// Packets without an IP identification count as copies only if they are at most this many
+/// nanoseconds apart. That is longer than a packet's way through a node and a local network, and
+/// shorter than the time after which most programs send the same again. Own choice.
 const CLOSE: i64 = 10_000_000;
-/// So many packets are remembered at most, and so many TCP segments, all together and of one flow: bounds memory and, with the
-/// next one, time. Own choice.
+/// How many packets, and TCP segments of all flows and of one flow, are remembered: this bounds
+/// memory and, with the next constant, time. Own choice.
 const MOST_PACKETS: usize = 1 << 20;
 const MOST_SEGMENTS: usize = 1 << 20;
 const MOST_RANGES: usize = 1024;
-/// Of packets that look the same so many are remembered, the last ones. Own choice.
+/// How many packets that look the same are remembered: the latest ones. Own choice.
 const MOST_ALIKE: usize = 64;
-/// A packet is seen at so many points at most; further ones are not remembered.
+/// How many capture points are remembered for a packet.
 const MOST_POINTS: usize = 32;
 
 /// Finds copies.
 pub(crate) struct Dedup {
     window: i64,
     hasher: RandomState,
-    /// The packets that were written, by what copies have in common.
+    /// The packets that were written, by a hash of what copies have in common.
     packets: HashMap<u64, VecDeque<Seen>>,
     /// When they were written, the earliest first.
     order: VecDeque<(i64, u64)>,
@@ -42,7 +44,7 @@ pub(crate) struct Dedup {
     segments: usize,
     /// The payload of these segments, and of packets that were cut.
     bytes: KeptBytes,
-    /// When the flows were looked through, and how many segments were added since.
+    /// When old ranges were last removed, and how many segments were added since.
     ranges_checked: i64,
     added: usize,
 }
@@ -54,7 +56,7 @@ pub(crate) struct Point {
     pub(crate) interface: u32,
     /// The device among those of `-i any`.
     pub(crate) device: u32,
-    /// Whether the capture does not tell the device (the first version of `-i any`).
+    /// Whether the capture does not name the device (the first version of `-i any`).
     pub(crate) is_vague: bool,
 }
 
@@ -65,7 +67,7 @@ struct Seen {
     time: i64,
     ends: (End, End),
     points: Vec<Point>,
-    /// What was captured of the payload of a packet that is cut.
+    /// The captured part of the payload, if the packet is cut.
     cut: Option<Kept>,
 }
 
@@ -116,10 +118,10 @@ impl Dedup {
         }
     }
 
-    /// Whether a packet is a copy of one that came before; if not, it is remembered.
+    /// Whether a packet is a copy of an earlier one. If not, it is remembered.
     pub(crate) fn is_copy(&mut self, packet: &Packet<'_>, time: i64, point: Point) -> bool {
         self.forget(time);
-        // the first fragment of a packet in a tunnel is no copy of that packet: the others hold the rest
+        // a first fragment is no copy of the whole packet: it is compared as an outer packet
         let is_part = packet.outer.fragment().is_some();
         let inner = if is_part { &packet.outer } else { &packet.inner };
         let id = identification(inner);
@@ -130,7 +132,7 @@ impl Dedup {
         let is_cut = inner.missing() > 0;
         let bytes = &mut self.bytes;
         let seen = self.packets.entry(key).or_default();
-        // of several that look the same, the last one that was not yet seen here
+        // of several that look the same, the latest one that was not yet captured at this point
         let same = seen.iter_mut().rev().find(|seen| {
             time.abs_diff(seen.time) <= reach.unsigned_abs()
                 && shares_an_end(seen.ends, ends)
@@ -158,8 +160,8 @@ impl Dedup {
         false
     }
 
-    /// Whether a TCP segment's bytes were all written in segments that offload cut otherwise, as another point saw them. If not,
-    /// they are now.
+    /// Whether all bytes of a TCP segment were written before, in segments that another point
+    /// captured and offload had split differently. If not, the segment is remembered.
     fn is_covered(
         &mut self,
         inner: &Headers<'_>,
@@ -216,7 +218,7 @@ impl Dedup {
     fn key(&self, inner: &Headers<'_>) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         let Some(protocol) = inner.protocol() else {
-            // ARP and the like pass bridges as they are
+            // ARP and similar packets pass bridges unchanged
             hasher.write_u16(inner.ether_type().map_or(0, |ether_type| ether_type.0));
             hasher.write(inner.network_packet());
             return hasher.finish();
@@ -230,7 +232,7 @@ impl Dedup {
             hasher.write_u32(fragment.offset);
         }
         let header = inner.transport();
-        // ports and checksums are what address translation changes
+        // ports and checksums are left out: address translation changes them
         match protocol {
             IpProtocol::TCP => {
                 hasher.write(header.get(4..16).unwrap_or_default());
@@ -243,14 +245,14 @@ impl Dedup {
             }
             _ => hasher.write(header),
         }
-        // of a cut packet the points saw more or less: its headers speak
+        // a cut packet is compared by its headers: captures may cut at different lengths
         if inner.missing() == 0 {
             hasher.write(inner.payload());
         }
         hasher.finish()
     }
 
-    /// Forgets what lies before the window.
+    /// Forgets what is older than the window.
     fn forget(&mut self, time: i64) {
         let limit = time.saturating_sub(self.window);
         while let Some(&(oldest, key)) = self.order.front() {
@@ -267,9 +269,9 @@ impl Dedup {
                 }
             }
         }
-        // flows are looked through once in a window, and not more often than there are new ones
+        // old ranges are removed at most once per window, and only after enough new segments
         if self.segments > MOST_SEGMENTS {
-            // what is not remembered is not merged: nothing is lost
+            // forgotten packets are not merged: their copies stay, and nothing is lost
             self.ranges.clear();
             self.segments = 0;
         }
@@ -289,8 +291,9 @@ impl Dedup {
 }
 
 impl Range {
-    /// Whether a segment `offset` bytes further on with this identification is a part of the same segment before it was cut:
-    /// identifications are counted on from segment to segment, which are of one length.
+    /// Whether a segment `offset` bytes further on, with this identification, was split from the
+    /// same large segment. Splitting gives parts of one length and counts identifications up by
+    /// one.
     fn continues_to(&self, offset: u32, id: u16) -> bool {
         match (offset, u32::from(id.wrapping_sub(self.id))) {
             (0, further) => further == 0,
@@ -300,13 +303,13 @@ impl Range {
     }
 }
 
-/// The IP identification, where the sender set one: IPv6 packets that are no fragments, and many IPv4 packets that are not to be
-/// fragmented, have none.
+/// The IP identification, where the sender set one. IPv6 packets other than fragments have none,
+/// nor do many IPv4 packets that must not be fragmented.
 fn identification(inner: &Headers<'_>) -> Option<u16> {
     inner.ipv4().map(vxlan::Ipv4Header::identification).filter(|&id| id != 0)
 }
 
-/// Whether numbers and time stamps tell one packet from another that looks the same otherwise.
+/// Whether sequence numbers and time stamps tell packets apart that look the same otherwise.
 fn is_segment(inner: &Headers<'_>) -> bool {
     inner.tcp().is_some()
 }

@@ -6,7 +6,8 @@ use vxcap::LinkType;
 
 use crate::select::SelectError;
 
-/// Why a rewrite could not be carried on. Damage to an input is none: see [`Report::damage`](crate::Report::damage).
+/// Why a rewrite ended early. Damage to an input is not among these: see
+/// [`Report::damage`](crate::Report::damage).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -16,13 +17,13 @@ pub enum Error {
     /// Not a single block of the input could be read.
     #[error(transparent)]
     Input(vxcap::Error),
-    /// It could not be told whether a packet stays.
+    /// The selection failed for a packet.
     #[error(transparent)]
     Select(SelectError),
     /// An output file could not be made.
     #[error("{name}: {source}")]
     Create {
-        /// The output, as far as it has a name.
+        /// The name of the output.
         name: String,
         /// The operating system's reason.
         #[source]
@@ -30,7 +31,7 @@ pub enum Error {
     },
     /// A pcap file holds packets of one link type only.
     #[error(
-        "packet {number} is of link type {}, but a pcap file holds one link type only, here {}",
+        "packet {number} is of link type {}, but a pcap file can hold one link type only, here {}",
         Named(*packet), Named(*file)
     )]
     SecondLinkType {
@@ -41,38 +42,38 @@ pub enum Error {
         /// The output's link type.
         file: LinkType,
     },
-    /// A time that a pcap file cannot tell.
+    /// A time that pcap cannot hold.
     #[error(
-        "packet {number} has a time {} seconds {} 1970; pcap tells times from 1970 to 2106",
+        "packet {number} has a time {} seconds {} 1970; pcap can hold times from 1970 to 2106",
         seconds.unsigned_abs(), if *seconds < 0 { "before" } else { "after" }
     )]
     FarTime {
         /// The packet, counted from 1 over all inputs.
         number: u64,
-        /// Its time.
+        /// Its time, in seconds since 1970.
         seconds: i64,
     },
-    /// More output files than a run makes.
+    /// More output files than a run may make.
     #[error("more than {most} output files would be needed")]
     TooManyOutputs {
-        /// The greatest number.
+        /// How many it may make.
         most: usize,
     },
     /// No capture was given.
     #[error("no capture to read")]
     NoInput,
-    /// An action puts something into the output that only pcapng holds.
+    /// An action adds something that only pcapng can hold.
     #[error("pcap cannot hold {what}")]
     NeedsPcapng {
-        /// What it cannot hold.
+        /// What pcap cannot hold.
         what: &'static str,
     },
-    /// The run was told to end.
+    /// The observer ended the run ([`Pipeline::observe`](crate::Pipeline::observe)).
     #[error("interrupted")]
     Interrupted,
 }
 
-/// A link type by name, as far as it has one here.
+/// Prints a link type's name, or its number if it has no name here.
 struct Named(LinkType);
 
 impl std::fmt::Display for Named {

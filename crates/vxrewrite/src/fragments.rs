@@ -1,4 +1,4 @@
-//! Outer fragments: put together, and kept as they came for the case that others are missing.
+//! Outer fragments: put together, and also kept as they came, in case other fragments are missing.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -9,23 +9,23 @@ use vxlan::{IpProtocol, LinkType, Outcome, Packet, Reassembler};
 use crate::packet_block::PacketBlock;
 use crate::stored_block::StoredBlock;
 
-/// Fragments wait so long for others, in nanoseconds (Linux: `net.ipv4.ipfrag_time`, 30 seconds).
+/// How long fragments wait for others, in nanoseconds (Linux: `net.ipv4.ipfrag_time`, 30 seconds).
 const WAIT: i64 = 30_000_000_000;
-/// All that wait are below about so many bytes; then the oldest are given up.
+/// About how many bytes may wait before the oldest fragments are given up.
 const MOST_BYTES: usize = 16 << 20;
 
 /// Puts fragments together.
 #[derive(Default)]
 pub(crate) struct Fragments {
     reassembler: Reassembler,
-    /// Those that wait, numbered in the order in which they came.
+    /// The waiting fragments, numbered in the order in which they came.
     waiting: BTreeMap<u64, Fragment>,
-    /// The numbers of those that wait, by their packet: never searched for among all.
+    /// The numbers of the waiting fragments of each packet.
     of_packet: HashMap<Key, VecDeque<u64>>,
     /// How many have waited so far.
     count: u64,
     bytes: usize,
-    /// The frame that became whole last.
+    /// The frame that was put together last.
     pub(crate) whole: Vec<u8>,
 }
 
@@ -47,18 +47,18 @@ pub(crate) struct Key {
     id: u32,
 }
 
-/// What becomes of a fragment.
+/// What happens to a fragment.
 pub(crate) enum Step {
-    /// It is kept until others come.
+    /// It waits for others.
     Kept,
     /// [`Fragments::whole`] holds the frame that it completed.
     Whole(LinkType),
-    /// It stays as it is, and so do the others of its packet.
+    /// It cannot be put together. It stays as it is, and so do the others of its packet.
     Alone,
 }
 
 impl Fragments {
-    /// Whether a packet may be a fragment of one in a tunnel: all tunnels are carried by UDP.
+    /// Whether a packet may be a fragment of a tunnel packet: all tunnels are carried by UDP.
     #[inline]
     pub(crate) fn concerns(packet: &Packet<'_>) -> bool {
         packet.outer.protocol() == Some(IpProtocol::UDP) && packet.outer.fragment().is_some()
@@ -91,7 +91,7 @@ impl Fragments {
         }
     }
 
-    /// Takes out the fragments of a packet that wait, in the order in which they came.
+    /// Takes out the waiting fragments of a packet, in the order in which they came.
     pub(crate) fn take(&mut self, key: Key) -> Vec<Fragment> {
         let numbers = self.of_packet.remove(&key).unwrap_or_default();
         let taken: Vec<_> =
@@ -100,7 +100,7 @@ impl Fragments {
         taken
     }
 
-    /// Takes out a fragment that has waited too long, or stands in the way of new ones.
+    /// Takes out a fragment that has waited too long, or that new ones need the memory of.
     pub(crate) fn expired(&mut self, now: i64) -> Option<Fragment> {
         let oldest = self.waiting.first_entry()?;
         if now.saturating_sub(oldest.get().time) <= WAIT && self.bytes <= MOST_BYTES {

@@ -1,12 +1,12 @@
-//! Where the headers of a packet end and its payload begins, through every carrier: tunnels, ICMP errors, GRE, IP in IP, `PPPoE`,
-//! pseudowires.
+//! Where the headers of a packet end and its payload begins. Tunnels, ICMP errors, GRE, IP in IP,
+//! `PPPoE` and pseudowires are followed inwards.
 
 use vxlan::{Cause, Decoder, EtherType, EthernetHeader, IpProtocol, LinkType};
 
 use crate::report::Loss;
 
-/// Link types of capture files (draft-ietf-opsawg-pcaplinktype) that the decoder leaves to others: PPP with and without an HDLC
-/// header, `PPPoE`, Cisco's HDLC.
+/// Link types (draft-ietf-opsawg-pcaplinktype) that the decoder does not know: PPP with and without
+/// an HDLC header, `PPPoE`, Cisco's HDLC.
 const PPP: LinkType = LinkType(9);
 const PPP_HDLC: LinkType = LinkType(50);
 const PPPOE: LinkType = LinkType(51);
@@ -17,13 +17,13 @@ const PPPOE_SESSION: u16 = 0x8864;
 /// Where the headers end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HeadersEnd {
-    /// In bytes from the start of the frame; it may lie behind what was captured.
+    /// In bytes from the start of the frame. It may lie beyond the captured bytes.
     pub(crate) at: usize,
-    /// What is not known of what stands there, which may be a header.
+    /// Set if what follows is of an unknown kind and may be a header.
     pub(crate) unknown: Option<Loss>,
 }
 
-/// What follows a header: offsets count from the start of the bytes at hand.
+/// What follows a header. Offsets count from the start of the current bytes.
 enum Next {
     /// Payload.
     Payload(usize),
@@ -42,7 +42,7 @@ enum Layer {
     Frame(LinkType),
     /// What an `EtherType` names.
     Typed(u16),
-    /// What is below an MPLS label stack.
+    /// The payload of an MPLS label stack.
     BelowLabels,
     /// Point-to-point protocol (RFC 1661 section 2).
     Ppp,
@@ -55,9 +55,9 @@ const ANY_IP: Layer = Layer::Frame(LinkType::RAW);
 const MPLS: Layer = Layer::Typed(EtherType::MPLS.0);
 
 impl HeadersEnd {
-    /// Of the frame of which `data` was captured, and which was `wire_len` bytes long.
+    /// Where the headers of a frame end. `data`: what was captured of it; `wire_len`: its length.
     pub(crate) fn of(data: &[u8], link_type: LinkType, wire_len: u32, decoder: &Decoder) -> Self {
-        // payload is only what stands behind the last tunnel, however many there are
+        // only what follows the last tunnel is payload, however many tunnels there are
         let deep = decoder.clone().max_depth(u8::MAX);
         let (mut base, mut rest) = (0, data);
         let mut next = match (link_type, data) {
@@ -70,7 +70,7 @@ impl HeadersEnd {
             _ => Next::Layer(0, Layer::Frame(link_type)),
         };
         loop {
-            // each turn but the first goes further in, by the bytes of a header
+            // each turn after the first goes further in by at least a header, so the loop ends
             let (at, layer) = match next {
                 Next::Payload(at) => return Self { at: base + at, unknown: None },
                 Next::Headers => return Self { at: base + rest.len(), unknown: None },
@@ -78,7 +78,7 @@ impl HeadersEnd {
                     let unknown = (rest.len() > at).then_some(Loss::UnknownHeaders);
                     return Self { at: base + at, unknown };
                 }
-                // where its headers begin, behind a pseudo header of its own, is not known either
+                // a link type may begin with a pseudo header of its own, so nothing is cut
                 Next::UnknownLink => {
                     return Self { at: data.len(), unknown: Some(Loss::UnknownLink) };
                 }
@@ -99,7 +99,8 @@ impl HeadersEnd {
     }
 }
 
-/// Behind the innermost headers that the decoder finds in a frame, which becomes shorter where the lengths in them say so.
+/// What follows the innermost headers that the decoder finds. `frame` is cut to the length that the
+/// headers give.
 fn behind_frame(frame: &mut &[u8], link_type: LinkType, wire_len: u32, decoder: &Decoder) -> Next {
     let packet = decoder.decode_captured(frame, link_type, wire_len);
     let inner = &packet.inner;
@@ -108,7 +109,7 @@ fn behind_frame(frame: &mut &[u8], link_type: LinkType, wire_len: u32, decoder: 
     let end = payload + inner.payload().len();
     match inner.stop() {
         Some(stop) if stop.cause == Cause::Truncated => return Next::Payload(end),
-        // link types, and families in loopback headers
+        // an unknown link type, or an unknown family in a loopback header
         Some(stop) if matches!(stop.layer, vxlan::Layer::Link | vxlan::Layer::Null) => {
             return Next::UnknownLink;
         }
@@ -134,10 +135,10 @@ fn behind_frame(frame: &mut &[u8], link_type: LinkType, wire_len: u32, decoder: 
     behind_ip(frame.get(transport..).unwrap_or_default(), protocol, transport, payload)
 }
 
-/// IEEE 802.2 LLC that is no SNAP with an `EtherType`.
+/// IEEE 802.2 LLC without an `EtherType`.
 fn llc(frame: &[u8], at: usize) -> Next {
     match frame.get(at..).unwrap_or_default() {
-        // spanning tree; IS-IS; Cisco's protocols between switches
+        // spanning tree; IS-IS; Cisco's switch protocols
         [0x42, 0x42, ..] | [0xfe, 0xfe, 0x03, 0x83, ..] | [0xaa, 0xaa, 0x03, 0, 0, 0x0c, ..] => {
             Next::Headers
         }
@@ -152,8 +153,8 @@ fn typed(bytes: &[u8], ether_type: u16) -> Next {
         0x0800 => Next::Layer(0, IPV4),
         0x86dd => Next::Layer(0, IPV6),
         0x6558 => Next::Layer(0, ETHERNET),
-        // ARP and its kin, wake on LAN, flow control, slow protocols (link aggregation), PPPoE's discovery, authentication's and
-        // LLDP's own frames, multiple registration, faults (802.1ag), precise time, loop detection: all of it is header
+        // ARP, RARP, wake on LAN, flow control, slow protocols (link aggregation), PPPoE discovery,
+        // EAPOL, LLDP, MRP, fault management (802.1ag), PTP, loop detection: all of it is header
         0x0806 | 0x8035 | 0x0842 | 0x8808 | 0x8809 | 0x8863 | 0x888e | 0x88cc | 0x88e3 | 0x88f5
         | 0x88f6 | 0x88f7 | 0x8902 => Next::Headers,
         0x8847 | 0x8848 => labels(bytes),
@@ -161,7 +162,7 @@ fn typed(bytes: &[u8], ether_type: u16) -> Next {
         PPPOE_SESSION => Next::Layer(6, Layer::Ppp),
         // GRE's name for PPP (RFC 2637)
         0x880b => Next::Layer(0, Layer::Ppp),
-        // tags: a type follows (IEEE 802.1Q, 802.1ad, and their forerunners; VN-Tag; E-Tag)
+        // tags: a type follows (IEEE 802.1Q, 802.1ad, and older numbers; VN-Tag; E-Tag)
         0x8100 | 0x88a8 | 0x9100 | 0x9200 | 0x9300 => tag(bytes, 2),
         0x8926 => tag(bytes, 4),
         0x893f => tag(bytes, 6),
@@ -182,7 +183,7 @@ fn typed(bytes: &[u8], ether_type: u16) -> Next {
             }
             _ => Next::Headers,
         },
-        // MACsec (IEEE 802.1AE clause 9): what is encrypted is payload
+        // MACsec (IEEE 802.1AE clause 9): encrypted data is payload
         0x88e5 => match bytes.first() {
             Some(control) => {
                 let at = if control & 0x20 == 0 { 6 } else { 14 };
@@ -190,8 +191,8 @@ fn typed(bytes: &[u8], ether_type: u16) -> Next {
             }
             None => Next::Headers,
         },
-        // ERSPAN in GRE (draft-foschiano-erspan): type III, with a part for the platform if its last bit says so. Types I and
-        // II are told apart where GRE is.
+        // ERSPAN type III in GRE (draft-foschiano-erspan), with a platform subheader if its last
+        // bit is set. Types I and II are handled in `gre`.
         0x22eb => match bytes.get(11) {
             Some(last) => Next::Layer(if last & 1 == 0 { 12 } else { 20 }, ETHERNET),
             None => Next::Headers,
@@ -236,21 +237,22 @@ fn below_labels(bytes: &[u8]) -> Next {
     }
 }
 
-/// Could an Ethernet header stand there: with the type of something that is known, and no impossible first address?
+/// Whether an Ethernet header may stand there: one with a known type and a possible first address.
 fn starts_with_ethernet(bytes: &[u8]) -> bool {
     let behind = bytes.get(EthernetHeader::LEN..).and_then(<[u8]>::first).map(|first| first >> 4);
     match number(bytes, 12) {
         Some(0x0800) => behind.is_none_or(|version| version == 4),
         Some(0x86dd) => behind.is_none_or(|version| version == 6),
         Some(0x0806 | 0x8035 | 0x8100 | 0x88a8 | 0x8847 | 0x8848 | 0x8863 | 0x8864 | 0x88cc) => {
-            // a control word is mostly zeros, which no address begins with
+            // a control word is mostly zeros, and no MAC address begins so
             bytes.get(..4) != Some(&[0; 4])
         }
         _ => false,
     }
 }
 
-/// Maybe with HDLC's address and control bytes, the protocol number maybe in one byte (RFC 1661 section 6.5).
+/// PPP, perhaps with the address and control bytes of HDLC, and with the protocol number in one or
+/// two bytes (RFC 1661 section 6.5).
 fn ppp(bytes: &[u8]) -> Next {
     let at = if bytes.starts_with(&[0xff, 0x03]) { 2 } else { 0 };
     let (protocol, at) = match bytes.get(at..).unwrap_or_default() {
@@ -268,14 +270,15 @@ fn ppp(bytes: &[u8]) -> Next {
     }
 }
 
-/// What stands behind an IP header, at `at`; the decoder says that payload begins at `payload`.
+/// What follows an IP header, at `at`. `payload`: where the decoder found the payload.
 fn behind_ip(bytes: &[u8], protocol: IpProtocol, at: usize, payload: usize) -> Next {
     match protocol {
         IpProtocol::IPV4 => Next::Layer(at, IPV4),
         IpProtocol::IPV6 => Next::Layer(at, IPV6),
-        // SIPP's number, for either
+        // an older number for IP in IP, of either version
         IpProtocol(94) => Next::Layer(at, ANY_IP),
-        // Ethernet in IP (RFC 3378), MPLS in IP (RFC 4023), Ethernet behind segment routing (RFC 8986)
+        // Ethernet in IP (RFC 3378), MPLS in IP (RFC 4023), Ethernet behind segment routing (RFC
+        // 8986)
         IpProtocol(97) => Next::Layer(at + 2, ETHERNET),
         IpProtocol(137) => Next::Layer(at, MPLS),
         IpProtocol(143) => Next::Layer(at, ETHERNET),
@@ -289,7 +292,7 @@ fn behind_ip(bytes: &[u8], protocol: IpProtocol, at: usize, payload: usize) -> N
         IpProtocol(33) => Next::Payload(at + bytes.get(4).map_or(0, |&len| usize::from(len) * 4)),
         // a packet to a rendezvous point (RFC 7761 section 4.9.3)
         IpProtocol(103) if bytes.first() == Some(&0x21) => Next::Layer(at + 8, ANY_IP),
-        // groups, routes, reservations, the first of several routers: all of it is header
+        // IGMP, RSVP, EIGRP, OSPF, PIM, VRRP: all of it is header
         IpProtocol::IGMP | IpProtocol(46 | 88 | 89 | 103 | 112) => Next::Payload(at + bytes.len()),
         IpProtocol::TCP | IpProtocol::UDP | IpProtocol::NO_NEXT_HEADER => Next::Payload(payload),
         _ => Next::Unknown(payload),
@@ -308,7 +311,7 @@ fn gre(bytes: &[u8], at: usize) -> Next {
     }
     let mut len = 4 + 4 * (checksum | routing) + 4 * key + 4 * sequence;
     if routing == 1 {
-        // entries with their own length, up to an empty one
+        // entries with their own lengths; an empty one is the last
         while let Some(&[family, kind, _, entry]) = bytes.get(len..).and_then(<[u8]>::first_chunk) {
             len += 4 + usize::from(entry);
             if (family, kind, entry) == (0, 0, 0) {
@@ -325,7 +328,7 @@ fn gre(bytes: &[u8], at: usize) -> Next {
     }
 }
 
-/// RFC 792, and what came to it.
+/// RFC 792, and later additions.
 fn icmp(bytes: &[u8], at: usize) -> Next {
     match bytes.first() {
         Some(3 | 4 | 5 | 11 | 12) => Next::Layer(at + 8, IPV4),
@@ -335,11 +338,11 @@ fn icmp(bytes: &[u8], at: usize) -> Next {
     }
 }
 
-/// RFC 4443, and what came to it.
+/// RFC 4443, and later additions.
 fn icmpv6(bytes: &[u8], at: usize) -> Next {
     match bytes.first() {
         Some(1..=4) => Next::Layer(at + 8, IPV6),
-        // groups, routers and neighbours, renumbering, nodes' names, mobility, routes
+        // multicast listeners, neighbour discovery, renumbering, node information, mobility, RPL
         Some(130..=136 | 138..=159) => Next::Payload(at + bytes.len()),
         Some(137) => redirect(bytes, at),
         _ => Next::Payload(at + bytes.len().min(8)),
@@ -358,16 +361,17 @@ fn redirect(bytes: &[u8], at: usize) -> Next {
     Next::Payload(at + bytes.len())
 }
 
-/// The common header, and chunks (RFC 9260 section 3) up to the first one with user data, with its header.
+/// The length of the common header and of the chunks (RFC 9260 section 3) up to the header of the
+/// first chunk with user data.
 fn sctp(bytes: &[u8]) -> usize {
     let mut at = 12;
     while let Some(&[kind, _, high, low]) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
         let len = usize::from(u16::from_be_bytes([high, low])).max(4);
         match kind {
-            // user data, and user data that is interleaved (RFC 8260 section 2.1)
+            // user data; interleaved user data (RFC 8260 section 2.1)
             0 => return at + 16,
             64 => return at + 20,
-            // control (IANA "SCTP Parameters"); padded to 4 bytes
+            // control chunks (IANA "SCTP Parameters"), padded to 4 bytes
             1..=15 | 0x80..=0x82 | 0xc0..=0xc2 => at += len.next_multiple_of(4),
             _ => return at + 4,
         }
@@ -387,7 +391,7 @@ mod tests {
 
     use super::*;
 
-    /// Bytes that mean something at many places, so that walks go far.
+    /// Bytes that are valid at many places, so that walks go far.
     fn byte() -> impl Strategy<Value = u8> {
         const KNOWN: &[u8] =
             &[0, 1, 4, 6, 8, 41, 47, 0x21, 0x45, 0x58, 0x60, 0x65, 0x81, 0x86, 0x88, 0xdd];

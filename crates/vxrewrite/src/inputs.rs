@@ -7,7 +7,8 @@ use vxcap::file::{Block, BlockReader};
 
 use crate::merger::Merger;
 
-/// The read block of a single file: it stays in the second-level cache beside the blocks that are being written.
+/// The read block of a single file: it stays in the second-level cache beside the blocks that are
+/// being written.
 const READ_BLOCK: usize = 256 << 10;
 
 /// The captures that are read.
@@ -32,8 +33,8 @@ impl<R: Read> Inputs<R> {
         }
     }
 
-    /// The next block, with the number of its file in `file`; `None` at the end of all files. After an error the blocks of
-    /// other files may follow.
+    /// The next block, with the number of its file in `file`; `None` at the end of all files. After
+    /// an error the blocks of other files may follow.
     #[inline]
     pub(crate) fn next_block(&mut self, file: &mut usize) -> Result<Option<Block<'_>>, Error> {
         match self {

@@ -35,8 +35,8 @@ impl Change {
         self.0
     }
 
-    /// As seen from a place that is `offset` bytes away: at an odd one, the two bytes of each word stand the other way round
-    /// (RFC 1071 section 2B).
+    /// As seen from a place that is `offset` bytes away: at an odd one, the two bytes of each word
+    /// stand the other way round (RFC 1071 section 2B).
     #[inline]
     pub(crate) const fn at(self, offset: usize) -> Self {
         if offset.is_multiple_of(2) { self } else { Self(self.0.swap_bytes()) }

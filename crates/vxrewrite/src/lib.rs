@@ -1,8 +1,9 @@
 //! Rewrite capture files: decapsulate, re-port, annotate, split, merge, and lose nothing.
 //!
-//! A [`Pipeline`] takes the blocks of captures ([`vxcap::file::BlockReader`]), carries out its actions on the packets among them,
-//! and writes the rest as it is: times to the last digit, comments, names, interfaces with their options, secrets, unknown
-//! blocks, in either byte order, section by section. The program `vxrewrite` is this library with a command line, as its feature
+//! A [`Pipeline`] takes the blocks of captures ([`vxcap::file::BlockReader`]), carries out its
+//! actions on the packets among them, and writes the rest as it is: times to the last digit,
+//! comments, names, interfaces with their options, secrets, unknown blocks, in either byte order,
+//! section by section. The program `vxrewrite` is this library with a command line, as its feature
 //! `cli`.
 //!
 //! ```
@@ -44,11 +45,13 @@
 //!
 //! # What it promises
 //!
-//! Bytes from outside cause no panic, and memory does not grow with the file: read blocks, a window of packets where files are
-//! merged, what is known of the packets of one dedup window with 32 MiB of their payload, 16 MiB of fragments. Decapsulation and re-porting allocate nothing per packet.
-//! A damaged input gives all its whole packets, and then its error in [`Report::damage`].
+//! No input causes a panic. Memory does not grow with the file: it holds read blocks, a window of
+//! packets where files are merged, the packets of one dedup window with 32 MiB of their payload,
+//! and 16 MiB of fragments. Decapsulation and re-porting allocate nothing per packet. A damaged
+//! input gives all its whole packets; its error is in [`Report::damage`].
 //!
-//! Formats: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng. Checksums: RFC 1624. Anonymisation: draft-denis-ipcrypt.
+//! Formats: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng. Checksums: RFC 1624. Anonymisation:
+//! draft-denis-ipcrypt.
 
 #![forbid(unsafe_code)]
 

@@ -7,16 +7,17 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use vxrewrite::program::{self, Terminal};
 
-/// What shells tell of a program that a signal ended: 128 and its number.
+/// The exit status that shells give to a program ended by a signal: 128 and the signal's number.
 const ENDED_BY_SIGNAL: i32 = 128;
 
 fn main() -> ExitCode {
     let mut terminal = Terminal::of_process("vxrewrite");
-    // a terminal that is closed is as good as SIGTERM, but not to who was told to stay (nohup)
+    // a closed terminal ends the run like SIGTERM does, unless nohup ignores the signal
     let hangup = (!vxcli::is_ignored(SIGHUP)).then_some(SIGHUP);
     for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
-        // The first one is seen between two packets; a second one ends a run that waits for its input. Where the handlers cannot be
-        // set the signal ends the process as it always does.
+        // The run looks for the first signal between two packets. A second one ends a run that
+        // waits for its input. Where the handlers cannot be set, the signal ends the process at
+        // once, as by default.
         let status = ENDED_BY_SIGNAL + signal;
         let _ =
             flag::register_conditional_shutdown(signal, status, Arc::clone(&terminal.interrupted));

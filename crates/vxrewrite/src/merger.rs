@@ -10,25 +10,25 @@ use vxcap::{Error, Timestamp};
 use crate::packet_block::{PacketBlock, PacketKind};
 use crate::stored_block::StoredBlock;
 
-/// This many packets of each file are read ahead and sorted: captures of several devices are written in pieces, device by
-/// device, so a file may be out of order itself.
+/// This many packets of each file are read ahead and sorted: captures of several devices are
+/// written in pieces, device by device, so a file may be out of order itself.
 const WINDOW_PACKETS: usize = 4096;
 /// The packets read ahead of all files together stay below about this many bytes.
 const WINDOW_BYTES: usize = 64 << 20;
-/// The read blocks of all files together stay below this, as far as there are not too many files.
+/// The read blocks of all files together stay below this, unless there are very many files.
 const READ_BLOCKS: usize = 32 << 20;
 
 /// Reads several files and gives their packets in time order.
 pub(crate) struct Merger<R> {
     files: Vec<File<R>>,
-    /// The file of the earliest packet of each file that has one.
+    /// For each file with waiting packets, the time of the earliest.
     heads: BinaryHeap<Head>,
     /// Blocks other than packets: given as soon as they are read.
     between: VecDeque<(usize, StoredBlock)>,
     errors: VecDeque<Error>,
-    /// The block that was given last.
+    /// The block that was returned last.
     given: Option<(usize, StoredBlock)>,
-    /// Buffers to be used again.
+    /// Buffers for reuse.
     spare: Vec<Vec<u8>>,
     window_bytes: usize,
     last: Timestamp,
@@ -58,7 +58,7 @@ struct Head {
     file: usize,
 }
 
-// the greatest of a heap comes first: so earlier is greater
+// a heap returns the greatest first, so an earlier time is greater
 
 impl Ord for Head {
     fn cmp(&self, other: &Self) -> Ordering {
@@ -135,7 +135,7 @@ impl<R: Read> Merger<R> {
             (None, Some(error)) => Err(error),
             (None, None) => Ok(None),
             (Some(next), error) => {
-                // damage is told at the end, when the other files are through
+                // damage is returned at the end, after the packets of the other files
                 self.errors.extend(error);
                 let (file, stored) = self.given.insert(next);
                 *number = *file;
@@ -197,7 +197,7 @@ impl<R: Read> Merger<R> {
             let stored = StoredBlock::new(&block, self.spare.pop().unwrap_or_default());
             match PacketBlock::of(&block) {
                 Some(packet) => {
-                    // a packet without a time comes with the one before it
+                    // a packet without a time takes that of the one before it
                     if packet.kind != PacketKind::Simple {
                         file.last = packet.frame.time;
                     }

@@ -1,4 +1,4 @@
-//! A packet with the block that it stands in.
+//! A packet with its block.
 
 use vxcap::Frame;
 use vxcap::file::{Block, Body};
@@ -27,7 +27,7 @@ pub(crate) enum PacketKind {
 }
 
 impl<'a> PacketBlock<'a> {
-    /// `None` where the block is no packet's.
+    /// `None` where the block holds no packet.
     #[inline]
     pub(crate) fn of(block: &'a Block<'a>) -> Option<Self> {
         let (kind, frame, data_at) = match &block.body {
@@ -54,8 +54,8 @@ impl<'a> PacketBlock<'a> {
         self.block.raw.get(self.data_at + self.frame.data.len()..).unwrap_or_default()
     }
 
-    /// Whether it is a record of patched pcap, with the interface's index, the protocol and the packet's type behind the usual
-    /// 16 bytes of its header.
+    /// Whether it is a record of "patched" pcap, whose header has the interface's index, the
+    /// protocol and the packet's type after the usual 16 bytes.
     #[inline]
     pub(crate) fn has_long_header(&self) -> bool {
         self.kind == PacketKind::Record && self.data_at > 16
@@ -64,7 +64,7 @@ impl<'a> PacketBlock<'a> {
     /// Whether the block has options.
     #[inline]
     pub(crate) fn has_options(&self) -> bool {
-        // padding, at least an end mark, and the length at the end
+        // at least an end mark and the length
         matches!(self.kind, PacketKind::Enhanced | PacketKind::Obsolete(_))
             && self.tail().len() >= 8
     }

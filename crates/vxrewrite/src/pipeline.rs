@@ -23,11 +23,12 @@ use crate::select::Select;
 use crate::split::Split;
 use crate::to_port::ToPort;
 
-/// Actions on the packets of captures, and the format of what comes out.
+/// Actions on the packets of captures, and the format of the output.
 ///
-/// Without any action, and with the format of the input, every block comes out byte for byte. Actions are carried out in this
-/// order, whatever the order in which they were asked for: selection, dedup, decapsulation, the port, the comment, anonymisation, the cut, the choice of the
-/// output. See the [crate's documentation](crate) for an example.
+/// Without any action, and with the format of the input, every block comes out byte for byte.
+/// Actions are carried out in this order, whatever the order of the calls: selection, dedup, the
+/// port, the comment, decapsulation, anonymisation, the cut. A split goes by the packet as it was
+/// captured. See the [crate's documentation](crate) for an example.
 #[derive(Default)]
 pub struct Pipeline<'m> {
     actions: Actions<'m>,
@@ -36,113 +37,120 @@ pub struct Pipeline<'m> {
 }
 
 impl<'m> Pipeline<'m> {
-    /// No action; the format of the first input.
+    /// A pipeline without actions, that writes the format of the first input.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Which UDP ports carry tunnels.
+    /// Sets the UDP ports that carry tunnels.
     #[must_use]
     pub fn tunnel_ports(mut self, ports: Ports) -> Self {
         self.actions.ports = ports;
         self
     }
 
-    /// Only packets that `select` wants. Later fragments of the underlay, which show neither tunnel nor inner packet, are wanted
-    /// where the first one is; the same holds for [`Self::tunnel_only`] and [`Self::split`].
+    /// Keeps only the packets that `select` wants. Later outer fragments carry no tunnel header, so
+    /// they inherit the decision made for their first fragment. The same holds for
+    /// [`Self::tunnel_only`] and [`Self::split`].
     #[must_use]
     pub fn select(mut self, select: impl Select + 'm) -> Self {
         self.actions.select = Some(Box::new(select));
         self
     }
 
-    /// One copy of a packet that was seen at several points, within this time of each other. The first copy stays.
+    /// Keeps one copy of a packet that was captured at several points, the first one. Copies are at
+    /// most `window` apart.
     ///
-    /// Copies have the same payload, as far as it was captured, and the same addresses and ports, but for those of one end, which may
-    /// be translated. Outer fragments of a packet stay or go together. Retransmissions stay. Of packets that have no IP identification (IPv6, and much of UDP) copies are merged only where they
-    /// were seen at different points and 10 ms apart at most.
+    /// Copies have the same captured payload and the same addresses and ports. The address and port
+    /// of one end may differ, because they may be translated. Outer fragments of a packet stay or
+    /// go together. Retransmissions stay. Packets without an IP identification (IPv6, and much of
+    /// UDP) count as copies only if they were captured at different points, at most 10 ms apart.
     #[must_use]
     pub fn dedup(mut self, window: Duration) -> Self {
         self.actions.dedup = Some(window);
         self
     }
 
-    /// The inner frame in place of the outer one. Packets in no tunnel stay as they are.
+    /// Puts the inner frame in place of the outer one. Packets in no tunnel stay as they are.
     #[must_use]
     pub fn decap(mut self, decap: Decap) -> Self {
         self.actions.decap = Some(decap);
         self
     }
 
-    /// Packets in no tunnel are left out.
+    /// Leaves out packets in no tunnel.
     #[must_use]
     pub fn tunnel_only(mut self) -> Self {
         self.actions.tunnel_only = true;
         self
     }
 
-    /// Another destination port for tunnels: those of the kind that `port` carries by default, VXLAN for a port that carries none.
-    /// The same in what ICMP errors quote. Checksums are mended: a right one stays right, a partial one partial, a wrong one wrong
-    /// by the same, zero stays zero.
+    /// Gives tunnels another destination port, also in packets that ICMP errors quote. Changed are
+    /// the tunnels of the kind that `port` carries by default, or VXLAN if it carries none.
+    /// Checksums are mended: a right one stays right, a partial one stays partial, a wrong one
+    /// stays wrong by the same amount, and zero stays zero.
     #[must_use]
     pub fn to_port(mut self, port: u16) -> Self {
         self.actions.to_port = Some(ToPort::new(port));
         self
     }
 
-    /// The map's names in name resolution blocks, and a comment for each packet with its ends and its carriage. Only pcapng
-    /// holds them.
+    /// Adds the map's names in name resolution blocks, and a comment to each packet with its ends
+    /// and its tunnels. Only pcapng can hold these.
     #[must_use]
     pub fn annotate(mut self, map: &'m PodMap) -> Self {
         self.actions.annotate = Some(map);
         self
     }
 
-    /// Addresses replaced, in packets and in other blocks; comments, and blocks that may tell addresses in words, are left out, and so is
-    /// [annotation](Self::annotate).
+    /// Replaces addresses in packets and in other blocks. Comments and blocks of unknown contents
+    /// are left out, and [annotation](Self::annotate) is turned off.
     #[must_use]
     pub fn anonymize(mut self, anonymizer: Anonymizer) -> Self {
         self.actions.anonymize = Some(anonymizer);
         self
     }
 
-    /// At most so many bytes of each packet.
+    /// Cuts packets to at most `bytes`.
     #[must_use]
     pub fn snaplen(mut self, bytes: u32) -> Self {
         self.actions.cut.snaplen = Some(bytes);
         self
     }
 
-    /// All headers of each packet, and no payload behind the innermost one: of an ICMP error the quoted headers, of carriers what they
-    /// carry. What may be headers of a kind that is not known goes with the payload ([`Loss::UnknownHeaders`](crate::Loss)).
+    /// Keeps all headers of each packet and no payload, through tunnels and other carriers and in
+    /// packets that ICMP errors quote. Unknown protocols are cut off with the payload
+    /// ([`Loss::UnknownHeaders`](crate::Loss::UnknownHeaders)).
     #[must_use]
     pub fn headers_only(mut self) -> Self {
         self.actions.cut.headers_only = true;
         self
     }
 
-    /// One output for each key.
+    /// Writes one output for each key.
     #[must_use]
     pub fn split(mut self, split: Split<'m>) -> Self {
         self.actions.split = Some(split);
         self
     }
 
-    /// The format of the output.
+    /// Sets the format of the output.
     #[must_use]
     pub fn format(mut self, format: OutputFormat) -> Self {
         self.format = format;
         self
     }
 
-    /// `observer` is told now and then how far the run has come. Where it breaks, the run ends with [`Error::Interrupted`].
+    /// Calls `observer` once in 16,384 packets. Where it breaks, the run ends with
+    /// [`Error::Interrupted`].
     #[must_use]
     pub fn observe(mut self, observer: impl FnMut(Progress) -> ControlFlow<()> + 'm) -> Self {
         self.observer = Some(Box::new(observer));
         self
     }
 
-    /// Rewrites captures into one output; several are merged in time order.
+    /// Rewrites captures into one output. Several captures are merged in time order. A
+    /// [split](Self::split) is ignored.
     ///
     /// # Errors
     ///
@@ -160,12 +168,13 @@ impl<'m> Pipeline<'m> {
         }
     }
 
-    /// Rewrites captures into as many outputs as there are keys; several inputs are merged in time order.
+    /// Rewrites captures into one output, or into one for each key of a [split](Self::split).
+    /// Several captures are merged in time order.
     ///
     /// # Errors
     ///
-    /// Where an output cannot be made or written, or cannot hold a packet. Damage to an input is no error: it ends that input, and
-    /// is in the report.
+    /// [`Error`], where an output cannot be made or written, or cannot hold a packet. Damage to an
+    /// input is no error: it ends that input, and is in the report.
     pub fn run_split<R: Read, S: Sinks>(
         mut self,
         inputs: Vec<BlockReader<R>>,
@@ -174,7 +183,7 @@ impl<'m> Pipeline<'m> {
         let Some(first) = inputs.first() else { return Err(Error::NoInput) };
         let actions = &mut self.actions;
         if actions.anonymize.is_some() {
-            // names and comments would tell what is replaced
+            // names and comments would show what was replaced
             actions.annotate = None;
         }
         let changes = actions.is_any();
@@ -202,8 +211,12 @@ struct Single<W> {
 impl<W: Sink> Sinks for Single<W> {
     type Sink = W;
 
-    fn open(&mut self, _key: Option<&str>, _again: bool) -> io::Result<W> {
+    fn create(&mut self, _key: Option<&str>) -> io::Result<W> {
         self.sink.take().ok_or_else(|| io::Error::other("the output is in use"))
+    }
+
+    fn reopen(&mut self, key: Option<&str>) -> io::Result<W> {
+        self.create(key)
     }
 
     fn close(&mut self, _key: Option<&str>, sink: W) -> io::Result<()> {

@@ -20,11 +20,11 @@ pub struct Report {
     pub reported: u64,
     /// Packets left out because another copy of them was written.
     pub merged: u64,
-    /// Packets that were anonymised, with contents of kinds that are not looked into.
+    /// Anonymised packets with contents that could not be inspected.
     pub unseen: Unseen,
-    /// What the output format, or an action, could not keep.
+    /// What the output format or an action could not keep.
     pub losses: Losses,
-    /// The damage of each damaged input. What stood before it was rewritten.
+    /// The damage of each damaged input. The packets before it were rewritten.
     pub damage: Vec<vxcap::Error>,
 }
 
@@ -38,9 +38,9 @@ pub enum Loss {
     Precision,
     /// Names, hardware, filters and other facts on interfaces: pcap has none.
     InterfaceFacts,
-    /// Packets of several interfaces, which cannot be told apart any more: pcap has one.
+    /// Interfaces that cannot be told apart any more: pcap has one.
     Interfaces,
-    /// Section headers' facts (comments, hardware, operating system).
+    /// Facts in section headers (comments, hardware, operating system).
     SectionFacts,
     /// Name resolution blocks.
     Names,
@@ -50,33 +50,35 @@ pub enum Loss {
     Secrets,
     /// Custom, journal and unknown blocks.
     OtherBlocks,
-    /// Packets without a time (simple packet blocks), which were given the time 0.
+    /// Packets without a time (simple packet blocks): they were given the time 0.
     NoTime,
     /// Hashes of packets that were changed.
     Hashes,
-    /// Comments, which may name what is anonymised.
+    /// Comments and filters, which may contain what is anonymised.
     Comments,
-    /// Packets with the interface's index, the protocol and the packet's type in their header: patched pcap's, which no other
-    /// format holds.
+    /// Packets of "patched" pcap, whose header has the interface's index, the protocol and the
+    /// packet's type. No other format holds these.
     RecordFields,
-    /// Packets that are not in time order, farther than the window in which they are sorted.
+    /// Packets that are out of time order by more than the sorting window.
     Unsorted,
-    /// Tunnel packets whose inner packet is of a kind that no link type holds, and that stayed as they were.
+    /// Tunnel packets whose inner packet has no link type in capture files: they stayed as they
+    /// were.
     NoLinkType,
     /// Outer fragments whose other fragments are missing: they were not put together.
     LoneFragments,
-    /// Later outer fragments whose first one did not come shortly before them: selection and split went by what they show themselves.
+    /// Later outer fragments whose first fragment did not come shortly before: they were selected
+    /// and split by their own headers.
     Unfollowed,
-    /// Length of the IXIA or old-style file header: the file has a usual one now.
+    /// Old or vendor-specific pcap file headers: the output has the usual one.
     OldHeader,
-    /// Packets cut to their headers with something behind them that is of no kind that is known: it went with the payload.
+    /// Packets with unknown protocols, which were cut off with the payload.
     UnknownHeaders,
-    /// Packets of link types whose headers are not known, where they were to be cut to their headers: they stayed whole.
+    /// Packets of unknown link types that were to be cut to their headers: they stayed whole.
     UnknownLink,
 }
 
 impl Loss {
-    /// All of them, in the order in which they are told.
+    /// All of them, in the order of reports.
     pub const ALL: [Self; 20] = [
         Self::PacketOptions,
         Self::Precision,
@@ -113,30 +115,28 @@ impl Loss {
             Self::Names => "name resolution blocks that pcap cannot hold",
             Self::Statistics => "interface statistics that pcap cannot hold",
             Self::Secrets => "blocks of decryption secrets that pcap cannot hold",
-            Self::OtherBlocks => "custom, journal or unknown blocks left out",
+            Self::OtherBlocks => "custom, journal or unknown blocks: left out",
             Self::NoTime => "packets without a time (simple packet blocks): written with time 0",
-            Self::Hashes => "hashes of packets that were changed: left out",
+            Self::Hashes => "hashes of changed packets: left out",
             Self::Comments => {
-                "comments and filters: left out, for they may name what is anonymised"
+                "comments and filters: left out, because they may contain what is anonymised"
             }
             Self::RecordFields => {
-                "packets with an interface index, a protocol and a type that only patched pcap holds"
+                "packets with an interface index, a protocol and a type that only patched pcap can hold"
             }
-            Self::Unsorted => "packets out of time order farther than the sorting window",
+            Self::Unsorted => "packets out of time order by more than the sorting window",
             Self::NoLinkType => {
-                "tunnel packets whose inner packet no link type holds: left as they were"
+                "tunnel packets whose inner packet has no link type in capture files: left as they were"
             }
             Self::LoneFragments => {
-                "outer fragments whose other fragments are missing: not put together, and maybe later than their time"
+                "outer fragments whose other fragments are missing: not put together, and perhaps out of time order"
             }
             Self::Unfollowed => {
-                "later outer fragments whose first one was not seen shortly before: selected by what they show themselves"
+                "later outer fragments whose first fragment did not come shortly before: selected by their own headers"
             }
-            Self::OldHeader => "old or vendor-specific pcap headers replaced by usual ones",
-            Self::UnknownHeaders => {
-                "packets with protocols whose headers are not known: cut where those begin"
-            }
-            Self::UnknownLink => "packets of link types whose headers are not known: left whole",
+            Self::OldHeader => "old or vendor-specific pcap headers: replaced by the usual one",
+            Self::UnknownHeaders => "packets with unknown protocols: cut where their headers begin",
+            Self::UnknownLink => "packets of unknown link types: left whole",
         }
     }
 }
@@ -152,7 +152,7 @@ impl Losses {
         self.add_many(loss, 1);
     }
 
-    /// Counts so many more.
+    /// Counts several more.
     pub(crate) fn add_many(&mut self, loss: Loss, more: u64) {
         if let Some(count) = self.0.get_mut(loss as usize) {
             *count += more;
@@ -169,7 +169,7 @@ impl Losses {
         self.0 == [0; Loss::ALL.len()]
     }
 
-    /// Those that happened, with their counts. A line for people is the count, a space, and the loss.
+    /// Those that happened, with their counts. `{count} {loss}` is a line for people.
     pub fn iter(&self) -> impl Iterator<Item = (Loss, u64)> + '_ {
         let counted = Loss::ALL.iter().map(|&loss| (loss, self.count(loss)));
         counted.filter(|(_, count)| *count > 0)

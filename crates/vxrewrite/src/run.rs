@@ -1,4 +1,5 @@
-//! One run of a pipeline: each block is read, each packet goes through the actions, and what is left is written.
+//! One run of a pipeline: each block is read, each packet goes through the actions, and what is
+//! left is written.
 
 use std::io::Read;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::progress::{Observer, Progress};
 use crate::report::{Loss, Report};
 use crate::to_port::ToPort;
 
-/// The observer is asked once in so many packets.
+/// The observer is called once in this many packets.
 const OBSERVED_EVERY: u64 = 1 << 14;
 
 /// One run of a pipeline.
@@ -30,7 +31,7 @@ pub(crate) struct Run<'m> {
     fragments: Option<Fragments>,
     dedup: Option<Dedup>,
     report: Report,
-    /// The packet's comment and key. These and the following are memory that is used again for each packet.
+    /// The packet's comment and key. The memory of these and of the next fields is reused.
     comment: String,
     key: String,
     /// The packet before and after its addresses are replaced.
@@ -41,7 +42,8 @@ pub(crate) struct Run<'m> {
     /// [`Actions::is_any`] and [`Actions::chooses`], looked up once.
     acts: bool,
     chooses: bool,
-    /// Which outer datagrams are wanted, with the key of their output: decided on their first fragment.
+    /// Which outer datagrams are wanted, with the key of their output: decided on their first
+    /// fragment.
     followed: OuterFragments<Option<String>>,
 }
 
@@ -75,7 +77,7 @@ impl<'m> Run<'m> {
         let mut any = false;
         let mut file = 0;
         loop {
-            // looked at where it lies: moving blocks about costs more than reading them
+            // borrowed in place: moving blocks costs more than reading them
             let next = inputs.next_block(&mut file);
             let Ok(Some(block)) = &next else {
                 let Err(damage) = next else { break };
@@ -122,7 +124,7 @@ impl<'m> Run<'m> {
         Ok((self.report, sinks))
     }
 
-    /// A block other than a packet's.
+    /// Writes a block that holds no packet.
     fn block<S: Sinks>(
         &mut self,
         file: usize,
@@ -161,7 +163,7 @@ impl<'m> Run<'m> {
         self.decoded(&Current::of(file, packet), &decoded, outputs)
     }
 
-    /// A fragment of the underlay. Once all are there, the frame that they make goes on in place of the last one.
+    /// An outer fragment. Once all are there, the whole frame goes on in place of the last one.
     #[cold]
     fn fragment<S: Sinks>(
         &mut self,
@@ -220,8 +222,9 @@ impl<'m> Run<'m> {
         Ok(())
     }
 
-    /// The fragments of a packet, which is whole now, stay fragments; whether they are wanted, and whether they are a copy, is asked
-    /// of the whole packet. `last`: the one that made it whole.
+    /// The fragments of a packet that is complete. They stay fragments, but whether they are
+    /// wanted, and whether they are copies, is decided on the whole packet. `last`: the fragment
+    /// that completed it.
     fn together<S: Sinks>(
         &mut self,
         last: &Current<'_>,
@@ -244,7 +247,7 @@ impl<'m> Run<'m> {
         self.act_on_frame(last.file, last.packet, outputs)
     }
 
-    /// Carries out the actions on a packet that is wanted, as it was captured.
+    /// Carries out the actions on a captured packet that is wanted.
     fn act_on_frame<S: Sinks>(
         &mut self,
         file: usize,
@@ -285,7 +288,7 @@ impl<'m> Run<'m> {
         Ok(())
     }
 
-    /// Whether a packet that is decoded is one of those that are asked for; `key` is that of its output then.
+    /// Whether a decoded packet is selected. If so, `key` becomes the key of its output.
     fn is_selected(&mut self, start: &Current<'_>, packet: &Packet<'_>) -> Result<bool, Error> {
         let frame = start.packet.frame;
         let time = frame.time.nanos();
@@ -311,7 +314,7 @@ impl<'m> Run<'m> {
         choose(key)
     }
 
-    /// Whether a packet is a copy of one that was written.
+    /// Whether a packet is a copy of an earlier one.
     fn is_copy(&mut self, start: &Current<'_>, packet: &Packet<'_>) -> bool {
         let Some(dedup) = &mut self.dedup else { return false };
         let frame = start.packet.frame;
@@ -319,7 +322,7 @@ impl<'m> Run<'m> {
         dedup.is_copy(packet, frame.time.nanos(), point)
     }
 
-    /// Carries out the actions on a packet that is decoded; `start` is the packet before them.
+    /// Carries out the actions on a decoded packet, if it is selected and no copy.
     #[inline]
     fn decoded<S: Sinks>(
         &mut self,
@@ -387,7 +390,7 @@ impl<'m> Run<'m> {
         outputs.packet(key, &out, &mut self.report.losses)
     }
 
-    /// Notes how the tunnel's destination port is changed; whether it is.
+    /// Notes the changes for another destination port; whether there are any.
     #[inline]
     fn change_port(&mut self, to_port: ToPort, decoded: &Packet<'_>) -> bool {
         self.patches.clear();
@@ -397,7 +400,7 @@ impl<'m> Run<'m> {
         changes
     }
 
-    /// Puts the inner frame in place of the outer one; what it was taken out of.
+    /// Puts the inner frame in place of the outer one, and returns what it was taken out of.
     #[inline]
     fn take_out<'a>(
         &mut self,
@@ -420,7 +423,7 @@ impl<'m> Run<'m> {
         Some(inner.carrier)
     }
 
-    /// Leaves the packet with its addresses replaced in `after`.
+    /// Puts the packet with its addresses replaced into `after`.
     fn replace_addresses(&mut self, now: &Current<'_>) {
         let Some(anonymizer) = &mut self.actions.anonymize else { return };
         self.before.clear();
@@ -458,7 +461,7 @@ impl<'a> Outgoing<'a> {
 struct Current<'a> {
     file: usize,
     packet: &'a PacketBlock<'a>,
-    /// Its bytes: those of the block, or of the frame that it completed.
+    /// Its bytes: those of the block, or of the frame put together.
     data: &'a [u8],
     orig_len: u32,
     link_type: LinkType,

@@ -10,21 +10,22 @@ pub type SelectError = Box<dyn StdError + Send + Sync>;
 
 /// Decides which packets stay.
 ///
-/// Both methods are asked in turn, and a packet stays where both say so. The second one is asked of what the pipeline decoded, so
-/// nothing needs to be decoded again.
+/// Both methods are asked in turn, and a packet stays where both say so. The second one is asked of
+/// what the pipeline decoded, so nothing needs to be decoded again.
 pub trait Select {
     /// Whether a frame stays, as it was captured. By default every frame does.
     ///
     /// # Errors
     ///
-    /// Where it cannot be told, as for an expression that makes no sense for the frame's link type. The run ends with
-    /// [`Error::Select`](crate::Error::Select).
+    /// Where it cannot be told, as for an expression that makes no sense for the frame's link type.
+    /// The run ends with [`Error::Select`](crate::Error::Select).
     fn wants_frame(&mut self, frame: &Frame<'_>) -> Result<bool, SelectError> {
         let _ = frame;
         Ok(true)
     }
 
-    /// Whether a packet stays that `decoder` decoded. `inner_len`: length of its innermost frame on the wire, in bytes.
+    /// Whether a packet stays that `decoder` decoded. `inner_len`: length of its innermost frame on
+    /// the wire, in bytes.
     ///
     /// # Errors
     ///

@@ -14,14 +14,16 @@ const NO_NODE: &str = "no-node";
 pub enum Split<'m> {
     /// The network identifier of the innermost tunnel: `vni1`, or `no-vni`.
     Vni,
-    /// The node of the inner packet's sender; where that is on none, of its receiver: `worker`, or `no-node`.
+    /// The node of the inner packet's sender, or of its receiver if the sender is on none:
+    /// `worker`, or `no-node`.
     Node(&'m PodMap),
-    /// The inner flow, both directions together: `vni1-tcp-10.244.1.5-43210-10.244.2.7-80`, or `no-flow`.
+    /// The inner flow, both directions together: `vni1-tcp-10.244.1.5-43210-10.244.2.7-80`, or
+    /// `no-flow`.
     Flow,
 }
 
 impl Split<'_> {
-    /// The key of a packet, as it stands in file names.
+    /// Writes the key of a packet, as it is used in file names.
     pub(crate) fn key(self, into: &mut String, packet: &Packet<'_>, decoder: &Decoder) {
         into.clear();
         match self {
@@ -34,7 +36,7 @@ impl Split<'_> {
                 let node = |address| map.owner(address).node();
                 let sender = packet.inner.source().and_then(node);
                 match sender.or_else(|| packet.inner.destination().and_then(node)) {
-                    // no two names become one, nor that of packets on no node
+                    // a node with this name must not share the file of packets on no node
                     Some(NO_NODE) => into.push_str("no%2dnode"),
                     Some(name) => escaped(into, name),
                     None => into.push_str(NO_NODE),
@@ -70,7 +72,7 @@ fn flow(into: &mut String, inner: &Headers<'_>) -> bool {
     else {
         return false;
     };
-    // fragments other than the first have no ports: fragmented packets are told apart by addresses only
+    // later fragments have no ports, so fragmented packets go by their addresses only
     let ports = if inner.fragment().is_some() { None } else { inner.ports() };
     let (from, to) = match ports {
         Some((from, to)) => ((source, Some(from)), (destination, Some(to))),
@@ -93,12 +95,13 @@ fn flow(into: &mut String, inner: &Headers<'_>) -> bool {
     true
 }
 
-/// Adds text with only what file names may hold on every system.
+/// Adds text with only the characters that file names may have on every system.
 fn file_name(into: &mut String, text: &str) {
     into.extend(text.bytes().map(|byte| if is_plain(byte) { char::from(byte) } else { '_' }));
 }
 
-/// The same of text that may hold anything: different texts stay different, as in URIs (RFC 3986 section 2.1).
+/// Adds arbitrary text in such characters: different texts stay different, as in URIs (RFC 3986
+/// section 2.1).
 fn escaped(into: &mut String, text: &str) {
     for byte in text.bytes() {
         if is_plain(byte) {

@@ -16,7 +16,7 @@ pub(crate) struct StoredBlock {
     body: StoredBody,
 }
 
-/// A block's body without its bytes, which stand in the copy.
+/// A block's body without its bytes, which are in the copy.
 #[derive(Clone, Copy, Debug)]
 enum StoredBody {
     PcapHeader(PcapHeader),
@@ -54,7 +54,7 @@ const CUSTOM_AT: usize = 12;
 const JOURNAL_AT: usize = 8;
 
 impl StoredBlock {
-    /// Copies a block into `raw`, whose contents are replaced.
+    /// Copies a block. The memory of `raw` is reused.
     pub(crate) fn new(block: &Block<'_>, mut raw: Vec<u8>) -> Self {
         raw.clear();
         raw.extend_from_slice(block.raw);
@@ -150,7 +150,7 @@ impl StoredBlock {
         self.raw.len()
     }
 
-    /// The copy's bytes, to be used again.
+    /// The copy's bytes, for reuse.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.raw
     }

@@ -1,4 +1,5 @@
-//! Re-porting: another destination port for tunnels, with checksums that stay as right as they were.
+//! Re-porting: another destination port for tunnels, with checksums that stay as right as they
+//! were.
 
 use vxlan::internet_checksum::fold;
 use vxlan::{
@@ -18,8 +19,8 @@ const TUNNEL_HEADER_LEN: usize = 8;
 
 /// Changes the destination port of tunnels.
 ///
-/// The tunnels are those of the kind that the new port carries by default: Geneve for 6081, VXLAN-GPE for 4790, raw IP for 8285,
-/// VXLAN for every other port.
+/// The tunnels are those of the kind that the new port carries by default: Geneve for 6081,
+/// VXLAN-GPE for 4790, raw IP for 8285, VXLAN for every other port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ToPort {
     port: u16,
@@ -32,7 +33,7 @@ impl ToPort {
         Self { port, kind: known.map_or(TunnelKind::Vxlan, |(_, kind)| kind) }
     }
 
-    /// What is to be changed in the bytes of a packet, which `decoder` decoded; `ports` are the decoder's.
+    /// Notes the changes to a packet that `decoder` decoded. `ports` are the decoder's.
     #[inline]
     pub(crate) fn patches(
         self,
@@ -63,7 +64,8 @@ impl ToPort {
         }
     }
 
-    /// Several levels, the innermost first: what is not made up for by a level's own checksum changes those around it.
+    /// Changes several levels, the innermost first. What a level's own checksum does not absorb
+    /// changes the checksums around it.
     #[cold]
     fn nested(self, packet: &Packet<'_>, decoder: &Decoder, ports: &Ports, patches: &mut Patches) {
         let mut levels = [None; 8];
@@ -71,7 +73,8 @@ impl ToPort {
             *place = Some(level);
         }
         let mut change = self.quote(&packet.inner, decoder, ports, patches);
-        // a partial checksum below, from which on the outer ones count nothing (local checksum offload)
+        // a partial checksum inside: outer checksums do not cover what follows it (local checksum
+        // offload)
         let mut hidden = packet.inner.checksum() == Checksum::Partial;
         for level in levels.into_iter().rev().flatten() {
             let Encapsulation { headers, tunnel, .. } = level;
@@ -97,7 +100,8 @@ impl ToPort {
         }
     }
 
-    /// Changes the port and the checksum of the UDP header: what is left for the checksums around it.
+    /// Changes the port and the checksum of the UDP header. Returns the change that is left for the
+    /// checksums around it.
     #[inline]
     fn header(
         self,
@@ -111,7 +115,8 @@ impl ToPort {
         Self::checksum(headers, change, state, patches)
     }
 
-    /// Mends the checksum of a UDP header: what is left for the checksums around it.
+    /// Mends the checksum of a UDP header. Returns the change that is left for the checksums around
+    /// it.
     #[inline]
     fn checksum(
         headers: &Headers<'_>,
@@ -133,7 +138,8 @@ impl ToPort {
         Change::NONE
     }
 
-    /// Changes the packet that an ICMP error quotes: what is left for the checksums around it.
+    /// Changes the packet that an ICMP error quotes. Returns the change that is left for the
+    /// checksums around it.
     fn quote(
         self,
         headers: &Headers<'_>,
@@ -146,7 +152,7 @@ impl ToPort {
         let Some(udp) = carrier.udp() else { return Change::NONE };
         let wanted = match quoted.tunnel {
             Some(tunnel) => self.is_wanted(tunnel.protocol()),
-            // a quote is often so short that only the port speaks
+            // a quote is often so short that only the port can tell
             None => {
                 carrier.payload().len() < TUNNEL_HEADER_LEN
                     && ports.kind(udp.source_port(), udp.destination_port()) == Some(self.kind)
@@ -156,7 +162,7 @@ impl ToPort {
         if !wanted || own == Change::NONE {
             return Change::NONE;
         }
-        // whether a quoted checksum is right cannot be told where the quote is cut
+        // a cut quote does not show whether its checksum is right
         let left = self.header(carrier, own, || carrier.checksum(), patches);
         if left == Change::NONE {
             return left;
@@ -187,7 +193,8 @@ fn is_icmp(headers: &Headers<'_>) -> bool {
     matches!(headers.protocol(), Some(IpProtocol::ICMP | IpProtocol::ICMPV6))
 }
 
-/// Whether a field holds what the network layer leaves there for hardware to complete: the sum of the pseudo header.
+/// Whether a field holds a partial checksum: the sum of the pseudo header, which hardware is to
+/// complete.
 #[inline]
 fn is_pseudo_sum(headers: &Headers<'_>, field: u16) -> bool {
     let Some(protocol) = headers.protocol() else { return false };

@@ -6,7 +6,8 @@ use super::Anonymizer;
 use crate::output::{append_block, is_free_form, push_option};
 use crate::report::{Loss, Losses};
 
-/// Addresses of an interface (draft-ietf-opsawg-pcapng, section 4.2): `if_IPv4addr`, `if_IPv6addr`, `if_EUIaddr`.
+/// Addresses of an interface (draft-ietf-opsawg-pcapng, section 4.2): `if_IPv4addr`, `if_IPv6addr`,
+/// `if_EUIaddr`.
 const IF_IPV4ADDR: u16 = 4;
 const IF_IPV6ADDR: u16 = 5;
 const IF_EUIADDR: u16 = 7;
@@ -25,8 +26,8 @@ const RECORD_EUI48: u16 = 3;
 const END: [u8; 4] = [0; 4];
 
 impl Anonymizer {
-    /// A block with addresses and names replaced, and without what may tell them in words. `None` where nothing of it may stay;
-    /// an empty block where all of it may.
+    /// A block with addresses and names replaced, and without free text that may contain them.
+    /// `None` where the block must be left out; empty where it can stay as it is.
     pub(crate) fn block(&mut self, block: &Block<'_>, losses: &mut Losses) -> Option<Vec<u8>> {
         let order = block.order;
         let mut out = Vec::new();
@@ -90,7 +91,7 @@ impl Anonymizer {
         let order = field.order;
         match (kind, field.code, field.value) {
             (_, code, _) if is_free_form(code) => losses.add(Loss::Comments),
-            // a filter is text with addresses in it; extended identifiers hold MAC addresses
+            // a filter is text with addresses in it; an EUI-64 holds a MAC address
             (block_type::INTERFACE, option::IF_FILTER | IF_EUIADDR, _) => {
                 losses.add(Loss::Comments);
             }

@@ -3,13 +3,14 @@
 use super::packet::{Area, Layer, Next, Rewrite};
 use super::unseen::Content;
 
-/// IPv4 as ARP's protocol type, and as an address family of lists.
+/// IPv4 as the protocol type of ARP.
 const IPV4: u16 = 0x0800;
-/// Where the packet begins that an error quotes, and where its router's list of addresses does.
+/// Where the quoted packet of an ICMP error begins, and the address list of a router advertisement.
 const QUOTE_AT: usize = 8;
 
 impl Rewrite<'_> {
-    /// ARP (RFC 826), reverse (RFC 903) and inverse (RFC 2390), for IPv4 and MAC addresses; others are wiped.
+    /// ARP (RFC 826), reverse ARP (RFC 903) and inverse ARP (RFC 2390). IP and MAC addresses are
+    /// replaced, others are zeroed.
     pub(super) fn arp(&mut self, area: Area) -> Option<Next> {
         let protocol = self.number(area.at + 2)?;
         let [hardware_len, protocol_len] = self.bytes(area.at + 4)?.map(usize::from);
@@ -34,7 +35,7 @@ impl Rewrite<'_> {
         let at = area.at;
         let kind = self.byte(at)?;
         Some(match kind {
-            // echo, routers asked for, timestamp, information, address mask: no address
+            // echo, router solicitation, timestamp, information, address mask: no address
             0 | 8 | 10 | 13..=18 | 42 | 43 => Next::Done,
             3 | 4 | 11 | 12 => {
                 // in units of 4 bytes (RFC 4884 section 4)
@@ -46,7 +47,7 @@ impl Rewrite<'_> {
                 self.v4(at + 4);
                 self.quote(Content::Icmp(kind), 0, area)
             }
-            // routers (RFC 1256): their number, and how many words each has
+            // router advertisement (RFC 1256): number of addresses, and of words for each
             9 => {
                 let [count, words] = self.bytes(at + 4)?.map(usize::from);
                 let len = words.max(1) * 4;
@@ -58,16 +59,18 @@ impl Rewrite<'_> {
         })
     }
 
-    /// The packet that an error quotes. `len`: its length in bytes, where something stands behind it; else 0.
+    /// The packet that an ICMP error quotes. `len`: its length in bytes, or 0 where nothing follows
+    /// it.
     pub(super) fn quote(&mut self, kind: Content, len: usize, area: Area) -> Next {
-        // The quote ends where it does, whatever the packet's length was.
+        // A quote is cut, so its own length fields may say more than there is.
         let mut quote = area.behind(QUOTE_AT);
         quote.wire_end = usize::MAX / 2;
         self.in_fragment = false;
         if len > 0 {
             let end = quote.at + len;
             quote.end = quote.end.min(end);
-            // behind the quote, objects (RFC 4884 section 7): of those, label stacks (RFC 4950) have no addresses
+            // Objects follow the quote (RFC 4884 section 7). Label stacks (RFC 4950, class 1) have
+            // no addresses.
             if self.byte(end + 6).is_some_and(|class| class != 1) {
                 self.unseen(kind);
             }
@@ -92,7 +95,8 @@ impl Rewrite<'_> {
         Some(Next::Done)
     }
 
-    /// Records of membership reports: type, length of auxiliary data in units of 4 bytes, count of sources, group, sources.
+    /// Records of membership reports: type, length of auxiliary data in units of 4 bytes, count of
+    /// sources, group, sources.
     pub(super) fn records(&mut self, mut at: usize, len: usize, map: fn(&mut Self, usize)) {
         while let Some([_, auxiliary, high, low]) = self.bytes(at) {
             let sources = usize::from(u16::from_be_bytes([high, low]));

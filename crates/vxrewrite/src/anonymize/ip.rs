@@ -4,21 +4,21 @@ use super::packet::{Area, Layer, Next, Rewrite};
 use super::unseen::Content;
 use crate::internet_checksum::{Change, sum};
 
-/// Where an IPv4 header has its checksum, its addresses (RFC 791 section 3.1).
+/// Where an IPv4 header has its checksum and its addresses (RFC 791 section 3.1).
 const IPV4_CHECKSUM_AT: usize = 10;
 const IPV4_ADDRESSES_AT: usize = 12;
-/// Where an IPv6 header has its addresses (RFC 8200 section 3), and what length it has.
+/// Where an IPv6 header has its addresses, and its length (RFC 8200 section 3).
 const IPV6_ADDRESSES_AT: usize = 8;
 const IPV6_LEN: usize = 40;
 
-/// The IP header around a transport packet, as its pseudo header sees it.
+/// What the pseudo header of a transport checksum takes from the IP header.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PseudoHeader {
     pub(super) is_v6: bool,
-    /// Where the addresses stand that count: those of the first sender and of the last receiver.
+    /// Where the covered addresses stand: those of the first sender and of the last receiver.
     source: usize,
     destination: usize,
-    /// Whether the packet is a fragment; then it is the first.
+    /// Whether the packet is a first fragment. Later ones are not looked into.
     pub(super) is_fragment: bool,
 }
 
@@ -43,10 +43,10 @@ impl Rewrite<'_> {
         if first >> 4 != 4 {
             return Some(self.opaque(Content::Broken, area));
         }
-        // a header that says that it is shorter than it can be has addresses all the same
+        // a header with an impossible length has addresses all the same
         let header_len = usize::from(first & 0x0f).max(5) * 4;
         let total = self.number(at + 2).map_or(0, usize::from);
-        // 0: longer than the field can say (BIG TCP), or not known yet
+        // 0: longer than the field can hold (BIG TCP), or not filled in yet
         let packet = if total < header_len { area } else { self.narrowed(area, total) };
         self.v4(at + IPV4_ADDRESSES_AT);
         self.v4(at + IPV4_ADDRESSES_AT + 4);
@@ -72,7 +72,7 @@ impl Rewrite<'_> {
         self.extensions(pseudo, protocol, packet.behind(header_len))
     }
 
-    /// Mends the header's checksum; 0 in a header that does not add up is left to hardware, and stays.
+    /// Mends the header's checksum. A wrong checksum of 0 is left to hardware, and stays.
     fn ipv4_checksum(&mut self, at: usize, header_len: usize) {
         let end = (at + header_len).min(self.end);
         let field_at = at + IPV4_CHECKSUM_AT;
@@ -86,8 +86,8 @@ impl Rewrite<'_> {
         self.write(field_at, &mended.to_be_bytes());
     }
 
-    /// Options that hold addresses: record route, loose and strict source route, timestamps with addresses (RFC 791 section
-    /// 3.1), traceroute (RFC 1393).
+    /// Options that hold addresses: record route, loose and strict source route, timestamps with
+    /// addresses (RFC 791 section 3.1), traceroute (RFC 1393).
     fn ipv4_options(&mut self, mut at: usize, end: usize, pseudo: &mut PseudoHeader) {
         while at < end {
             let Some((kind, len)) = self.option(at) else { return };
@@ -105,8 +105,9 @@ impl Rewrite<'_> {
                     self.list(at + 4, option_end.saturating_sub(3), 8, Self::v4);
                 }
                 82 => self.v4(at + 8),
-                // without addresses: timestamps alone, path MTU probes (RFC 1063), quick start (RFC 4782), labels of security (RFC
-                // 1108, CIPSO), stream identifiers, router alert (RFC 2113)
+                // without addresses: plain timestamps, path MTU probes (RFC 1063), quick start (RFC
+                // 4782), security labels (RFC 1108, CIPSO), stream identifiers, router alert (RFC
+                // 2113)
                 1 | 68 | 11 | 12 | 25 | 130 | 133 | 134 | 136 | 148 => {}
                 other => self.unseen(Content::Ipv4Option(other)),
             }
@@ -135,8 +136,9 @@ impl Rewrite<'_> {
         self.extensions(pseudo, next, packet.behind(IPV6_LEN))
     }
 
-    /// Extension headers of IPv6 (RFC 8200 section 4), each with the number of the next one and its length in units of 8 bytes, and
-    /// authentication headers of either version. There may be any number, so it is a loop.
+    /// Extension headers of IPv6 (RFC 8200 section 4), each with the number of the next one and its
+    /// length in units of 8 bytes; and authentication headers of both IP versions. Any number of
+    /// them may follow each other, so this is a loop and no recursion.
     fn extensions(
         &mut self,
         mut pseudo: PseudoHeader,
@@ -172,8 +174,9 @@ impl Rewrite<'_> {
         }
     }
 
-    /// Routing headers that list addresses behind their 8 fixed bytes: type 0 (RFC 2460 section 4.4), type 2 (RFC 6275
-    /// section 6.4), segment routing (RFC 8754 section 2), whose last segment stands first.
+    /// Routing headers that list addresses behind their 8 fixed bytes: type 0 (RFC 2460 section
+    /// 4.4), type 2 (RFC 6275 section 6.4), segment routing (RFC 8754 section 2), whose last
+    /// segment stands first.
     fn routing(&mut self, at: usize, len: usize, pseudo: &mut PseudoHeader) {
         let (Some(kind), Some(left), Some(last)) =
             (self.byte(at + 2), self.byte(at + 3), self.byte(at + 4))
@@ -193,8 +196,8 @@ impl Rewrite<'_> {
         }
     }
 
-    /// The home address (RFC 6275 section 6.3), which counts as the sender's. Options of other kinds are told, but for those that
-    /// are known to hold no addresses.
+    /// The home address (RFC 6275 section 6.3), which the checksum covers in place of the sender's.
+    /// Other options are counted and reported, except those known to hold no addresses.
     fn ipv6_options(&mut self, mut at: usize, end: usize, pseudo: &mut PseudoHeader) {
         const HOME_ADDRESS: u8 = 0xc9;
         while at < end {
@@ -211,8 +214,9 @@ impl Rewrite<'_> {
                 }
             }
             match kind {
-                // the home address; padding; tunnel encapsulation limit, router alert, jumbograms; CALIPSO, performance metrics
-                // (RFC 8250), alternate marking (RFC 9343), RPL (RFC 9008), quick start, least path MTU (RFC 9268)
+                // the home address; padding; tunnel encapsulation limit, router alert, jumbograms;
+                // CALIPSO, performance metrics (RFC 8250), alternate marking (RFC 9343), RPL (RFC
+                // 9008), quick start, least path MTU (RFC 9268)
                 HOME_ADDRESS if len == 16 => {}
                 1 | 0x04 | 0x05 | 0xc2 | 0x07 | 0x0f | 0x12 | 0x23 | 0x26 | 0x30 | 0x63 => {}
                 other => self.unseen(Content::Ipv6Option(other)),
@@ -221,18 +225,19 @@ impl Rewrite<'_> {
         }
     }
 
-    /// What an IP header carries; `pseudo`: how its pseudo header sees that header.
+    /// The payload of an IP header.
     fn behind_ip(&mut self, pseudo: PseudoHeader, protocol: u8, area: Area) -> Option<Next> {
         self.end = self.end.min(area.end);
         if area.at >= self.end {
-            // nothing of it: cut, or never there
+            // nothing was captured, or there is nothing
             return if area.wire_end > area.at { None } else { Some(Next::Done) };
         }
         Some(match protocol {
-            // IPv4, IPv6 (RFC 2003, 2473, 4213), and the oldest of them
+            // IP in IP (RFC 2003, 2473, 4213); 94 is an older number for it
             4 | 41 | 94 => Next::Layer(Layer::Ip, area),
             47 => self.gre(area)?,
-            // Ethernet in IP (RFC 3378), MPLS in IP (RFC 4023), Ethernet behind segment routing (RFC 8986)
+            // Ethernet in IP (RFC 3378), MPLS in IP (RFC 4023), Ethernet behind segment routing
+            // (RFC 8986)
             97 => Next::Layer(Layer::Ethernet, area.behind(2)),
             137 => self.labels(area)?,
             143 => Next::Layer(Layer::Ethernet, area),

@@ -1,4 +1,5 @@
-//! Checksums of a packet whose addresses change: which there are, what each of them covers, and how each is mended.
+//! The checksums of a packet whose addresses change: what each of them covers, and how it is
+//! mended.
 
 use crate::internet_checksum::{Change, as_udp, sum};
 
@@ -12,12 +13,13 @@ pub(super) struct Site {
     pub(super) end: usize,
     /// Whether all that it covers was captured.
     pub(super) is_whole: bool,
-    /// The pseudo header, as it was: its sum, if it has one and its length is known; and how it changes.
+    /// The sum of the original pseudo header, if there is one and its length is known; and its
+    /// change.
     pub(super) pseudo_sum: Option<u16>,
     pub(super) pseudo: Change,
-    /// Whether it is UDP's, where 0 says that there is none.
+    /// Whether it is a UDP checksum, where 0 means that there is none.
     pub(super) is_udp: bool,
-    /// What changed behind this place, before that of the next site.
+    /// What changes between this site and the next one.
     after: Change,
 }
 
@@ -37,21 +39,21 @@ impl Site {
     }
 }
 
-/// What changes in a packet, and the checksums around it, from the outside to the inside.
+/// The changes in a packet and the checksums that cover them, from the outside to the inside.
 ///
-/// Levels stand in one another: all that changes after a site was found lies within what it covers. So one way back, from the
-/// inside to the outside, mends all of them, however many there are.
+/// Levels are nested: whatever changes after a site was found lies within the bytes that it covers.
+/// So one pass from the inside to the outside mends all checksums.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     sites: Vec<Site>,
 }
 
-/// A checksum that is left to hardware, and what its field becomes.
+/// A checksum that is left to hardware, and the new value of its field.
 struct Partial {
     start: usize,
     old: u16,
     new: u16,
-    /// What changed before it, within the levels that were gone through.
+    /// What changed before it, within the levels passed so far.
     before: Change,
 }
 
@@ -65,15 +67,15 @@ impl Ledger {
         self.sites.push(site);
     }
 
-    /// Bytes at an offset became others.
+    /// Notes that bytes at an offset were replaced.
     pub(super) fn changed(&mut self, at: usize, old: &[u8], new: &[u8]) {
         if let Some(site) = self.sites.last_mut() {
             site.after = site.after.and(Change::of_bytes(old, new).at(at));
         }
     }
 
-    /// Mends all checksums: what was right stays right, what was wrong stays wrong by as much, partial stays partial, zero stays
-    /// zero.
+    /// Mends all checksums: a right one stays right, a wrong one stays wrong by the same amount, a
+    /// partial one stays partial, and zero stays zero.
     pub(super) fn settle(&mut self, old: &[u8], new: &mut [u8]) {
         let mut inside = Change::NONE;
         let mut partial: Option<Partial> = None;
@@ -94,8 +96,9 @@ impl Ledger {
                 continue;
             }
             let pseudo_sum = site.pseudo_sum.unwrap_or_default();
-            // Local checksum offload (Linux, lco_csum()): the inner packet counts from its checksum's start on as the
-            // complement of what stands in its field, for that is what it will add up to.
+            // Local checksum offload (Linux, lco_csum()): from the start of its checksum on, the
+            // inner packet counts as the complement of its checksum field, because that is what it
+            // will add up to.
             let offloaded = partial.as_ref().filter(|partial| {
                 site.is_whole
                     && Change::of_sum(pseudo_sum)
@@ -133,7 +136,8 @@ impl Ledger {
     }
 }
 
-/// The sum of a range, remembered, as the next one that is asked for holds it: each byte is summed up once for all levels.
+/// The sum of a range, which is remembered: the next range contains it, so each byte is summed once
+/// for all levels.
 #[derive(Default)]
 struct Sum {
     known: Option<(usize, usize)>,
@@ -141,7 +145,7 @@ struct Sum {
 }
 
 impl Sum {
-    /// The sum of `bytes[start..end]`, with `start` taken for even.
+    /// The sum of `bytes[start..end]`, as if `start` were even.
     fn of(&mut self, bytes: &[u8], start: usize, end: usize) -> Change {
         let part =
             |from: usize, to: usize| Change::of_sum(bytes.get(from..to).map_or(0, sum)).at(from);

@@ -1,24 +1,26 @@
-//! Link layers, their tags and labels, and the carriers that an `EtherType` names.
+//! Link layers with their tags and labels, and what an `EtherType` names.
 
 use vxlan::{EthernetHeader, LinkShape, LinkType, SllHeader};
 
 use super::packet::{Area, Layer, Next, Rewrite};
 use super::unseen::Content;
 
-/// Link types of capture files (draft-ietf-opsawg-pcaplinktype) that the decoder does not know: PPP with and without an HDLC
-/// header, `PPPoE`, Cisco's HDLC.
+/// Link types (draft-ietf-opsawg-pcaplinktype) that the decoder does not know: PPP with and without
+/// an HDLC header, `PPPoE`, Cisco's HDLC.
 const PPP: LinkType = LinkType(9);
 const PPP_HDLC: LinkType = LinkType(50);
 const PPPOE: LinkType = LinkType(51);
 const CISCO_HDLC: LinkType = LinkType(104);
 
-/// Hardware types of Linux (`linux/if_arp.h`) whose link-layer address is an IP address: IP in IP, 6in4, GRE; and in IPv6.
+/// Hardware types of Linux (`linux/if_arp.h`) whose link-layer address is an IP address: IP in IP,
+/// 6in4 and GRE over IPv4, and tunnels over IPv6.
 const IPV4_TUNNELS: [u16; 3] = [768, 776, 778];
 const IPV6_TUNNELS: [u16; 2] = [769, 823];
 
 /// Type fields below this are lengths (IEEE 802.3 clause 3.2.6).
 const LEAST_ETHER_TYPE: u16 = 0x0600;
-/// Not `EtherTypes`, in cooked headers: IEEE 802.2 LLC (`linux/if_ether.h`).
+/// IEEE 802.2 LLC in cooked headers, where it stands in place of an `EtherType`
+/// (`linux/if_ether.h`).
 const ETH_P_802_2: u16 = 0x0004;
 
 const IPV4: u16 = 0x0800;
@@ -109,7 +111,7 @@ impl Rewrite<'_> {
             IPV6 => self.ipv6(area)?,
             // ARP, reverse ARP (RFC 903), dynamic reverse ARP (RFC 1931)
             0x0806 | 0x8035 => self.arp(area)?,
-            // VLAN tags: IEEE 802.1Q, 802.1ad, and their forerunners, which switches still send
+            // VLAN tags: IEEE 802.1Q, 802.1ad, and older numbers that switches still send
             0x8100 | 0x88a8 | 0x9100 | 0x9200 | 0x9300 => {
                 self.typed_or_llc(self.number(at + 2)?, area.behind(4))
             }
@@ -134,8 +136,8 @@ impl Rewrite<'_> {
         })
     }
 
-    /// `MACsec` (IEEE 802.1AE clause 9): its secure channel may name the sender's MAC address, and what is behind it may be no
-    /// secret.
+    /// `MACsec` (IEEE 802.1AE clause 9): its secure channel may hold the sender's MAC address, and
+    /// its payload need not be encrypted.
     fn macsec(&mut self, area: Area) -> Option<Next> {
         const HAS_CHANNEL: u8 = 0x20;
         const IS_ENCRYPTED: u8 = 0x0c;
@@ -167,7 +169,7 @@ impl Rewrite<'_> {
     pub(super) fn below_labels(&mut self, area: Area) -> Option<Next> {
         let first = self.byte(area.at)?;
         let behind = area.behind(4);
-        // mostly zeros, which no address begins with
+        // mostly zeros, and no MAC address begins so
         let is_control_word = self.bytes(area.at) == Some([0; 4]);
         Some(if self.looks_like_ip(area) {
             Next::Layer(Layer::Ip, area)
@@ -192,7 +194,8 @@ impl Rewrite<'_> {
         Some(Next::Layer(Layer::Ppp, session))
     }
 
-    /// PPP, maybe with HDLC's address and control bytes, its protocol number maybe in one byte (RFC 1661 section 6.5).
+    /// PPP, maybe with HDLC's address and control bytes, its protocol number maybe in one byte (RFC
+    /// 1661 section 6.5).
     pub(super) fn ppp(&mut self, area: Area) -> Option<Next> {
         let area = if self.bytes(area.at) == Some([0xff, 0x03]) { area.behind(2) } else { area };
         let first = self.byte(area.at)?;
@@ -228,14 +231,15 @@ impl Rewrite<'_> {
     pub(super) fn nsh(&mut self, area: Area) -> Option<Next> {
         let [_, len, _, next] = self.bytes(area.at)?;
         let behind = area.behind(usize::from(len & 0x3f).max(2) * 4);
-        // metadata, which mean what the service chain's maker says
+        // metadata: only the maker of the service chain knows what it means
         if !self.is_zero(area.at + 8, behind.at) {
             self.unseen(Content::NshMetadata);
         }
         Some(self.next_protocol(next, behind))
     }
 
-    /// The next protocol of network service headers, and of VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe section 3.2).
+    /// The next protocol of network service headers, and of VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe
+    /// section 3.2).
     pub(super) fn next_protocol(&mut self, next: u8, area: Area) -> Next {
         let ether_type = match next {
             1 => IPV4,
@@ -273,12 +277,13 @@ impl Rewrite<'_> {
         }
     }
 
-    /// Could an Ethernet frame stand there: one with a type that is known, and with IP of the right version behind it?
+    /// Could an Ethernet frame stand there: one with a type that is known, and with IP of the right
+    /// version behind it?
     pub(super) fn looks_like_ethernet(&self, area: Area) -> bool {
         let mut at = area.at + 12;
         loop {
             let Some(ether_type) = self.number(at) else {
-                // cut before the type: nothing speaks against it
+                // cut before the type: it may be one
                 return area.wire_end > at && area.at < self.end;
             };
             at += 2;
@@ -289,7 +294,7 @@ impl Rewrite<'_> {
                 0x0806 | 0x8035 => return self.number(at + 2).is_none_or(|kind| kind == IPV4),
                 0x22f3 | 0x6558 | 0x8847 | 0x8848 | 0x8863 | 0x8864 | 0x888e | 0x88cc | 0x88e5
                 | 0x88e7 | 0x8926 | 0x893f | 0x894f => return true,
-                // bridges' own frames (IEEE 802.1Q table 8-1)
+                // control frames of bridges (IEEE 802.1Q table 8-1)
                 _ => return self.bytes(area.at) == Some([0x01, 0x80, 0xc2, 0, 0]),
             }
         }

@@ -1,4 +1,5 @@
-//! Anonymisation: addresses become others that share as long prefixes as before.
+//! Anonymisation: addresses are replaced by others, and two of them share as many leading bits as
+//! before.
 
 mod blocks;
 mod control;
@@ -20,61 +21,67 @@ use ipcrypt_rs::IpcryptPfx;
 use ledger::Ledger;
 pub use unseen::Unseen;
 
-/// So many addresses are remembered; then they are computed anew. Own choice.
+/// This many addresses are remembered; then all are forgotten and computed again. Own choice.
 const MOST_REMEMBERED: usize = 1 << 18;
 
-/// Replaces addresses by others, with a key: the same key gives the same replacement.
+/// Replaces addresses with the help of a key. The same key always gives the same replacements.
 ///
-/// IP addresses are encrypted with the prefix-preserving mode of `IPcrypt` (draft-denis-ipcrypt, `ipcrypt-pfx`): two addresses share
-/// exactly as many bits before as after, IPv4 and IPv6 each among themselves, special addresses like any other. MAC addresses
-/// are encrypted with the same method, keep their bits for group and local addresses, and broadcast stays broadcast.
+/// IP addresses are encrypted with the prefix-preserving mode of `IPcrypt` (draft-denis-ipcrypt,
+/// `ipcrypt-pfx`): two addresses share exactly as many leading bits before as after. IPv4 and IPv6
+/// are encrypted separately, and special addresses like any other. MAC addresses are encrypted with
+/// the same method. They keep their bits for group and local addresses, and broadcast stays
+/// broadcast.
 ///
-/// What is replaced, at every level of nesting, however deep:
+/// Replaced at every level of nesting, however deep, are:
 ///
-/// - the addresses of link layers (Ethernet and its tags, cooked headers), of IP with its options, routing headers and home
-///   addresses, and in ARP of all kinds, ICMP and ICMPv6 with the packets that they quote, neighbour discovery, group membership,
-///   VRRP, Multipath TCP's options;
-/// - inside VXLAN, GPE, NSH, Geneve and flannel's UDP tunnels, IP in IP, GRE, ERSPAN, `EtherIP`, MPLS, `PPPoE` and PPP, AH, GTP-U,
-///   LISP, Teredo, TRILL, provider backbones, and `MACsec` that does not encrypt;
-/// - in name resolution blocks (names become others too), in the facts on interfaces, and in their texts. Comments, filters, custom
-///   options and blocks are left out.
+/// - the addresses of link layers (Ethernet and its tags, cooked headers), of IP with its options,
+///   routing headers and home addresses, and in ARP of all kinds, ICMP and ICMPv6 with the packets
+///   that they quote, neighbour discovery, group membership, VRRP, Multipath TCP's options;
+/// - addresses inside VXLAN, GPE, NSH, Geneve and flannel's UDP tunnels, IP in IP, GRE, ERSPAN,
+///   `EtherIP`, MPLS, `PPPoE` and PPP, AH, GTP-U, LISP, Teredo, TRILL, provider backbones, and
+///   `MACsec` that does not encrypt;
+/// - addresses and names in name resolution blocks, and addresses in the options of interfaces.
+///   Comments, filters, custom options and custom blocks are left out.
 ///
-/// Checksums stay what they were at each level: right, wrong, partial or zero. SCTP's does not count addresses.
+/// At each level, a checksum keeps its state: right, wrong, partial or zero. The checksum of SCTP
+/// does not cover addresses.
 ///
-/// What is not: payloads of UDP and TCP. DNS answers, DHCP, HTTP headers, flow exports and routing protocols tell addresses too, so
-/// cut them off where that matters ([`Pipeline::headers_only`](crate::Pipeline::headers_only)). Contents of other kinds that are
-/// not looked into, unknown options and trailers among them, are counted: [`Report::unseen`](crate::Report::unseen).
+/// Payloads of UDP and TCP are not replaced. DNS, DHCP, HTTP, flow exports and routing protocols
+/// carry addresses in them, so cut payloads off where that matters
+/// ([`Pipeline::headers_only`](crate::Pipeline::headers_only)). Packets with other contents that
+/// could not be inspected, such as unknown options and trailers, are counted in
+/// [`Report::unseen`](crate::Report::unseen).
 pub struct Anonymizer {
     cipher: IpcryptPfx,
     v4: HashMap<Ipv4Addr, Ipv4Addr>,
     v6: HashMap<Ipv6Addr, Ipv6Addr>,
     macs: HashMap<[u8; 6], [u8; 6]>,
     unseen: Unseen,
-    /// The checksums of the packet at hand, in memory that is used again.
+    /// The checksums of the current packet. The memory is reused.
     ledger: Ledger,
 }
 
-/// Why a key is none.
+/// Why a key is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// It has another length.
+    /// It has the wrong length.
     #[error("a key has 32 bytes, or 64 hexadecimal digits")]
     Length,
-    /// Its two halves are the same, with which the method is not safe.
+    /// Its two halves are equal, which makes the method unsafe.
     #[error("the two halves of the key are the same")]
     EqualHalves,
 }
 
 impl fmt::Debug for Anonymizer {
-    /// Tells nothing of the key.
+    /// Shows nothing of the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Anonymizer").finish_non_exhaustive()
     }
 }
 
 impl Anonymizer {
-    /// With a key of 32 bytes.
+    /// An anonymizer with a key of 32 bytes.
     ///
     /// # Errors
     ///
@@ -94,7 +101,8 @@ impl Anonymizer {
         })
     }
 
-    /// With the key in a file's bytes: 32 bytes, or 64 hexadecimal digits and white space.
+    /// An anonymizer with the key in a file's bytes: 32 bytes, or 64 hexadecimal digits and white
+    /// space.
     ///
     /// # Errors
     ///
@@ -116,7 +124,7 @@ impl Anonymizer {
         Self::new(pairs.try_into().map_err(|_| KeyError::Length)?)
     }
 
-    /// The packets so far whose contents were not all looked into.
+    /// The packets so far with contents that could not be inspected.
     pub const fn unseen(&self) -> &Unseen {
         &self.unseen
     }
@@ -170,14 +178,16 @@ impl Anonymizer {
         if let Some(&known) = self.macs.get(&mac) {
             return known;
         }
-        // The two bits that say what kind of address it is go before all others: so they change by a constant, which is left
-        // out, and the rest changes depending on them.
+        // The two bits for the kind of address are moved to the front. A bit's change depends on
+        // the bits before it, so these two change by a constant, which is left out, and all other
+        // bits depend on them.
         let [first, ..] = mac;
         let kind = first & 0b11;
         let bits = mac.iter().fold(0_u128, |bits, &byte| (bits << 8) | u128::from(byte));
         let high = bits >> 42;
         let ordered = (u128::from(kind) << 46) | (high << 40) | (bits & 0xff_ffff_ffff);
-        // in a range of its own, which no address of a capture has: 100::/64 is for packets to be dropped (RFC 6666)
+        // in a range that no captured address is in: 100::/64 is for packets to be dropped (RFC
+        // 6666)
         let plain = Ipv6Addr::from((0x0100_u128 << 112) | ordered);
         let new = self.v6(plain).to_bits();
         self.v6.remove(&plain);
@@ -192,9 +202,10 @@ impl Anonymizer {
         new
     }
 
-    /// A name that tells nothing but whether two are the same, made from the name.
+    /// A replacement for a name. Equal names get equal replacements, and nothing else can be told
+    /// from them.
     fn name(&mut self, name: &[u8]) -> String {
-        // a fold into 128 bits (FNV-1a, as its authors publish it), encrypted
+        // a hash of 128 bits (FNV-1a, with its authors' constants), then encrypted
         let fold =
             name.iter().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |hash, &byte| {
                 (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)

@@ -14,9 +14,11 @@ impl Rewrite<'_> {
                 let len = if matches!(kind, 1 | 3) { len } else { 0 };
                 return Some(self.quote(Content::Icmpv6(kind), len, area));
             }
-            // echo; home agents asked for (RFC 6275 section 6.5); multicast router discovery (RFC 4286)
+            // echo; home agent discovery request (RFC 6275 section 6.5); multicast router discovery
+            // (RFC 4286)
             128 | 129 | 144 | 151..=153 => return Some(Next::Done),
-            // listener query, report, done (RFC 2710 section 3); the sources of a query (RFC 3810 section 5.1)
+            // listener query, report, done (RFC 2710 section 3); the sources of a query (RFC 3810
+            // section 5.1)
             130..=132 => {
                 self.v6(at + 8);
                 if kind == 130 {
@@ -29,8 +31,8 @@ impl Rewrite<'_> {
                 self.records(at + 8, 16, Self::v6);
                 return Some(Next::Done);
             }
-            // router solicitation (RFC 4861 section 4.1), inverse discovery (RFC 3122), mobile prefixes (RFC 6275
-            // sections 6.7, 6.8)
+            // router solicitation (RFC 4861 section 4.1), inverse discovery (RFC 3122), mobile
+            // prefixes (RFC 6275 sections 6.7, 6.8)
             133 | 141 | 142 | 146 | 147 => at + 8,
             // router advertisement (RFC 4861 section 4.2)
             134 => at + 16,
@@ -64,7 +66,7 @@ impl Rewrite<'_> {
                 break;
             }
             match kind {
-                // link-layer addresses of source and target: Ethernet's, or longer ones
+                // link-layer addresses of source and target: those of Ethernet, or longer ones
                 1 | 2 if len == 8 => self.mac(at + 2),
                 1 | 2 => self.wipe(at + 2, len - 2),
                 // prefix information
@@ -73,20 +75,22 @@ impl Rewrite<'_> {
                 4 if redirected.is_none() => {
                     redirected = Some((at + 8, at + len));
                 }
-                // there is one at most; another is none
+                // at most one is valid
                 4 => self.wipe(at + 8, len - 8),
-                // lists of addresses (RFC 3122 section 3.1); servers of names (RFC 8106 section 5.1)
+                // lists of addresses (RFC 3122 section 3.1); name servers (RFC 8106 section 5.1)
                 9 | 10 | 25 => self.list(at + 8, at + len, 16, Self::v6),
-                // an address or prefix (RFC 5568 section 6.4.1); the border router (RFC 6775 section 4.3)
+                // an address or prefix (RFC 5568 section 6.4.1); the border router (RFC 6775
+                // section 4.3)
                 17 | 35 => self.v6(at + 8),
-                // a prefix of routes (RFC 4191 section 2.3) or contexts (RFC 6775 section 4.2), with as much of it as there
-                // must be
+                // a prefix of a route (RFC 4191 section 2.3) or context (RFC 6775 section 4.2),
+                // which may be shortened
                 24 | 34 => self.v6_prefix(at + 8, len - 8),
-                // an interface's EUI-64 (RFC 6775 section 4.1): MAC addresses are in it
+                // the EUI-64 of an interface (RFC 6775 section 4.1), which contains a MAC address
                 33 => self.wipe(at + 8, 8),
                 // NAT64's prefix, of 96 bits (RFC 8781 section 4)
                 38 => self.v6_prefix(at + 4, 12),
-                // MTU, timestamp, nonce, advertisement interval, home agent's preference, flags: none
+                // MTU, timestamp, nonce, advertisement interval, home agent's preference, flags:
+                // none
                 5 | 7 | 8 | 13 | 14 | 26 => {}
                 other => self.unseen(Content::NeighborOption(other)),
             }

@@ -1,4 +1,4 @@
-//! A packet, layer by layer from the outside to the inside: the addresses of each are replaced.
+//! Goes through a packet layer by layer, from the outside to the inside, and replaces addresses.
 
 use vxlan::{LinkType, Ports};
 
@@ -10,14 +10,14 @@ use super::unseen::Content;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Area {
     pub(super) at: usize,
-    /// Where it ends, as far as it was captured and the lengths around it say.
+    /// Where it ends, by what was captured and by the lengths in the headers around it.
     pub(super) end: usize,
-    /// Where it ended on the wire, not before `end`.
+    /// Where it ended on the wire. Not before `end`.
     pub(super) wire_end: usize,
 }
 
 impl Area {
-    /// What stands `len` bytes further on.
+    /// The area without its first `len` bytes.
     pub(super) const fn behind(self, len: usize) -> Self {
         Self { at: self.at.saturating_add(len), ..self }
     }
@@ -39,22 +39,22 @@ pub(super) enum Layer {
     Llc,
     /// An IP packet of the version that it says itself.
     Ip,
-    /// What is below a label stack, which does not say what it is.
+    /// The payload of a label stack, whose kind is not given.
     Mpls,
     /// Point-to-point protocol (RFC 1661 section 2).
     Ppp,
 }
 
-/// What comes behind a layer.
+/// What follows a layer.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Next {
     /// Another layer.
     Layer(Layer, Area),
-    /// Nothing that has addresses.
+    /// Nothing with addresses.
     Done,
 }
 
-/// A packet before, and the packet after as far as it is done.
+/// The packet as it was, and with the replacements made so far.
 pub(super) struct Rewrite<'a> {
     pub(super) old: &'a [u8],
     new: &'a mut [u8],
@@ -63,7 +63,7 @@ pub(super) struct Rewrite<'a> {
     pub(super) ledger: Ledger,
     /// Where the innermost layer ends: no address is read or written from there on.
     pub(super) end: usize,
-    /// Whether it is within a fragment, so that its missing bytes are in another packet.
+    /// Whether the layer is in a fragment, so that missing bytes are in another packet.
     pub(super) in_fragment: bool,
     is_unseen: bool,
 }
@@ -102,7 +102,7 @@ impl Anonymizer {
 }
 
 impl Rewrite<'_> {
-    /// Goes from layer to layer, as each says what comes behind it, and further in with each step.
+    /// Goes from layer to layer. Each one gives the next, which lies further in.
     fn walk(&mut self, link_type: LinkType, frame: Area) {
         let mut next = self.link(link_type, frame);
         while let Some(Next::Layer(layer, area)) = next {
@@ -116,13 +116,14 @@ impl Rewrite<'_> {
                 Layer::Ppp => self.ppp(area),
             };
         }
-        // a header that is cut by the capture has no more addresses; one that is cut by fragmentation has
+        // the rest of a header cut by the capture is nowhere; cut by fragmentation, it is in
+        // another packet
         if next.is_none() && self.in_fragment {
             self.unseen(Content::Fragment);
         }
     }
 
-    /// Contents that are not looked into, for they are of a kind that is not known. Nothing, where none of it is there.
+    /// Counts contents of an unknown kind, which cannot be inspected, if any were captured.
     pub(super) fn opaque(&mut self, content: Content, area: Area) -> Next {
         if area.at < area.end {
             self.unseen(content);
@@ -130,8 +131,8 @@ impl Rewrite<'_> {
         Next::Done
     }
 
-    /// An area as a length field at its start says, unless that says more than there is. What stands behind the end that it gives is
-    /// told, unless it is padding.
+    /// The area cut to the length that a length field gives, unless that is more than there is.
+    /// Bytes after this end are counted and reported, unless they are padding.
     pub(super) fn narrowed(&mut self, area: Area, len: usize) -> Area {
         let end = area.at.saturating_add(len);
         if end > area.wire_end {
@@ -143,25 +144,26 @@ impl Rewrite<'_> {
         Area { at: area.at, end: area.end.min(end), wire_end: end }
     }
 
-    /// Whether a range holds zeros only, as far as it is there.
+    /// Whether a range holds only zeros, as far as it was captured.
     pub(super) fn is_zero(&self, from: usize, to: usize) -> bool {
         let range = self.old.get(from..to.min(self.end)).unwrap_or_default();
         range.iter().all(|&byte| byte == 0)
     }
 
-    /// Something that may hold addresses is not looked into.
+    /// Counts contents that may hold addresses and cannot be inspected.
     pub(super) fn unseen(&mut self, content: Content) {
         self.keys.unseen.content(content);
         self.is_unseen = true;
     }
 
-    /// The bytes at an offset, before; `None` where the layer ends before them.
+    /// The original bytes at an offset; `None` where the layer ends before them.
     pub(super) fn bytes<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
         self.old.get(at..self.end)?.first_chunk().copied()
     }
 
-    /// Kind and length of an option of IPv4 or TCP (RFC 791 section 3.1, RFC 9293 section 3.1), which may go on behind the
-    /// bytes; `None` at the end of the options and where the length makes no sense.
+    /// Kind and length of an option of IPv4 or TCP (RFC 791 section 3.1, RFC 9293 section 3.1),
+    /// which may be longer than what was captured. `None` at the end of the options and where the
+    /// length is invalid.
     pub(super) fn option(&self, at: usize) -> Option<(u8, usize)> {
         match self.byte(at)? {
             0 => None,
@@ -180,12 +182,12 @@ impl Rewrite<'_> {
         self.bytes(at).map(u16::from_be_bytes)
     }
 
-    /// The range before and after.
+    /// A range as it was, and as it is now.
     pub(super) fn both(&self, from: usize, to: usize) -> Option<(&[u8], &[u8])> {
         Some((self.old.get(from..to)?, self.new.get(from..to)?))
     }
 
-    /// Replaces the MAC address at an offset; what is left of one that is cut is wiped.
+    /// Replaces the MAC address at an offset. A part of one is zeroed.
     pub(super) fn mac(&mut self, at: usize) {
         self.replace(at, Anonymizer::mac);
     }
@@ -200,7 +202,8 @@ impl Rewrite<'_> {
         self.replace(at, |keys, octets: [u8; 16]| keys.v6(octets.into()).octets());
     }
 
-    /// Replaces the first `len` bytes of an IPv6 address at an offset, of which the rest is left out.
+    /// Replaces the first `len` bytes of an IPv6 address at an offset, where only these are
+    /// present.
     pub(super) fn v6_prefix(&mut self, at: usize, len: usize) {
         let len = len.min(16);
         let mut octets = [0; 16];
@@ -214,14 +217,14 @@ impl Rewrite<'_> {
         }
     }
 
-    /// Replaces the addresses that stand one behind the other up to `end`.
+    /// Replaces consecutive addresses of `len` bytes up to `end`.
     pub(super) fn list(&mut self, from: usize, end: usize, len: usize, map: fn(&mut Self, usize)) {
         for place in (from..end.min(self.end)).step_by(len) {
             map(self, place);
         }
     }
 
-    /// Wipes a range.
+    /// Zeroes a range.
     pub(super) fn wipe(&mut self, from: usize, len: usize) {
         const ZEROS: [u8; 16] = [0; 16];
         let end = (from + len).min(self.end);
@@ -244,7 +247,7 @@ impl Rewrite<'_> {
         }
     }
 
-    /// Writes bytes, of at most 16, and notes the change for the checksums around them.
+    /// Writes at most 16 bytes, and notes the change for the checksums that cover them.
     pub(super) fn write(&mut self, at: usize, bytes: &[u8]) {
         let Some(place) = self.new.get_mut(at..).and_then(|rest| rest.get_mut(..bytes.len()))
         else {
@@ -254,7 +257,7 @@ impl Rewrite<'_> {
         place.copy_from_slice(bytes);
     }
 
-    /// A checksum of the bytes of an area, without a pseudo header.
+    /// Notes a checksum that covers an area, without a pseudo header.
     pub(super) fn site(&mut self, field: usize, area: Area) {
         self.ledger.site(Site::new(field, area.at, area.end, area.is_whole()));
     }

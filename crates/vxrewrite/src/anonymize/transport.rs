@@ -10,16 +10,17 @@ use crate::internet_checksum::Change;
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
-/// Geneve's least protocol type (RFC 8926 section 3.4).
+/// The lowest protocol type of Geneve (RFC 8926 section 3.4).
 const LEAST_ETHER_TYPE: u16 = 0x0600;
-/// Ports of tunnels that are always looked for: GTP-U (3GPP TS 29.281), MPLS (RFC 7510), LISP (RFC 9300), Teredo (RFC 4380).
+/// Ports whose tunnels are always followed: GTP-U (3GPP TS 29.281), MPLS (RFC 7510), LISP (RFC
+/// 9300), Teredo (RFC 4380).
 const GTP_PORT: u16 = 2152;
 const MPLS_PORT: u16 = 6635;
 const LISP_PORT: u16 = 4341;
 const TEREDO_PORT: u16 = 3544;
 
 impl Rewrite<'_> {
-    /// A transport header, the checksum in it, and what stands behind it.
+    /// A transport header, its checksum, and what follows it.
     pub(super) fn transport(
         &mut self,
         pseudo: PseudoHeader,
@@ -28,7 +29,7 @@ impl Rewrite<'_> {
     ) -> Option<Next> {
         let area = if protocol == UDP {
             let length = self.number(area.at + 4).map_or(0, usize::from);
-            // 0 where the field cannot hold it; below 8 is none
+            // 0 where the field cannot hold it; less than 8 is invalid
             if length < 8 { area } else { self.narrowed(area, length) }
         } else {
             area
@@ -52,7 +53,7 @@ impl Rewrite<'_> {
         })
     }
 
-    /// The checksum in a transport header, if it is one that counts addresses, or what stands behind it.
+    /// Notes the checksum in a transport header, if it covers addresses or the payload.
     fn transport_checksum(&mut self, pseudo: PseudoHeader, protocol: u8, area: Area) {
         let (at, has_pseudo_header) = match (protocol, pseudo.is_v6) {
             (TCP, _) => (16, true),
@@ -91,7 +92,8 @@ impl Rewrite<'_> {
         self.ledger.site(site);
     }
 
-    /// Addresses that Multipath TCP adds (RFC 8684 section 3.4.1): option 30, subtype 3.
+    /// Addresses in ADD_ADDR options of Multipath TCP (RFC 8684 section 3.4.1): option 30, subtype
+    /// 3.
     fn tcp_options(&mut self, area: Area) {
         let header = self.byte(area.at + 12).map_or(0, |byte| usize::from(byte >> 4) * 4);
         let mut at = area.at + 20;
@@ -120,14 +122,16 @@ impl Rewrite<'_> {
         Some(Next::Done)
     }
 
-    /// Chunks of SCTP (RFC 9260 section 3.2): all are told that may hold addresses, as setups, cookies, heartbeats and errors do. They
-    /// stay, for the checksum (`CRC32c`) is none that could be mended.
+    /// Chunks of SCTP (RFC 9260 section 3.2). Those that may hold addresses (setup, cookies,
+    /// heartbeats, errors) are counted and reported, but not changed: the checksum (`CRC32c`)
+    /// cannot be mended.
     fn sctp(&mut self, area: Area) -> Option<Next> {
         let mut chunk = area.behind(12);
         while chunk.at < area.wire_end {
             let [kind, _, high, low] = self.bytes(chunk.at)?;
             let len = usize::from(u16::from_be_bytes([high, low]));
-            // data, acknowledgements, shutdowns, congestion's echo and answer; interleaved data (RFC 8260), forward TSN (RFC 3758)
+            // data, acknowledgement, shutdown, ECN echo, CWR; interleaved data (RFC 8260), forward
+            // TSN (RFC 3758)
             let is_known = matches!(kind, 0 | 3 | 7 | 8 | 11..=14 | 64 | 192 | 194);
             if !is_known || len < 4 {
                 return Some(self.opaque(Content::IpProtocol(132), chunk));
@@ -137,11 +141,12 @@ impl Rewrite<'_> {
         Some(Next::Done)
     }
 
-    /// Tunnels, by the destination port; a port that was named with either direction, by the source port too.
+    /// Tunnels by the destination port; for ports that were named with either direction, by the
+    /// source port too.
     fn udp(&mut self, area: Area) -> Option<Next> {
         let (source, port) = (self.number(area.at)?, self.number(area.at + 2)?);
         let payload = area.behind(8);
-        // those that are looked for by default are known to others too, so that they are followed in any case
+        // the default ports are always followed, even if other ports were named
         let kind = self.ports.kind(source, port).or_else(|| Ports::DEFAULT.kind(source, port));
         let at = payload.at;
         let next = match (kind, port) {
@@ -152,19 +157,20 @@ impl Rewrite<'_> {
                 Some(Next::Layer(Layer::Ip, payload.behind(8)))
             }
             (None, TEREDO_PORT) => self.teredo(payload)?,
-            // what servers and relays send; the port may be anyone's by chance
+            // from a Teredo server or relay; or from anyone, as a client may have this port by
+            // chance
             (None, _) if source == TEREDO_PORT => self.teredo(payload)?.or(Some(Next::Done)),
             (None, _) => return Some(Next::Done),
         };
         Some(match next {
             Some(next) => next,
-            // an answer to a client that has a tunnel's port by chance, or a tunnel of another kind
+            // an answer to a client with this port by chance, or an unknown kind of tunnel
             None if at < self.end => self.opaque(Content::TunnelPort(port), payload),
             None => Next::Done,
         })
     }
 
-    /// A tunnel header; `Some(None)` where there is none.
+    /// A tunnel header. `None` where it is cut, `Some(None)` where it is none.
     #[allow(clippy::option_option)] // the outer one: cut
     fn tunnel(&mut self, kind: TunnelKind, area: Area) -> Option<Option<Next>> {
         const FLAG_VNI: u8 = 0x08;
@@ -206,7 +212,7 @@ impl Rewrite<'_> {
         })
     }
 
-    /// Geneve's options (RFC 8926 section 3.5), which mean what the maker of the tunnel's ends says.
+    /// Options of Geneve (RFC 8926 section 3.5). What they mean depends on their class.
     #[cold]
     fn geneve_options(&mut self, mut at: usize, end: usize) {
         while at < end
@@ -220,7 +226,8 @@ impl Rewrite<'_> {
         }
     }
 
-    /// A user's packet in GTP-U (3GPP TS 29.281 section 5.1): version 1, G-PDU, maybe with extension headers.
+    /// A packet in GTP-U (3GPP TS 29.281 section 5.1): version 1, G-PDU, perhaps with extension
+    /// headers.
     fn gtp(&mut self, area: Area) -> Option<Next> {
         let [flags, kind] = self.bytes(area.at)?;
         // version 1, protocol type GTP; a G-PDU
@@ -232,7 +239,8 @@ impl Rewrite<'_> {
             let mut next = self.byte(area.at + 11)?;
             inner = inner.behind(4);
             while flags & 4 != 0 && next != 0 {
-                // without addresses: service class, UDP port, PDCP's numbers, PDU session (3GPP TS 29.281 section 5.2.2)
+                // without addresses: service class, UDP port, PDCP's numbers, PDU session (3GPP TS
+                // 29.281 section 5.2.2)
                 if !matches!(next, 0x20 | 0x40 | 0x82 | 0x85 | 0xc0) {
                     self.unseen(Content::GtpExtension(next));
                 }
@@ -244,7 +252,8 @@ impl Rewrite<'_> {
         self.looks_like_ip(inner).then_some(Next::Layer(Layer::Ip, inner))
     }
 
-    /// IPv6 in Teredo (RFC 4380 section 5.1.1), maybe behind authentication and the sender's obscured address.
+    /// IPv6 in Teredo (RFC 4380 section 5.1.1), perhaps after authentication and the sender's
+    /// obfuscated address.
     #[allow(clippy::option_option)] // as above
     fn teredo(&mut self, area: Area) -> Option<Option<Next>> {
         let mut inner = area;
@@ -261,7 +270,7 @@ impl Rewrite<'_> {
             return Some(None);
         }
         if has_origin {
-            // each bit is turned over, so that translators on the way leave it alone
+            // each bit is inverted, so that translators on the way do not change it
             let clear = self.bytes::<4>(origin)?.map(|byte| !byte);
             let new = self.keys.v4(clear.into()).octets().map(|byte| !byte);
             self.write(origin, &new);
@@ -279,7 +288,8 @@ impl Rewrite<'_> {
         area.at < area.wire_end
     }
 
-    /// GRE (RFC 2784, RFC 2890; with a route, RFC 1701; version 1, RFC 2637), and the mirrors' headers behind it.
+    /// GRE (RFC 2784, RFC 2890; with a source route, RFC 1701; version 1, RFC 2637), and the ERSPAN
+    /// headers that may follow.
     pub(super) fn gre(&mut self, area: Area) -> Option<Next> {
         const CHECKSUM: u16 = 0x8000;
         const ROUTING: u16 = 0x4000;
@@ -306,8 +316,8 @@ impl Rewrite<'_> {
         }
         let inner = area.behind(len);
         Some(match protocol {
-            // ERSPAN: without a header, with one (version 1), with a longer one (version 2) and a subheader
-            // (draft-foschiano-erspan section 4)
+            // ERSPAN: without a header, with one (version 1), with a longer one (version 2) and a
+            // subheader (draft-foschiano-erspan section 4)
             0x88be if flags & SEQUENCE == 0 => Next::Layer(Layer::Ethernet, inner),
             0x88be => Next::Layer(Layer::Ethernet, inner.behind(8)),
             0x22eb => {
@@ -321,7 +331,8 @@ impl Rewrite<'_> {
         })
     }
 
-    /// Source route entries (RFC 1701): address family, offset, length, addresses; up to an empty one. Returns where they end.
+    /// Source route entries (RFC 1701): address family, offset, length, addresses. The last one is
+    /// empty. Returns where they end.
     fn source_routes(&mut self, start: usize, mut len: usize) -> Option<usize> {
         loop {
             let [high, low, _, entry] = self.bytes(start + len)?;

@@ -1,4 +1,4 @@
-//! What anonymisation does not look into, counted.
+//! Contents that anonymisation could not inspect.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use vxlan::IpProtocol;
 /// How many kinds of contents are named in the message.
 const MOST_NAMED: usize = 8;
 
-/// Contents that may hold addresses, and that are of no kind that is looked into.
+/// Contents of a kind that is not inspected. They may hold addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Content {
     /// A link layer, by its number in capture files.
@@ -22,12 +22,12 @@ pub(crate) enum Content {
     /// An option of neighbour discovery, by its type.
     NeighborOption(u8),
     Igmp(u8),
-    /// Below an MPLS label stack, neither IP nor Ethernet.
+    /// The payload of an MPLS label stack that is neither IP nor Ethernet.
     Mpls,
     Ppp(u16),
     /// A routing header of IPv6, by its type.
     Routing(u8),
-    /// A tunnel's UDP port, with something else behind it.
+    /// Something other than a tunnel at a tunnel's UDP port.
     TunnelPort(u16),
     Gre,
     /// An option of IPv4, by its type.
@@ -39,7 +39,8 @@ pub(crate) enum Content {
     NshMetadata,
     /// An extension header of GTP-U, by its type.
     GtpExtension(u8),
-    /// Bytes behind the end that a length field gives, other than zeros: trailers, frame check sequences.
+    /// Bytes other than zeros after the end that a length field gives: trailers, frame check
+    /// sequences.
     Trailer,
     /// A first fragment that ends within its headers.
     Fragment,
@@ -78,9 +79,11 @@ impl fmt::Display for Content {
     }
 }
 
-/// Packets with contents that anonymisation did not look into, because it does not know their protocol. They may hold addresses.
+/// Packets with contents that anonymisation could not inspect, because it does not know their
+/// protocol. They may hold addresses.
 ///
-/// Its `Display` is a line for people. Payloads of TCP and UDP are not counted: no packet's is looked into.
+/// Its `Display` is a line for people. Payloads of TCP and UDP are never inspected, and not
+/// counted.
 #[derive(Clone, Debug, Default)]
 pub struct Unseen {
     packets: u64,
@@ -88,17 +91,17 @@ pub struct Unseen {
 }
 
 impl Unseen {
-    /// How many packets they are.
+    /// How many packets there are.
     pub const fn packets(&self) -> u64 {
         self.packets
     }
 
-    /// One more packet, whose contents were counted.
+    /// Counts a packet, whose contents were counted before.
     pub(super) fn packet(&mut self) {
         self.packets += 1;
     }
 
-    /// One more of these contents.
+    /// Counts these contents.
     pub(super) fn content(&mut self, content: Content) {
         *self.contents.entry(content).or_default() += 1;
     }
@@ -106,7 +109,7 @@ impl Unseen {
 
 impl fmt::Display for Unseen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} packets have contents that were not looked into (", self.packets)?;
+        write!(f, "{} packets have contents that could not be inspected (", self.packets)?;
         let mut contents: Vec<_> = self.contents.iter().collect();
         contents.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         for (place, (content, count)) in contents.iter().take(MOST_NAMED).enumerate() {

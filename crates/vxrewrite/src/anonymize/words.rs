@@ -1,4 +1,4 @@
-//! Addresses in texts: descriptions of interfaces, and the like.
+//! Addresses in texts, as in descriptions of interfaces.
 
 use std::net::IpAddr;
 
@@ -17,7 +17,7 @@ impl Anonymizer {
         out
     }
 
-    /// The replacement of a word, if it is an address, maybe with a full stop or a colon behind.
+    /// The replacement of a word, if it is an address, perhaps followed by a full stop or a colon.
     fn word(&mut self, word: &[u8]) -> Option<String> {
         let word = str::from_utf8(word).ok()?;
         let bare = word.trim_end_matches(['.', '-']);

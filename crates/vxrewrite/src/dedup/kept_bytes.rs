@@ -1,31 +1,32 @@
-//! Payloads that copies are compared with: the last ones, in memory that does not grow.
+//! The latest payloads, to compare copies with, in memory that does not grow.
 
-/// So many bytes are kept: more than passes a node in the time that a packet needs through it. Own choice.
+/// How many bytes are kept: more than pass a node while a packet is on its way through it. Own
+/// choice.
 const MOST: usize = 32 << 20;
 
 /// A ring of bytes.
 #[derive(Default)]
 pub(super) struct KeptBytes {
     ring: Vec<u8>,
-    /// All that was ever kept, with what was left out at the ring's end.
+    /// How many bytes were ever kept, with those left out at the end of the ring.
     written: u64,
 }
 
 /// Where bytes are kept.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kept {
-    /// What had been written before them.
+    /// How many bytes had been written before them.
     start: u64,
     len: usize,
 }
 
 impl KeptBytes {
-    /// Keeps bytes, until so many came that these are overwritten.
+    /// Keeps bytes until later ones overwrite them.
     pub(super) fn keep(&mut self, bytes: &[u8]) -> Kept {
         let bytes = bytes.get(..MOST).unwrap_or(bytes);
         let mut at = place(self.written);
         if at + bytes.len() > MOST {
-            // they stay in one piece
+            // bytes are kept in one piece, so the rest of the ring is left out
             self.written += (MOST - at) as u64;
             at = 0;
         }
@@ -41,7 +42,8 @@ impl KeptBytes {
         kept
     }
 
-    /// Whether bytes are the same as those kept from `offset` on, as far as both go. Not, where they were overwritten.
+    /// Whether bytes equal those kept from `offset` on, compared over the shorter length. False
+    /// where the kept bytes were overwritten.
     pub(super) fn agree(&self, kept: Kept, offset: usize, bytes: &[u8]) -> bool {
         if self.written - kept.start > MOST as u64 {
             return false;
@@ -52,7 +54,7 @@ impl KeptBytes {
     }
 }
 
-/// Where in the ring bytes stand before which so many were written.
+/// The place in the ring after this many written bytes.
 fn place(written: u64) -> usize {
     (written % MOST as u64) as usize
 }

@@ -1,9 +1,10 @@
-//! Whole pcapng blocks, put into the output's buffer.
+//! Appends whole pcapng blocks to the output's buffer.
 
 use vxcap::file::ByteOrder;
 use vxcap::write::{BlockWriter, Sink};
 
-/// Length of what stands around the body of a block: type, length, and the length again (draft-ietf-opsawg-pcapng, section 3.1).
+/// Length of a block without its body: type, length, and the length again
+/// (draft-ietf-opsawg-pcapng, section 3.1).
 pub(crate) const AROUND_BODY: usize = 12;
 
 /// Writes a block that `body` makes, in this byte order. `len` is about the length of the body.
@@ -17,7 +18,7 @@ pub(crate) fn block<W: Sink>(
     writer.append(len + AROUND_BODY, |buffer| append(buffer, order, kind, body))
 }
 
-/// Puts a block behind others.
+/// Appends a block.
 pub(crate) fn append(
     buffer: &mut Vec<u8>,
     order: ByteOrder,

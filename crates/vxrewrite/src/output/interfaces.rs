@@ -1,4 +1,4 @@
-//! The interfaces of a pcapng output, and those made for what was taken out of tunnels.
+//! The interfaces of a pcapng output, and those added for decapsulated packets.
 
 use std::collections::HashMap;
 
@@ -8,14 +8,14 @@ use vxcap::{Interface, LinkType, Resolution};
 use super::outgoing::Carrier;
 use super::{blocks, options};
 
-/// So many interfaces are made for tunnels at most; further tunnels share one. Own choice: a capture with random network
-/// identifiers would otherwise have one for each packet.
+/// How many interfaces are made for tunnels; further tunnels share one. Own choice: a capture with
+/// random network identifiers would otherwise get an interface for each packet.
 const MOST_MADE: usize = 1 << 16;
-/// The snapshot length of made interfaces is at least this, as frames put together of fragments may be longer than a fragment was:
-/// the greatest that libpcap takes (`pcap-int.h`: `MAXIMUM_SNAPLEN`).
+/// The least snapshot length of made interfaces, because a reassembled frame may be longer than its
+/// fragments. It is the greatest that libpcap accepts (`pcap-int.h`: `MAXIMUM_SNAPLEN`).
 const MADE_SNAPLEN: u32 = 262_144;
 
-/// An interface of an input, as it stands in the output.
+/// An interface of an input, as described in the output.
 #[derive(Debug)]
 pub(crate) struct Known {
     /// Its number in the output's section.
@@ -35,7 +35,7 @@ pub(crate) struct Interfaces {
     count: u32,
     /// By file, and by their index in the file.
     known: Vec<Vec<Option<Known>>>,
-    /// By file, the index of the first interface of the section that is read.
+    /// By file, the index of the first interface of the current section.
     first_of_section: Vec<usize>,
     made: HashMap<Made, u32>,
     /// The one of `made` that was asked for last.
@@ -57,7 +57,7 @@ impl Interfaces {
         self.count = 0;
         self.made.clear();
         self.last = None;
-        // packets of earlier sections do not come any more
+        // no more packets of earlier sections come
         for file in &mut self.known {
             for known in file {
                 *known = None;
@@ -76,14 +76,14 @@ impl Interfaces {
         }
     }
 
-    /// The number here of an interface that has this number in the section that is read of a file.
+    /// The output's number of an interface, by its number in the current section of a file.
     pub(crate) fn number_of(&self, file: usize, in_section: u32) -> Option<u32> {
         let first = self.first_of_section.get(file).copied().unwrap_or_default();
         let index = u32::try_from(first).ok()?.checked_add(in_section)?;
         Some(self.get(file, index)?.number)
     }
 
-    /// Takes an interface in whose description block is written next.
+    /// Adds an interface whose description block is written next.
     pub(crate) fn add(&mut self, file: usize, index: u32, interface: &Interface, idb: Vec<u8>) {
         let index = index as usize;
         if self.known.len() <= file {
@@ -112,7 +112,8 @@ impl Interfaces {
         self.known.get(file)?.get(index as usize)?.as_ref()
     }
 
-    /// The number of the interface for what was taken out of a tunnel, and its description block if it is new.
+    /// The number of the interface for a decapsulated packet, and its description block if it is
+    /// new.
     #[inline]
     pub(crate) fn made(
         &mut self,
@@ -150,8 +151,8 @@ impl Interfaces {
 }
 
 impl Known {
-    /// The description block of an interface with all that is known of this one, but another name and link type. The length of
-    /// a frame check sequence is left out: what a tunnel carries has none.
+    /// The description block of an interface with this one's options, but another name and link
+    /// type. The length of a frame check sequence is left out, because inner frames have none.
     fn derived(&self, carrier: Carrier, link_type: LinkType, order: ByteOrder) -> Vec<u8> {
         let name = match carrier {
             Carrier::Vni(vni) => format!("vni {vni}"),

@@ -1,8 +1,9 @@
-//! Options of pcapng blocks, put together one behind the other (draft-ietf-opsawg-pcapng, section 3.5).
+//! Appends options of pcapng blocks (draft-ietf-opsawg-pcapng, section 3.5).
 
 use vxcap::file::ByteOrder;
 
-/// Puts an option behind others: code, length, value, padding. The value is cut at what the length can say.
+/// Appends an option: code, length, value, padding. The value is cut to the greatest length that
+/// the field can hold.
 pub(crate) fn push(into: &mut Vec<u8>, order: ByteOrder, code: u16, value: &[u8]) {
     let value = value.get(..usize::from(u16::MAX)).unwrap_or(value);
     into.extend(order.bytes16(code));
@@ -11,11 +12,11 @@ pub(crate) fn push(into: &mut Vec<u8>, order: ByteOrder, code: u16, value: &[u8]
     pad(into, value.len());
 }
 
-/// Pads what was put behind others to a multiple of 4 bytes.
+/// Pads an appended value of `len` bytes to a multiple of 4 bytes.
 pub(crate) fn pad(into: &mut Vec<u8>, len: usize) {
     let padding = len.next_multiple_of(4) - len;
     into.resize(into.len() + padding, 0);
 }
 
-/// The mark behind the last option (section 3.5, `opt_endofopt`).
+/// The mark after the last option (section 3.5, `opt_endofopt`).
 pub(crate) const END_MARK: [u8; 4] = [0; 4];

@@ -19,25 +19,25 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) patches: &'a Patches,
     pub(crate) orig_len: u32,
     pub(crate) link_type: LinkType,
-    /// What it was taken out of, if it was.
+    /// The tunnel that it was taken out of, if it was.
     pub(crate) tunnel: Option<Carrier>,
-    /// A comment to add; none where it is empty.
+    /// A comment to add, if it is not empty.
     pub(crate) comment: &'a str,
-    /// Whether `data` is not what was captured, apart from being cut.
+    /// Whether `data` differs from what was captured, other than by being cut.
     pub(crate) changed: bool,
-    /// Whether comments that are there may stay.
+    /// Whether existing comments may stay.
     pub(crate) keeps_comments: bool,
     /// Number of the packet over all inputs, from 1.
     pub(crate) number: u64,
 }
 
-/// What a packet was taken out of.
+/// The tunnel that a packet was taken out of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Carrier {
     /// A tunnel with an identifier.
     Vni(Vni),
-    /// A tunnel without.
+    /// A tunnel without an identifier.
     Udp,
-    /// One of very many tunnels, which have an interface together.
+    /// One of very many tunnels, which share an interface.
     Other,
 }

@@ -16,30 +16,38 @@ use crate::error::Error;
 use crate::report::Losses;
 use crate::stored_block::StoredBlock;
 
-/// So many outputs are open at the same time: each has a buffer of 512 KiB at most, and systems allow 1024 open files or fewer.
+/// How many outputs are open at the same time: each has a buffer of up to 512 KiB, and many systems
+/// allow 1024 open files.
 const MOST_OPEN: usize = 64;
-/// More outputs than this are taken as a mistake. Own choice.
+/// More outputs than this are considered a mistake. Own choice.
 const MOST_OUTPUTS: usize = 65_536;
-/// So many bytes of blocks other than packets are kept to begin further outputs with them.
+/// How many bytes of blocks other than packets are kept to begin further outputs with.
 const MOST_STORED: usize = 64 << 20;
 
-/// Where the bytes of outputs go. `key` is `None` where a run has one output.
+/// Makes the outputs of a run. `key` is `None` where a run has one output.
 pub trait Sinks {
     /// Takes the bytes of one output.
     type Sink: Sink;
 
-    /// Makes the output; with `again`, opens one that was closed, to go on at its end.
+    /// Makes an output.
     ///
     /// # Errors
     ///
-    /// The operating system's.
-    fn open(&mut self, key: Option<&str>, again: bool) -> io::Result<Self::Sink>;
+    /// Those of the operating system.
+    fn create(&mut self, key: Option<&str>) -> io::Result<Self::Sink>;
 
-    /// Takes a sink back to which all was written, for good or for now.
+    /// Opens an output again that was closed, to go on at its end.
     ///
     /// # Errors
     ///
-    /// The operating system's.
+    /// Those of the operating system.
+    fn reopen(&mut self, key: Option<&str>) -> io::Result<Self::Sink>;
+
+    /// Takes back a sink to which everything was written. It may be [reopened](Self::reopen).
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
     fn close(&mut self, key: Option<&str>, sink: Self::Sink) -> io::Result<()>;
 
     /// What the output is called in messages.
@@ -54,7 +62,7 @@ pub(crate) struct Outputs<S: Sinks> {
     files: Vec<OutputFile<S::Sink>>,
     by_key: HashMap<String, usize>,
     open: usize,
-    /// Counts uses, to find the output that was not used for longest.
+    /// Counts uses, to find the least recently used output.
     clock: u64,
     /// Blocks to begin further outputs with.
     stored: Vec<(usize, StoredBlock)>,
@@ -70,7 +78,7 @@ struct OutputFile<W: Sink> {
 }
 
 impl<S: Sinks> Outputs<S> {
-    /// `splits`: outputs are made as their keys come; otherwise there is one.
+    /// `splits`: whether outputs are made when their keys come. Otherwise there is one.
     pub(crate) fn new(
         sinks: S,
         setting: Setting,
@@ -109,7 +117,7 @@ impl<S: Sinks> Outputs<S> {
         Ok(outputs)
     }
 
-    /// Whether blocks go through as they are.
+    /// Whether blocks are copied unchanged.
     pub(crate) fn is_verbatim(&self) -> bool {
         self.setting.verbatim
     }
@@ -119,7 +127,7 @@ impl<S: Sinks> Outputs<S> {
         self.setting.format == OutputFormat::Pcapng
     }
 
-    /// A block as it is, to the only output.
+    /// Copies a block to the only output.
     #[inline]
     pub(crate) fn raw(&mut self, raw: &[u8]) -> Result<(), Error> {
         match self.files.first_mut().and_then(|file| file.writer.as_mut()) {
@@ -128,7 +136,7 @@ impl<S: Sinks> Outputs<S> {
         }
     }
 
-    /// A block other than a packet's, to all outputs.
+    /// Writes a block that holds no packet to all outputs.
     pub(crate) fn block(
         &mut self,
         file: usize,
@@ -136,7 +144,7 @@ impl<S: Sinks> Outputs<S> {
         losses: &mut Losses,
     ) -> Result<(), Error> {
         for index in 0..self.files.len() {
-            // what an output cannot hold counts once
+            // losses count once, not for each output
             let mut again = Losses::default();
             let losses = if index == 0 { &mut *losses } else { &mut again };
             self.resume(index)?;
@@ -166,7 +174,7 @@ impl<S: Sinks> Outputs<S> {
         }
     }
 
-    /// A packet, to the output of its key.
+    /// Writes a packet to the output of its key.
     #[inline]
     pub(crate) fn packet(
         &mut self,
@@ -183,7 +191,7 @@ impl<S: Sinks> Outputs<S> {
         output.shape.packet(writer, packet, losses)
     }
 
-    /// The output of a key, open.
+    /// The output of a key, opened.
     fn of_key(&mut self, key: &str) -> Result<usize, Error> {
         let index = match self.by_key.get(key) {
             Some(&index) => index,
@@ -197,12 +205,12 @@ impl<S: Sinks> Outputs<S> {
         Ok(index)
     }
 
-    /// Makes an output, and begins it with the blocks that came so far.
+    /// Makes an output, and begins it with the stored blocks.
     fn make(&mut self, key: Option<&str>) -> Result<usize, Error> {
         if self.files.len() >= MOST_OUTPUTS {
             return Err(Error::TooManyOutputs { most: MOST_OUTPUTS });
         }
-        let writer = self.sink(key, false)?;
+        let writer = self.sink(key, S::create)?;
         let mut shape = match self.setting.format {
             _ if self.setting.verbatim => Shape::Verbatim,
             OutputFormat::Pcapng => {
@@ -211,7 +219,7 @@ impl<S: Sinks> Outputs<S> {
             _ => Shape::Pcap(PcapShape::new(self.setting)),
         };
         let mut writer = BlockWriter::new(writer);
-        // what cannot be held was told with the first output
+        // losses were counted with the first output
         let mut again = Losses::default();
         for (file, stored) in &self.stored {
             shape.block(&mut writer, *file, &stored.block(), &mut again)?;
@@ -229,8 +237,12 @@ impl<S: Sinks> Outputs<S> {
         Ok(index)
     }
 
-    /// Opens a sink, after closing another one where too many are open.
-    fn sink(&mut self, key: Option<&str>, again: bool) -> Result<S::Sink, Error> {
+    /// Makes or reopens a sink. Where too many are open, another one is closed first.
+    fn sink(
+        &mut self,
+        key: Option<&str>,
+        open: impl FnOnce(&mut S, Option<&str>) -> io::Result<S::Sink>,
+    ) -> Result<S::Sink, Error> {
         if self.open >= MOST_OPEN {
             let oldest = self
                 .files
@@ -243,29 +255,27 @@ impl<S: Sinks> Outputs<S> {
                 self.suspend(oldest)?;
             }
         }
-        let sink = self
-            .sinks
-            .open(key, again)
+        let sink = open(&mut self.sinks, key)
             .map_err(|source| Error::Create { name: self.sinks.name(key), source })?;
         self.open += 1;
         Ok(sink)
     }
 
-    /// Opens an output again that was closed for now.
+    /// Reopens an output that was closed in between.
     fn resume(&mut self, index: usize) -> Result<(), Error> {
         let Some(output) = self.files.get(index) else { return Ok(()) };
         if output.writer.is_some() {
             return Ok(());
         }
         let key = output.key.clone();
-        let sink = self.sink(key.as_deref(), true)?;
+        let sink = self.sink(key.as_deref(), S::reopen)?;
         if let Some(output) = self.files.get_mut(index) {
             output.writer = Some(BlockWriter::new(sink));
         }
         Ok(())
     }
 
-    /// Closes an output for now, or for good.
+    /// Closes an output.
     fn suspend(&mut self, index: usize) -> Result<(), Error> {
         let Some(output) = self.files.get_mut(index) else { return Ok(()) };
         let Some(writer) = output.writer.take() else { return Ok(()) };

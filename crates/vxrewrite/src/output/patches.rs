@@ -1,7 +1,7 @@
 //! Words to be changed in a packet.
 
-/// More words are not changed in one packet: a port and a checksum at each of 4 levels, the same in what an ICMP error
-/// quotes, and its own checksum.
+/// The most words that are changed in one packet: a port and a checksum at each of 4 levels, the
+/// same in what an ICMP error quotes, and its own checksum.
 const MOST: usize = 12;
 
 /// Words of 16 bits to be changed in a packet, by their offset. Allocates nothing.
@@ -36,7 +36,7 @@ impl Patches {
         self.len = 0;
     }
 
-    /// Only a part of the packet goes on, which begins at `start`: words before it are left out.
+    /// Drops the first `start` bytes of the packet: words in them are forgotten.
     pub(crate) fn cut_front(&mut self, start: usize) {
         let all = *self;
         self.clear();
@@ -47,7 +47,7 @@ impl Patches {
         }
     }
 
-    /// Changes the words. What lies beyond the end was cut off, and is passed over.
+    /// Changes the words. Words beyond the end were cut off, and are skipped.
     #[inline]
     pub(crate) fn apply(&self, data: &mut [u8]) {
         for (at, word) in self.iter() {

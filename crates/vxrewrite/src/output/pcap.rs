@@ -16,26 +16,27 @@ const MICROS_MAGIC: u32 = 0xa1b2_c3d4;
 const NANOS_MAGIC: u32 = 0xa1b2_3c4d;
 /// Length of a file header (section 4).
 const HEADER_LEN: usize = 24;
-/// Where the file header tells the snapshot length, and the link type (section 4).
+/// Where the file header has the snapshot length and the link type (section 4).
 const SNAPLEN_AT: usize = 16;
 const LINK_TYPE_AT: usize = 20;
-/// Where a record header tells the captured length and the original length (section 5).
+/// Where a record header has the captured length and the original length (section 5).
 const LENGTHS_AT: usize = 8;
-/// What libpcap takes at most (`pcap-int.h`: `MAXIMUM_SNAPLEN`), for files whose packets come from several interfaces.
+/// The greatest snapshot length of libpcap (`pcap-int.h`: `MAXIMUM_SNAPLEN`), for files whose
+/// packets come from several interfaces.
 const USUAL_SNAPLEN: u32 = 262_144;
 
-/// What a pcap output needs to know of what was written.
+/// The state of a pcap output.
 #[derive(Debug)]
 pub(crate) struct PcapShape {
     setting: Setting,
-    /// The header of the only input, where records can be taken as they stand.
+    /// The header of the only input, where its records can be copied.
     native: Option<Native>,
-    /// Once the file header is written.
+    /// Set once the file header is written.
     open: Option<Open>,
-    /// Interfaces that were described, and the facts of the first one.
+    /// How many interfaces were described, and link type and snapshot length of the first one.
     interfaces: u64,
     first: Option<(LinkType, u32)>,
-    /// Length in bytes of the frame check sequence of the first interface's frames, where it is told.
+    /// Length in bytes of the first interface's frame check sequence, where it is given.
     fcs_len: Option<u8>,
     /// Whether the first interface has finer times than microseconds.
     fine: bool,
@@ -71,7 +72,7 @@ impl PcapShape {
         }
     }
 
-    /// A block other than a packet's: only what pcap cannot hold is noted.
+    /// Notes what pcap cannot hold of a block that holds no packet.
     pub(crate) fn block(&mut self, block: &Block<'_>, losses: &mut Losses) {
         match block.body {
             Body::PcapHeader(header) => {
@@ -184,7 +185,7 @@ impl PcapShape {
             if link_type != header.link_type
                 && let Some(field) = raw.get_mut(LINK_TYPE_AT..HEADER_LEN)
             {
-                // a frame check sequence belonged to the other link type's frames
+                // the length of a frame check sequence belongs to the other link type
                 field.copy_from_slice(&order.bytes32(link_type.0.into()));
             }
             if self.setting.snaplen.is_some()
@@ -213,7 +214,7 @@ impl PcapShape {
             header.extend(order.bytes16(4));
             header.extend([0; 8]);
             header.extend(order.bytes32(snaplen_of(told)));
-            // what a tunnel carries has none, nor is one length that of several interfaces
+            // inner frames have none, and several interfaces may have different ones
             let fcs = self.fcs_len.filter(|_| {
                 self.interfaces == 1 && self.first.is_some_and(|(first, _)| first == link_type)
             });
@@ -240,13 +241,13 @@ impl PcapShape {
     }
 }
 
-/// The bits of the link type's field that tell the length of a frame check sequence, in units of 16 bits (section 4); `None` for a
-/// length that they cannot tell.
+/// The bits of the link type's field with the length of a frame check sequence, in units of 16 bits
+/// (section 4). `None` for a length that they cannot hold.
 fn fcs_field(len: u8) -> Option<u32> {
     (len.is_multiple_of(2) && len <= 30).then_some(u32::from(len / 2) << 28 | 1 << 26)
 }
 
-/// A record of the only input, which is a pcap file of the same unit.
+/// Copies a record of the only input, a pcap file with the same unit of time.
 #[inline]
 fn native_record<W: Sink>(
     writer: &mut BlockWriter<W>,
@@ -274,7 +275,7 @@ fn native_record<W: Sink>(
     })?)
 }
 
-/// A record made of whatever the packet stood in.
+/// Makes a record of a packet from any kind of block.
 fn own_record<W: Sink>(
     writer: &mut BlockWriter<W>,
     out: &Outgoing<'_>,

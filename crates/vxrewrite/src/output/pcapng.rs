@@ -15,18 +15,19 @@ use crate::report::{Loss, Losses};
 
 /// The byte-order magic of a section header block (section 4.1).
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
-/// A section whose length is not told (section 4.1).
+/// The length of a section that does not give one (section 4.1).
 const LENGTH_NOT_TOLD: [u8; 8] = [0xff; 8];
-/// Where a section header block tells the section's length (section 4.1).
+/// Where a section header block has the section's length (section 4.1).
 const SECTION_LENGTH_AT: usize = 16;
-/// Where enhanced packet blocks, obsolete packet blocks and statistics blocks tell their interface (sections 4.3, 4.6, appendix A).
+/// Where enhanced packet blocks, obsolete packet blocks and statistics blocks have their interface
+/// (sections 4.3, 4.6, appendix A).
 const INTERFACE_AT: usize = 8;
-/// Where enhanced and obsolete packet blocks tell the time (section 4.3, appendix A).
+/// Where enhanced and obsolete packet blocks have the time (section 4.3, appendix A).
 const TICKS_AT: usize = 12;
-/// The bits of `epb_flags` that tell the length of the frame check sequence (section 4.3.1).
+/// The bits of `epb_flags` with the length of the frame check sequence (section 4.3.1).
 const FLAGS_FCS_LENGTH: u32 = 0x1e0;
 
-/// What a pcapng output needs to know of what was written.
+/// The state of a pcapng output.
 #[derive(Debug)]
 pub(crate) struct PcapngShape {
     setting: Setting,
@@ -36,7 +37,7 @@ pub(crate) struct PcapngShape {
     /// Blocks to be written before the first packet of a section.
     preface: Option<Preface>,
     preface_due: bool,
-    /// The options of a packet, made anew.
+    /// The options of a packet that is written anew.
     options: Vec<u8>,
 }
 
@@ -91,7 +92,8 @@ impl PcapngShape {
         }
     }
 
-    /// The block in the output's byte order; `None`, and told, where that is not possible.
+    /// The block in the output's byte order. `None` where that is not possible; then the loss is
+    /// counted.
     fn in_order(&self, block: &Block<'_>, losses: &mut Losses) -> Option<Vec<u8>> {
         if block.order == self.order {
             return Some(block.raw.to_vec());
@@ -133,7 +135,7 @@ impl PcapngShape {
         })?)
     }
 
-    /// A pcap file has become an interface.
+    /// Describes a pcap file as an interface.
     fn pcap_header<W: Sink>(
         &mut self,
         writer: &mut BlockWriter<W>,
@@ -199,7 +201,7 @@ impl PcapngShape {
         }
     }
 
-    /// Writes an enhanced packet block, whatever the packet stood in.
+    /// Writes an enhanced packet block for a packet from any kind of block.
     fn made_anew<W: Sink>(
         &mut self,
         writer: &mut BlockWriter<W>,
@@ -306,7 +308,7 @@ impl PcapngShape {
     }
 }
 
-/// Writes a packet in the block that it stands in, with its interface's number of the output.
+/// Copies a packet's block, with the output's number of its interface.
 #[inline]
 fn append<W: Sink>(
     writer: &mut BlockWriter<W>,
@@ -333,7 +335,7 @@ fn append<W: Sink>(
     })?)
 }
 
-/// The time of a packet in its interface's unit: as it stands, where it stands in that unit.
+/// The time of a packet in its interface's unit. It is copied where the block has it in that unit.
 fn ticks(packet: &PacketBlock<'_>, known: &Known) -> u64 {
     match packet.kind {
         PacketKind::Enhanced | PacketKind::Obsolete(_) => {

@@ -1,10 +1,10 @@
-//! Blocks that stand before the first packet of each section.
+//! Blocks that are written before the first packet of each section.
 
 use std::rc::Rc;
 
 use vxcap::file::ByteOrder;
 
-/// Blocks to be written before the first packet of each section, in both byte orders.
+/// Blocks that are written before the first packet of each section, in both byte orders.
 #[derive(Clone, Debug)]
 pub(crate) struct Preface(Rc<[(ByteOrder, Vec<u8>); 2]>);
 

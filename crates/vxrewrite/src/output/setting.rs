@@ -1,13 +1,14 @@
-//! The format of outputs, and what decides how much of a file can stay as it is.
+//! The format of outputs, and how much of a file can be copied.
 
 /// The format of an output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OutputFormat {
-    /// That of the first input.
+    /// The format of the first input.
     #[default]
     AsInput,
-    /// pcap, with times in nanoseconds where the first input has them, and in microseconds otherwise.
+    /// pcap, with times in nanoseconds where the first input has them, and in microseconds
+    /// otherwise.
     Pcap,
     /// pcap with times in microseconds.
     MicrosPcap,
@@ -17,16 +18,16 @@ pub enum OutputFormat {
     Pcapng,
 }
 
-/// What happens to the files of a run, which decides what can stay as it is.
+/// Facts about a run that decide what can be copied.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setting {
     pub(crate) format: OutputFormat,
-    /// Several inputs.
+    /// Whether there are several inputs.
     pub(crate) merges: bool,
-    /// Packets may be left out or have another length.
+    /// Whether packets may be left out or changed.
     pub(crate) changes: bool,
-    /// Every block as it is, unseen.
+    /// Whether every block is copied unchanged.
     pub(crate) verbatim: bool,
-    /// Packets are cut to this length.
+    /// The length that packets are cut to.
     pub(crate) snaplen: Option<u32>,
 }

@@ -1,4 +1,4 @@
-//! The form of one output file, whichever format it has.
+//! The form of one output file, in any format.
 
 use vxcap::file::Block;
 use vxcap::write::{BlockWriter, Sink};
@@ -9,16 +9,17 @@ use super::pcapng::PcapngShape;
 use crate::error::Error;
 use crate::report::Losses;
 
-/// The form of one output file: how blocks and packets stand in it. Its bytes go to the writer that is handed in.
+/// The form of one output file: how blocks and packets are written. The bytes go to the writer that
+/// is passed in.
 pub(crate) enum Shape {
-    /// Every block as it comes.
+    /// Every block is copied.
     Verbatim,
     Pcap(PcapShape),
     Pcapng(Box<PcapngShape>),
 }
 
 impl Shape {
-    /// A block other than a packet's.
+    /// Writes a block that holds no packet.
     pub(crate) fn block<W: Sink>(
         &mut self,
         writer: &mut BlockWriter<W>,

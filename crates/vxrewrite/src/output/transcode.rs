@@ -11,8 +11,8 @@ const IF_TZONE: u16 = 10;
 /// `if_txspeed` and `if_rxspeed` (section 4.2), 8 bytes.
 const IF_SPEEDS: [u16; 2] = [16, 17];
 
-/// A block as it is in another byte order; `None` for what only its maker could translate: custom blocks and unknown ones with
-/// numbers in them. Section headers and packets are not translated here.
+/// A block in another byte order. `None` for what only its maker could translate: custom and
+/// unknown blocks. Section headers and packets are not translated here.
 pub(crate) fn transcode(block: &Block<'_>, order: ByteOrder) -> Option<Vec<u8>> {
     let (kind, from) = (block.block_type()?, block.order);
     let mut out = Vec::with_capacity(block.raw.len());
@@ -54,7 +54,7 @@ pub(crate) fn transcode(block: &Block<'_>, order: ByteOrder) -> Option<Vec<u8>> 
     known.then_some(out)
 }
 
-/// Puts options in another byte order behind others, with their end mark if there are any.
+/// Appends options in another byte order, with their end mark if there are any.
 pub(crate) fn translate_options(
     out: &mut Vec<u8>,
     fields: OptionFields<'_>,
@@ -70,7 +70,7 @@ pub(crate) fn translate_options(
     }
 }
 
-/// Puts one option in another byte order behind others.
+/// Appends one option in another byte order.
 pub(crate) fn push_translated(
     out: &mut Vec<u8>,
     field: &vxcap::file::OptionField<'_>,
@@ -100,7 +100,7 @@ pub(crate) fn push_translated(
     }
 }
 
-/// How many bytes at the begin of an option are a number.
+/// How many bytes at the start of an option are a number.
 fn word_len(kind: u32, code: u16, len: usize) -> usize {
     let expected = match (kind, code) {
         (_, code) if CUSTOM.contains(&code) => return if len >= 4 { 4 } else { 0 },
@@ -125,7 +125,7 @@ fn is_two_words(kind: u32, code: u16) -> bool {
     kind == block_type::STATISTICS && matches!(code, option::ISB_STARTTIME | option::ISB_ENDTIME)
 }
 
-/// Whether an option holds whatever its writer wanted to say: comments and custom options.
+/// Whether an option holds free text or custom data: comments and custom options.
 pub(crate) fn is_free_form(code: u16) -> bool {
     code == option::COMMENT || CUSTOM.contains(&code)
 }

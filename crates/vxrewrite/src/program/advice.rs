@@ -1,4 +1,5 @@
-//! What the library reports, with what to do about it: advice names the program's options, which the library does not know.
+//! Adds to the library's messages what to do about them: the library does not know the program's
+//! options.
 
 use std::io;
 use std::path::Path;
@@ -34,7 +35,7 @@ pub(crate) fn failure(error: Error, out: &Path) -> Failure {
     }
 }
 
-/// Why a key file is none, and how to make one.
+/// Why a key file is refused, and how to make one.
 pub(crate) fn key_file(error: KeyError, file: &Path) -> Failure {
     let file = file.display();
     match error {
@@ -45,7 +46,7 @@ pub(crate) fn key_file(error: KeyError, file: &Path) -> Failure {
     }
 }
 
-/// What was not kept, and how it would be.
+/// What was not kept, and which options keep it.
 pub(crate) fn loss(loss: Loss, count: u64) -> String {
     match loss {
         Loss::Precision => {

@@ -1,4 +1,5 @@
-//! Writing in a thread of its own: copying into the page cache takes as long as everything else together.
+//! Writing in a thread of its own: copying into the page cache takes as long as everything else
+//! together.
 
 use std::io::{self, Write};
 use std::mem;
@@ -7,17 +8,18 @@ use std::thread::{self, JoinHandle};
 
 use vxcap::write::Sink;
 
-/// So many pieces wait at most, so that memory stays small when the disk is slower than the reader.
+/// How many pieces may wait, so that memory stays small when the disk is slower than the reader.
 const WAITING: usize = 2;
 
-/// A longer piece, which came from a single large block, is not used again.
+/// The memory of a longer piece, which came from a single large block, is not reused.
 const LONGEST_SPARE: usize = 1 << 20;
 
-/// Hands what is written to a thread, buffer by buffer, without copying it. A failure of the thread is given by a later call, and
-/// every call after that one fails too. Where it is dropped, all that was handed over is written first.
+/// Passes buffers to a thread that writes them, without copying them. A later call returns the
+/// thread's failure, and every call after that one fails too. Dropping it waits until everything is
+/// written.
 pub(crate) struct Behind<W> {
     pieces: Option<SyncSender<Vec<u8>>>,
-    /// Pieces that were written, to be used again.
+    /// Pieces that were written, for reuse.
     spare: Receiver<Vec<u8>>,
     thread: Option<JoinHandle<io::Result<W>>>,
 }
@@ -30,7 +32,7 @@ impl<W: Write + Send + 'static> Behind<W> {
             for piece in waiting {
                 sink.write_all(&piece)?;
                 if piece.capacity() <= LONGEST_SPARE {
-                    // where nobody takes it, it is dropped
+                    // where nobody takes it back, it is dropped
                     let _ = written.try_send(piece);
                 }
             }
@@ -39,7 +41,7 @@ impl<W: Write + Send + 'static> Behind<W> {
         Self { pieces: Some(pieces), spare, thread: Some(thread) }
     }
 
-    /// Waits until everything is written: the sink.
+    /// Waits until everything is written, and returns the sink.
     pub(crate) fn finish(mut self) -> io::Result<W> {
         self.join()
     }
@@ -56,7 +58,8 @@ impl<W> Behind<W> {
 }
 
 impl<W> Drop for Behind<W> {
-    /// So that nothing writes to the file any more when it is taken away or looked at. Nobody is left to tell a failure to.
+    /// Waits for the thread, so that nothing is written to the file after it is removed or read. A
+    /// failure is ignored: nobody is left to hear of it.
     fn drop(&mut self) {
         if self.thread.is_some() {
             let _ = self.join();
@@ -86,14 +89,14 @@ impl<W: Write + Send + 'static> Sink for Behind<W> {
         if from == 0 {
             *buffer = refused;
         }
-        // the thread has ended, which it does only after a failure
+        // the thread ends only after a failure
         match self.join() {
             Err(error) => Err(error),
             Ok(_) => Err(io::ErrorKind::WriteZero.into()),
         }
     }
 
-    /// What was handed over is written without being asked for; [`Self::finish`] waits for it.
+    /// Does nothing: the thread writes at once, and [`Self::finish`] waits for it.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

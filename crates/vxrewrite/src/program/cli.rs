@@ -1,4 +1,4 @@
-//! The command line, as it is typed. Nothing is opened or checked against anything outside here.
+//! The command line as typed. Nothing is opened or checked here.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,9 +11,11 @@ use vxcli::args::{MapArgs, SelectArgs, TunnelArgs};
 const MAP_HELP: &str = "Where names come from: kubectl's JSON or YAML of nodes, pods, services, endpointslices; flannel's \
     subnet.env; or lines `CIDR NAME`. May be repeated";
 
-/// Rewrite capture files so that Wireshark and other tools understand overlay traffic, and lose nothing.
+/// Rewrite capture files so that Wireshark and other tools understand overlay traffic, and lose
+/// nothing.
 ///
-/// What no action names is kept byte for byte: times, comments, names, interfaces, decryption secrets, unknown blocks.
+/// What no action changes is kept byte for byte: times, comments, names, interfaces, decryption
+/// secrets, unknown blocks.
 #[derive(Parser, Debug)]
 #[command(
     name = "vxrewrite",
@@ -46,11 +48,11 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) actions: ActionArgs,
 
-    /// Print a completion script for SHELL, and end.
+    /// Print a completion script for SHELL.
     #[arg(long, value_name = "SHELL", help_heading = "Other")]
     pub(crate) completions: Option<clap_complete::Shell>,
 
-    /// Print the manual page, in roff, and end.
+    /// Print the manual page in roff.
     #[arg(long, help_heading = "Other")]
     pub(crate) man: bool,
 }
@@ -59,24 +61,25 @@ pub(crate) struct Cli {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Files")]
 pub(crate) struct FileArgs {
-    /// Read packets from FILE: pcap or pcapng, also compressed (.gz .zst .lz4); `-` is stdin. May be repeated: the
-    /// files are merged in time order.
+    /// Read packets from FILE: pcap or pcapng, also compressed (.gz .zst .lz4). `-` is stdin. May
+    /// be repeated; the files are merged in time order.
     #[arg(short = 'r', value_name = "FILE")]
     pub(crate) read: Vec<PathBuf>,
 
-    /// Write to OUT, compressed where it ends in .gz, .zst or .lz4; `-` is stdout. OUT appears when it is whole, and is
-    /// never one of the inputs.
+    /// Write to OUT, compressed if it ends in .gz, .zst or .lz4. `-` is stdout. OUT appears when it
+    /// is complete, and is never one of the inputs.
     #[arg(short = 'w', value_name = "OUT")]
     pub(crate) write: Option<PathBuf>,
 
-    /// The format of OUT. By default from its ending (.pcap, .pcapng), else as the first input.
+    /// The format of OUT. By default it follows OUT's ending (.pcap, .pcapng), else the first
+    /// input.
     #[arg(short = 'F', value_name = "FORMAT", value_enum)]
     pub(crate) format: Option<Format>,
 
     #[command(flatten)]
     pub(crate) tunnel: TunnelArgs,
 
-    /// No progress bar on stderr.
+    /// Show no progress bar on stderr.
     #[arg(long)]
     pub(crate) no_progress: bool,
 }
@@ -86,8 +89,9 @@ pub(crate) struct FileArgs {
 #[command(next_help_heading = "Actions")]
 #[allow(clippy::struct_excessive_bools)] // actions, each on its own
 pub(crate) struct ActionArgs {
-    /// The inner frame in place of the outer one, on an interface of its own for each VNI; of nested tunnels the
-    /// innermost, with =1 one level. Packets in no tunnel stay as they are.
+    /// Put the inner frame in place of the outer one, on an interface of its own for each VNI.
+    /// Nested tunnels are removed to the innermost frame, or one level with =1. Packets in no
+    /// tunnel stay as they are.
     #[arg(
         long,
         value_name = "LEVELS",
@@ -98,33 +102,35 @@ pub(crate) struct ActionArgs {
     )]
     pub(crate) decap: Option<Levels>,
 
-    /// Give tunnels the destination port P: 4789 so that Wireshark decodes VXLAN. Checksums are mended.
+    /// Give tunnels the destination port P. With 4789, Wireshark decodes VXLAN without being told.
+    /// Checksums are mended.
     #[arg(long, value_name = "P", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) to_port: Option<u16>,
 
-    /// Names for Wireshark: name resolution of the map's addresses, and a comment for each packet with its ends and its
-    /// carriage. pcapng only.
+    /// Add names for Wireshark: name resolution for the map's addresses, and a comment to each
+    /// packet with its ends and its tunnels. pcapng only.
     #[arg(long)]
     pub(crate) annotate: bool,
 
-    /// Replace IP and MAC addresses in all headers at every level, with the key in KEYFILE (32 bytes, or 64 hexadecimal
-    /// digits): prefixes are preserved (the `pfx` mode of `IPcrypt`), checksums mended. Payloads of TCP and UDP stay as they
-    /// are, with the addresses in DNS, DHCP or HTTP: --headers-only cuts them off. Packets with contents of other kinds that
-    /// are not looked into are counted and told.
+    /// Replace IP and MAC addresses in all headers at every level, with the key in KEYFILE (32
+    /// bytes, or 64 hexadecimal digits). Prefixes are preserved (the `pfx` mode of `IPcrypt`),
+    /// checksums are mended. Payloads of TCP and UDP stay, with the addresses in DNS, DHCP or HTTP:
+    /// --headers-only cuts them off. Packets whose contents could not be inspected are counted and
+    /// reported.
     #[arg(long, value_name = "KEYFILE", conflicts_with = "annotate")]
     pub(crate) anonymize: Option<PathBuf>,
 
-    /// One file for each key: the VNI, the sending node, the inner flow. They are named OUT with the key before its
-    /// ending.
+    /// Write one file for each VNI, sending node or inner flow. The files are named OUT with this
+    /// key before its ending.
     #[arg(long, value_name = "KEY", value_enum)]
     pub(crate) split: Option<SplitBy>,
 
-    /// Keep one copy of a packet that was seen at several points (veth, cni0, flannel.1, eth0), and say how many were
-    /// merged.
+    /// Keep one copy of a packet that was captured at several points (veth, cni0, flannel.1, eth0),
+    /// and report how many were merged.
     #[arg(long)]
     pub(crate) dedup: bool,
 
-    /// Copies are at most so many seconds apart.
+    /// Copies are at most SECONDS apart.
     #[arg(long, value_name = "SECONDS", default_value = "1", requires = "dedup", value_parser = seconds)]
     pub(crate) dedup_window: Duration,
 
@@ -132,17 +138,17 @@ pub(crate) struct ActionArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) snaplen: Option<u32>,
 
-    /// Only packets in a tunnel.
+    /// Keep only packets in a tunnel.
     #[arg(long)]
     pub(crate) tunnel_only: bool,
 
-    /// Keep all headers of each packet, through tunnels and other carriers and in what ICMP errors quote, and no payload
-    /// behind them.
+    /// Keep all headers of each packet and no payload, through tunnels and other carriers and in
+    /// packets that ICMP errors quote.
     #[arg(long)]
     pub(crate) headers_only: bool,
 }
 
-/// Formats by their names in editcap.
+/// Formats, by the names that editcap has for them.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     /// pcap with times in microseconds.

@@ -58,7 +58,7 @@ pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
     tell(report, &cli.actions, terminal)
 }
 
-/// The inputs and the output, where they make sense together.
+/// The inputs and the output, if they are valid together.
 fn files<'c>(cli: &'c Cli, terminal: &Terminal) -> Result<(&'c [PathBuf], &'c Path), Failure> {
     let inputs = &cli.files.read;
     if inputs.is_empty() {
@@ -84,7 +84,7 @@ fn files<'c>(cli: &'c Cli, terminal: &Terminal) -> Result<(&'c [PathBuf], &'c Pa
         }
         if terminal.out_is_terminal {
             return Err(Failure::usage(
-                "a capture is no text: send stdout to a file or a pipe, or give -w a name",
+                "a capture is binary: send stdout to a file or a pipe, or give -w a name",
             ));
         }
     }
@@ -119,7 +119,7 @@ fn actions<'m>(args: &ActionArgs, map: &'m PodMap) -> Result<Pipeline<'m>, Failu
     if let Some(file) = &args.anonymize {
         if args.split == Some(SplitBy::Flow) {
             return Err(Failure::usage(
-                "--split flow with --anonymize: the names of the files would tell the addresses; split in a second run",
+                "--split flow with --anonymize: the file names would contain the addresses; split in a second run",
             ));
         }
         pipeline = pipeline.anonymize(anonymizer(file)?);
@@ -156,7 +156,7 @@ impl Select for Selected<'_> {
         decoder: &Decoder,
         inner_len: u32,
     ) -> Result<bool, SelectError> {
-        // overlay traffic only is asked for on devices, so the interface does not matter here
+        // only devices are limited to overlay traffic, so the interface does not matter here
         Ok(self.selection.wants_packet(packet, decoder, self.map, inner_len, 0)?)
     }
 }
@@ -169,7 +169,7 @@ fn anonymizer(file: &Path) -> Result<Anonymizer, Failure> {
     Anonymizer::from_key_file(&bytes).map_err(|error| advice::key_file(error, file))
 }
 
-/// Tells what was merged, what was not kept, and the damage.
+/// Reports what was merged, what was not kept, and the damage.
 fn tell(report: Report, args: &ActionArgs, terminal: &mut Terminal) -> Result<(), Failure> {
     if args.dedup {
         terminal
@@ -192,7 +192,7 @@ fn tell(report: Report, args: &ActionArgs, terminal: &mut Terminal) -> Result<()
     last.map_or(Ok(()), |error| Err(Failure::error(error)))
 }
 
-/// The format of OUT: as told, or from its ending, else as the first input.
+/// The format of OUT: by -F, else by its ending, else that of the first input.
 fn format(cli: &Cli, out: &Path) -> OutputFormat {
     match cli.files.format {
         Some(Format::Pcap) => OutputFormat::MicrosPcap,

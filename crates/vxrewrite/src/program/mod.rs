@@ -1,4 +1,5 @@
-//! The program: everything but the process's own streams and exit, so that it is tested in-process.
+//! The program without the process's streams, signals and exit, so that tests can run it
+//! in-process.
 
 mod advice;
 mod behind;
@@ -15,8 +16,8 @@ use cli::Cli;
 
 pub use vxcli::Terminal;
 
-/// Runs the program; `args` begin with its name. Returns the exit status: 0, 1 for an error on the way (after writing what could
-/// be read), 2 for a command line that cannot be carried out.
+/// Runs the program; `args` begin with its name. Returns the exit status: 0, 1 for an error on the
+/// way (after writing what could be read), 2 for a command line that cannot be carried out.
 pub fn run(args: impl IntoIterator<Item = OsString>, terminal: &mut Terminal) -> u8 {
     let cli = match cli::parse(args) {
         Ok(cli) => cli,

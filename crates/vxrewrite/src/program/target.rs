@@ -1,4 +1,5 @@
-//! Output files: compressed by their ending, written beside their place and renamed when they are whole.
+//! Output files: compressed by their ending, written under another name and renamed when they are
+//! complete.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -23,7 +24,7 @@ const FORMATS: [(&str, OutputFormat); 4] = [
     ("ntar", OutputFormat::Pcapng),
 ];
 
-/// So many symbolic links are followed (Linux: `MAXSYMLINKS`).
+/// How many symbolic links are followed (Linux: `MAXSYMLINKS`).
 const MOST_LINKS: usize = 40;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,19 +34,19 @@ enum Compression {
     Lz4,
 }
 
-/// Where OUT is.
+/// The output file or files, or standard output.
 pub(crate) struct Target<'t> {
     out: PathBuf,
     compression: Option<Compression>,
     stdout: Option<&'t mut dyn Write>,
-    /// What is read, and so is not written.
+    /// Files that are read, and so must not be written.
     read: &'t [PathBuf],
-    /// Files that are written beside their place, by it.
+    /// The temporary names of the files that are written, by their final names.
     parts: HashMap<PathBuf, PathBuf>,
 }
 
 impl<'t> Target<'t> {
-    /// `read`: files that are read; `stdout` is used where OUT is `-`.
+    /// `read`: files that are read. `stdout` is used where OUT is `-`.
     pub(crate) fn new(out: &Path, read: &'t [PathBuf], stdout: &'t mut dyn Write) -> Self {
         let is_stdout = out.as_os_str() == "-";
         Self {
@@ -57,13 +58,13 @@ impl<'t> Target<'t> {
         }
     }
 
-    /// Puts all files in their place.
+    /// Gives all files their final names.
     pub(crate) fn commit(mut self) -> Result<(), (PathBuf, io::Error)> {
         let parts = std::mem::take(&mut self.parts);
         let mut rest = parts.into_iter();
         for (place, part) in rest.by_ref() {
             if let Err(error) = fs::rename(&part, &place) {
-                // what is not in its place is taken away
+                // dropping removes what has no final name
                 self.parts = rest.collect();
                 self.parts.insert(place.clone(), part);
                 return Err((place, error));
@@ -80,10 +81,8 @@ impl<'t> Target<'t> {
         self.out.with_file_name(format!("{stem}-{key}{ending}"))
     }
 
-    fn open_place(&mut self, place: PathBuf, again: bool) -> io::Result<File> {
-        if again && let Some(part) = self.parts.get(&place) {
-            return OpenOptions::new().append(true).open(part);
-        }
+    /// Makes the file that becomes `place`.
+    fn create_part(&mut self, place: PathBuf) -> io::Result<File> {
         let place = behind_links(place)?;
         if self.read.iter().any(|file| is_same_file(file, &place)) {
             return Err(io::Error::other("is read at the same time: give -w another name"));
@@ -92,7 +91,7 @@ impl<'t> Target<'t> {
             Ok(there) if there.is_dir() => {
                 return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a folder"));
             }
-            // pipes and devices are written to as they are
+            // pipes and devices are written to directly
             Ok(there) if !there.is_file() => {
                 return OpenOptions::new().write(true).open(&place);
             }
@@ -108,7 +107,7 @@ impl<'t> Target<'t> {
                 let _ = fs::remove_file(&part);
                 return Err(io::Error::new(io::ErrorKind::PermissionDenied, "is read-only"));
             }
-            // a file that is replaced keeps who may read it; where that fails, the new one's are as good
+            // a replaced file keeps its permissions; where that fails, those of a new file will do
             let _ = file.set_permissions(there.permissions());
         }
         self.parts.insert(place, part);
@@ -116,33 +115,41 @@ impl<'t> Target<'t> {
     }
 }
 
-/// Through symbolic links to what they lead to, which may not be there yet.
+/// Follows symbolic links to their end, where nothing may be yet.
 fn behind_links(mut place: PathBuf) -> io::Result<PathBuf> {
     for _ in 0..MOST_LINKS {
-        // what is there need not have a name, as a pipe behind /dev/stdout
+        // what exists need not have a name, as a pipe behind /dev/stdout
         if fs::metadata(&place).is_ok() {
             return Ok(fs::canonicalize(&place).unwrap_or(place));
         }
         match fs::read_link(&place) {
-            // `join` takes an absolute name as it is
+            // `join` with an absolute name gives that name
             Ok(next) => place = place.parent().map_or_else(|| next.clone(), |at| at.join(&next)),
             Err(_) => return Ok(place),
         }
     }
-    Err(io::Error::other("symbolic links lead in a circle"))
+    Err(io::Error::other("too many symbolic links, or a circle of them"))
 }
 
 impl<'t> Sinks for Target<'t> {
     type Sink = Sink<'t>;
 
-    fn open(&mut self, key: Option<&str>, again: bool) -> io::Result<Sink<'t>> {
+    fn create(&mut self, key: Option<&str>) -> io::Result<Sink<'t>> {
         if let Some(stdout) = self.stdout.take() {
             return Ok(Sink::Here(Compressed::new(stdout, self.compression)?));
         }
-        let place = self.place(key);
-        let file = Compressed::new(self.open_place(place, again)?, self.compression)?;
-        // many files would need many threads
+        let file = self.create_part(self.place(key))?;
+        let file = Compressed::new(file, self.compression)?;
+        // a thread for each of many files would be too many
         Ok(if key.is_none() { Sink::Behind(Behind::new(file)) } else { Sink::File(file) })
+    }
+
+    fn reopen(&mut self, key: Option<&str>) -> io::Result<Sink<'t>> {
+        let place = behind_links(self.place(key))?;
+        // pipes and devices have no part
+        let Some(part) = self.parts.get(&place) else { return self.create(key) };
+        let file = OpenOptions::new().append(true).open(part)?;
+        Ok(Sink::File(Compressed::new(file, self.compression)?))
     }
 
     fn close(&mut self, _key: Option<&str>, sink: Sink<'t>) -> io::Result<()> {
@@ -162,7 +169,7 @@ impl<'t> Sinks for Target<'t> {
 }
 
 impl Drop for Target<'_> {
-    /// What was not put in its place is taken away.
+    /// Removes the files that did not get their final names.
     fn drop(&mut self) {
         for part in self.parts.values() {
             let _ = fs::remove_file(part);
@@ -170,17 +177,17 @@ impl Drop for Target<'_> {
     }
 }
 
-/// Takes the bytes of an output.
+/// The sink of an output.
 pub(crate) enum Sink<'t> {
     /// Standard output.
     Here(Compressed<&'t mut dyn Write>),
     /// One of several files.
     File(Compressed<File>),
-    /// The only file, compressed and written by a thread of its own.
+    /// The only file. A thread of its own compresses and writes it.
     Behind(Behind<Compressed<File>>),
 }
 
-/// Compresses, or not.
+/// A writer that compresses, or not.
 pub(crate) enum Compressed<W: Write> {
     Not(W),
     Gzip(Box<flate2::write::GzEncoder<W>>),
@@ -199,7 +206,7 @@ impl<W: Write> Compressed<W> {
             Some(Compression::Zstd) => {
                 let level = zstd::DEFAULT_COMPRESSION_LEVEL;
                 let mut encoder = zstd::Encoder::new(sink, level)?;
-                // without it a flipped bit may be decompressed to something else without a word
+                // without a checksum, a flipped bit may go unnoticed when the file is decompressed
                 encoder.include_checksum(true)?;
                 Self::Zstd(Box::new(encoder))
             }
@@ -277,7 +284,8 @@ fn compression(out: &Path) -> Option<Compression> {
     found.map(|(_, compression)| *compression)
 }
 
-/// `pods`, `.pcapng.zst`: the ending of a format, of a compression, or of both; else what follows the last dot.
+/// Splits a name into `pods` and `.pcapng.zst`: the ending is that of a format, of a compression,
+/// or of both; else what follows the last dot.
 fn split_ending(name: &str) -> (&str, &str) {
     let path = Path::new(name);
     let dot = name.rfind('.').filter(|&at| at > 0);

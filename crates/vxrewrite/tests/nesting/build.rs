@@ -7,7 +7,8 @@ use vxrewrite::Anonymizer;
 /// Addresses of a small pool, as they are or replaced.
 pub(crate) struct Names<'k> {
     keys: Option<&'k mut Anonymizer>,
-    /// Whether a checksum is by chance what stands there for hardware to fill in: nobody could tell.
+    /// Whether a checksum is by chance what stands there for hardware to fill in: nobody could
+    /// tell.
     pub(crate) is_ambiguous: bool,
 }
 
@@ -65,7 +66,8 @@ pub(crate) struct Inner {
     pub(crate) kind: u8,
     pub(crate) names: u8,
     pub(crate) payload: u8,
-    /// Whether its checksum is left to hardware; those around it are then right for the one to come.
+    /// Whether its checksum is left to hardware; those around it are then right for the one to
+    /// come.
     pub(crate) is_partial: bool,
 }
 
@@ -151,8 +153,9 @@ fn set_sum(built: &mut Built, start: usize, at: usize, pseudo: u64, what: Sum, i
     built.filled[at..at + 2].copy_from_slice(&then.to_be_bytes());
 }
 
-/// Puts an IP header in front: with options, extension headers, an authentication header, as `wrap` says. `check`: where the
-/// transport checksum stands, whether it has a pseudo header, and what it is.
+/// Puts an IP header in front: with options, extension headers, an authentication header, as `wrap`
+/// says. `check`: where the transport checksum stands, whether it has a pseudo header, and what it
+/// is.
 fn ip(
     names: &mut Names<'_>,
     is_v6: bool,
@@ -176,7 +179,8 @@ fn ip(
         let outer = (first, last);
         let third = names.v6(third);
         match wrap.flags >> 4 {
-            // routing headers: type 0 with two addresses, type 2 with one, segments (the last one first) with a TLV behind
+            // routing headers: type 0 with two addresses, type 2 with one, segments (the last one
+            // first) with a TLV behind
             1 => {
                 let route = [&[next, 4, 0, 1, 0, 0, 0, 0][..], &third, &first].concat();
                 last = first;
@@ -343,7 +347,8 @@ fn innermost(names: &mut Names<'_>, inner: Inner, what: Sum) -> Built {
     }
 }
 
-/// A frame with everything in it, and the names of what it is made of, from the inside to the outside.
+/// A frame with everything in it, and the names of what it is made of, from the inside to the
+/// outside.
 pub(crate) fn nested(
     names: &mut Names<'_>,
     inner: Inner,
@@ -451,7 +456,8 @@ fn carried(
             (udp(names, built, 6081, &header, what, wrap), "geneve ip")
         }
         8 => {
-            // GRE version 1 with a sequence number; PPP's number in one byte, so that what follows stands at an odd place
+            // GRE version 1 with a sequence number; PPP's number in one byte, so that what follows
+            // stands at an odd place
             let protocol = if built.kind == Kind::V6 { 0x57 } else { 0x21 };
             let header = [0x30, 1, 0x88, 0x0b, 0, 1, 0, 1, 0, 0, 0, 1, protocol];
             let built = built.behind(Kind::Ethernet, &header);
@@ -473,7 +479,7 @@ fn carried(
     }
 }
 
-/// A packet of an IP protocol that is not looked into.
+/// A packet of an IP protocol that is not inspected.
 pub(crate) fn unknown_protocol(names: &mut Names<'_>, protocol: u8) -> Vec<u8> {
     let wrap = Wrap { kind: 0, names: 1, flags: 0, extra: 2 };
     let bytes = vec![0xee; 24];

@@ -1,6 +1,7 @@
 //! Anonymisation of carriers in carriers, of any kind and to any depth.
 //!
-//! The oracle: the same nesting built anew with the replaced addresses, and with all checksums computed from their definition.
+//! The oracle: the same nesting built anew with the replaced addresses, and with all checksums
+//! computed from their definition.
 
 mod build;
 

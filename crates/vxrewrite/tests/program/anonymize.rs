@@ -1,4 +1,5 @@
-//! Anonymisation, judged by tshark: checksums are as right as before, and no address of the input is left.
+//! Anonymisation, judged by tshark: checksums are as right as before, and no address of the input
+//! is left.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -122,8 +123,8 @@ fn prefixes_stay_and_addresses_do_not() {
     }
 }
 
-/// All captures in one file, so that the judge starts twice only. Those with contents that are told not to be looked into are left
-/// out, as are packets whose payload of TCP or UDP has packets in it.
+/// All captures in one file, so that the judge starts twice only. Those with contents that could
+/// not be inspected are left out, as are packets whose payload of TCP or UDP has packets in it.
 #[test]
 fn no_packet_of_any_capture_keeps_an_address() {
     const PAYLOADS: [&str; 1] = [":sflow"];
@@ -140,7 +141,7 @@ fn no_packet_of_any_capture_keeps_an_address() {
             continue;
         }
         let run = vxrewrite(["-r", name, "-w", arg(&alone), "--anonymize", arg(&key)]);
-        if run.status == 0 && !run.stderr.contains("not looked into") {
+        if run.status == 0 && !run.stderr.contains("could not be inspected") {
             args.extend(["-r".to_owned(), name.to_owned()]);
         }
     }

@@ -6,7 +6,8 @@ use vxtest::{Folder, judge};
 
 use crate::harness::{arg, captures, judged_captures, packets, tshark, vxrewrite};
 
-/// Every tunnel packet of a plain IPv4 underlay is what editcap leaves when it chops the 50 bytes before the inner frame.
+/// Every tunnel packet of a plain IPv4 underlay is what editcap leaves when it chops the 50 bytes
+/// before the inner frame.
 #[test]
 fn inner_frames_are_those_of_editcap() {
     let Some(captures) = judged_captures() else { return };
@@ -35,7 +36,8 @@ fn inner_frames_are_those_of_editcap() {
     }
 }
 
-/// Addresses, lengths and interface of each packet, as tshark sees them inside the tunnel before, and plainly after.
+/// Addresses, lengths and interface of each packet, as tshark sees them inside the tunnel before,
+/// and plainly after.
 #[test]
 fn tshark_sees_the_inner_packets() {
     let Some(captures) = judged_captures() else { return };
@@ -115,7 +117,8 @@ fn cut_frames_stay_cut() {
     }
 }
 
-/// GPE carries IP without Ethernet, which has a link type of its own; pcap has one link type only and says so.
+/// GPE carries IP without Ethernet, which has a link type of its own; pcap has one link type only
+/// and says so.
 #[test]
 fn bare_ip_has_its_own_link_type() {
     let folder = Folder::new();

@@ -7,7 +7,8 @@ use vxtest::{Folder, Outcome, files_below};
 
 use crate::harness::{arg, captures, judged_captures, tshark, vxrewrite};
 
-/// Merges the captures of all points of a scenario, without `-i any` and the pcapng files, which hold the same once more.
+/// Merges the captures of all points of a scenario, without `-i any` and the pcapng files, which
+/// hold the same once more.
 fn points(scenario: &Path) -> Vec<PathBuf> {
     files_below(scenario, &[])
         .into_iter()
@@ -54,8 +55,9 @@ fn tcp_packets(out: &Path, servers: &[&str]) -> HashMap<String, u64> {
     counts
 }
 
-/// Totals: `inner_tcp` of the nodes' eth0 in truth.json, where each packet between nodes passes once on its way out; in `mesh`
-/// (108 + 72 + 116 - 8) / 2, as each of three nodes sees what it sends and what it receives.
+/// Totals: `inner_tcp` of the nodes' eth0 in truth.json, where each packet between nodes passes
+/// once on its way out; in `mesh` (108 + 72 + 116 - 8) / 2, as each of three nodes sees what it
+/// sends and what it receives.
 #[test]
 fn each_packet_of_the_lab_is_there_once() {
     let Some(captures) = judged_captures() else { return };
@@ -77,7 +79,8 @@ fn each_packet_of_the_lab_is_there_once() {
     }
 }
 
-/// What was lost between the nodes is there once, from where it was still seen; retransmissions stay.
+/// What was lost between the nodes is there once, from where it was still seen; retransmissions
+/// stay.
 #[test]
 fn losses_change_nothing() {
     let Some(captures) = captures() else { return };
@@ -123,7 +126,8 @@ fn any_is_many_points() {
     assert_eq!(tshark(&out, &vxlan, &["tcp.seq"]).len(), 360);
 }
 
-/// Outer fragments of a packet are copies of it all together: some points see it whole, others its fragments.
+/// Outer fragments of a packet are copies of it all together: some points see it whole, others its
+/// fragments.
 #[test]
 fn fragments_of_a_copy_go_together() {
     let Some(captures) = judged_captures() else { return };

@@ -315,7 +315,7 @@ fn what_pcap_headers_tell_goes_both_ways_or_is_told() {
     fs::write(&file, &patched).unwrap();
     for (out, format) in [(&ng, "pcapng"), (&back, "nsecpcap")] {
         let run = vxrewrite(["-r", arg(&file), "-w", arg(out), "-F", format]);
-        assert!(run.stderr.contains("that only patched pcap holds"), "{format}: {}", run.stderr);
+        assert!(run.stderr.contains("that only patched pcap can hold"), "{format}: {}", run.stderr);
         assert_eq!(packets(out)[0].2, TINY[40..]);
     }
     let run = vxrewrite(["-r", arg(&file), "-w", arg(&back), "-F", "pcap", "--snaplen", "1"]);

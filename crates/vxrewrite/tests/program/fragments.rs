@@ -1,4 +1,5 @@
-//! Selection and split of outer fragments: the later ones show nothing of the tunnel, and go where the first one goes.
+//! Selection and split of outer fragments: the later ones show nothing of the tunnel, and go where
+//! the first one goes.
 
 use std::fs;
 use std::path::Path;

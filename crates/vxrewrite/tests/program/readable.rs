@@ -1,4 +1,5 @@
-//! Whatever an action makes of a capture, Wireshark reads it without a complaint that it did not have before.
+//! Whatever an action makes of a capture, Wireshark reads it without a complaint that it did not
+//! have before.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,8 @@ fn complaints(files: &[PathBuf]) -> HashSet<String> {
         let output = output(command("capinfos").arg("-c").args(some));
         let said = String::from_utf8_lossy(&output.stderr);
         for (line, next) in said.lines().zip(said.lines().skip(1).chain([""])) {
-            // a link type that it does not know can be in pcapng as long as no packet has it, but not in the header of pcap
+            // a link type that it does not know can be in pcapng as long as no packet has it, but
+            // not in the header of pcap
             if next.starts_with("(pcap: network type 1240 unknown") {
                 continue;
             }
@@ -47,8 +49,8 @@ fn complaints(files: &[PathBuf]) -> HashSet<String> {
     complaints
 }
 
-/// A single packet of an impossible length: where less than 8 bytes of it are kept, tshark guesses another kind of pcap, with
-/// longer packet headers.
+/// A single packet of an impossible length: where less than 8 bytes of it are kept, tshark guesses
+/// another kind of pcap, with longer packet headers.
 const GUESSED: [&str; 1] =
     ["PcapPlusPlus__clusterfuzz-testcase-minimized-FuzzTarget-6223613626941440.pcap"];
 
@@ -102,7 +104,8 @@ fn no_packet_becomes_malformed() {
     std::fs::write(&key, (0..32).collect::<Vec<u8>>()).unwrap();
     let inputs: Vec<PathBuf> = files_below(&captures.join("lab"), &[])
         .into_iter()
-        // underlay-mix has other traffic at VXLAN's ports, which tshark takes for it where it is told to
+        // underlay-mix has other traffic at VXLAN's ports, which tshark takes for it where it is
+        // told to
         .filter(|path| {
             path.ends_with("n1-eth0.pcap") && !path.ends_with("underlay-mix/n1-eth0.pcap")
         })

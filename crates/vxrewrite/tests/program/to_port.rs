@@ -33,7 +33,8 @@ fn tshark_decodes_without_being_told() {
         assert_eq!((run.status, run.stderr.as_str()), (0, ""), "{name}");
         let after = tshark(&out, &checks, &fields);
         let before = tshark(&file, &vxlan, &fields);
-        // what is no VXLAN at port 8472 keeps its port, and tshark takes it for VXLAN only where it is told to
+        // what is no VXLAN at port 8472 keeps its port, and tshark takes it for VXLAN only where it
+        // is told to
         let differing = before.iter().zip(&after).filter(|(a, b)| a != b).count();
         assert!(
             differing <= if name.starts_with("underlay") { 6 } else { 0 },
@@ -82,7 +83,8 @@ fn nothing_else_changes() {
     assert_eq!(packets(&back), packets(&only));
 }
 
-/// On every capture there is: the state of each checksum is what it was, also in what ICMP errors quote.
+/// On every capture there is: the state of each checksum is what it was, also in what ICMP errors
+/// quote.
 #[test]
 fn states_of_checksums_stay() {
     let Some(captures) = captures() else { return };
