@@ -5,7 +5,7 @@ use sha1::{Digest, Sha1};
 /// The MAC address that Calico gives a node's VXLAN device where its datastore names none: `0x66`,
 /// then the first five bytes of the SHA-1 of the node's name, of the name and `-v6` for the IPv6
 /// device (projectcalico/calico, `felix/calc/vxlan_resolver.go`, `vtepMACForHost`).
-pub fn calico_vtep_mac(node: &str, ipv6: bool) -> [u8; 6] {
+pub(crate) fn calico_vtep_mac(node: &str, ipv6: bool) -> [u8; 6] {
     let mut hash = Sha1::new();
     hash.update(node);
     if ipv6 {

@@ -9,14 +9,15 @@ use crate::cidr::Cidr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(pub(crate) u32);
 
-/// How a source names a node. Kubernetes has names; the kernel and flannel's store only know
-/// addresses, and find the name where another source gives the same address or podCIDR.
+/// How a source names a node. Kubernetes has names. The kernel and flannel's store have only
+/// addresses; the name is found where another source has the same address or podCIDR.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum NodeRef {
     /// The node of this name.
     Name(String),
-    /// The node with this underlay address; named so where nothing gives its name.
+    /// The node with this address in the underlay. Where no source gives its name, the address is
+    /// its name.
     Address(IpAddr),
     /// The node that the source was read on: the name that
     /// [`Builder::local_node`](crate::Builder::local_node) gives, else one that is found as for an
@@ -42,7 +43,7 @@ impl From<IpAddr> for NodeRef {
     }
 }
 
-/// What is known of a tunnel endpoint. What several sources say of one is put together.
+/// What is known of a tunnel endpoint. Records of one endpoint from several sources are merged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VtepRecord {
     /// The node's address in the underlay: the outer address of tunnel packets.
@@ -107,11 +108,12 @@ pub(crate) enum Fact {
 /// A port of a service, or of a backend that serves it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServicePort {
-    /// Its name, the same of both; empty for the only port of a service that does not name it.
+    /// Its name, the same for the service's port and the backend's; empty where a service has one
+    /// port without a name.
     pub name: String,
     /// Number of the protocol in the IP header: 6 TCP, 17 UDP, 132 SCTP.
     pub protocol: u8,
-    /// The port; `None` of a backend: any.
+    /// The port; `None` for a backend that serves any port.
     pub number: Option<u16>,
 }
 
@@ -126,16 +128,17 @@ pub(crate) enum Grant {
     Block,
 }
 
-/// How sure it is that a pod has an address now.
+/// How certain it is that a pod has an address now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum PodClaim {
     /// The pod's own status says so.
     Status,
-    /// An endpointslice says so; it also lists addresses of nodes.
+    /// An endpointslice says so. Slices also list addresses of nodes, for pods with their node's
+    /// network.
     Endpoint,
-    /// The pod had it and has ended (phase `Succeeded` or `Failed`): the address may be another
-    /// pod's since.
+    /// The pod had the address, and has ended (phase `Succeeded` or `Failed`): another pod may have
+    /// the address by now.
     Ended,
 }
 
@@ -145,8 +148,8 @@ pub enum PodClaim {
 pub enum ServiceClaim {
     /// As its cluster IP, which nobody else has.
     Cluster,
-    /// As an external or load-balancer address, which is often a node's own (k3s' `ServiceLB`), and
-    /// then names the node.
+    /// As an external or load-balancer address. Often that is a node's own address (`ServiceLB` of
+    /// k3s); then the owner is the node.
     External,
 }
 

@@ -98,7 +98,6 @@ mod warning;
 
 pub use backends::Service;
 pub use builder::Builder;
-pub use calico::calico_vtep_mac;
 pub use cidr::{Cidr, CidrError};
 pub use error::{MapError, Place};
 pub use fact::{NodeRef, PodClaim, ServiceClaim, ServicePort, SourceId, VtepRecord};

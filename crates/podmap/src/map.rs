@@ -51,14 +51,22 @@ pub(crate) struct VtepEntry {
 /// Whose address is this: made by a [`Builder`](crate::Builder), never changed after.
 ///
 /// # Which owner counts
+/// A row for the single address counts before any range. If several rows claim the address, the
+/// first of this list counts:
 ///
-/// A single address is looked up first; among several that claim one, the first of this list has
-/// it: a pod (by its status), a service (by its cluster IP), a tunnel device, a node, a pod by an
-/// endpointslice, a service (by an external or load-balancer address), a pod that has ended.
-/// Else the longest range counts, of equal ones a podCIDR before a service CIDR before a node CIDR.
-/// Within one rank, the later source counts, and a [`Warning`] says so.
+/// 1. a pod, by its own status
+/// 2. a service, by its cluster IP
+/// 3. a tunnel device
+/// 4. a node
+/// 5. a pod, by an endpointslice
+/// 6. a service, by an external or load-balancer address
+/// 7. a pod that has ended
 ///
-/// Addresses are taken as they stand: `::ffff:10.244.1.5` is an IPv6 address.
+/// Otherwise the range with the longest prefix counts; of equal ranges a podCIDR before a service
+/// CIDR before a node CIDR.
+///
+/// Within one rank the later source counts, and a [`Warning`] says so.
+/// Addresses are not converted: `::ffff:10.244.1.5` is an IPv6 address.
 #[derive(Debug)]
 pub struct PodMap {
     pub(crate) texts: Texts,
@@ -91,30 +99,29 @@ pub struct Vtep<'m> {
     pub node: &'m str,
     /// What is known of it.
     pub record: VtepRecord,
-    /// Where it was read first.
+    /// The source that first named it.
     pub source: &'m str,
 }
 
 impl PodMap {
-    /// The service that has a backend at this address and port: endpointslices say so. Behind
-    /// kube-proxy the destination of a packet is a backend's. `protocol` is the number in the IP
-    /// header.
-    ///
-    /// Of several services those with a cluster IP come first, then the first by namespace and
-    /// name; one that has any port comes after those that name this one. Of one address no more
-    /// than 64 slices count.
+    /// The service that has a backend at this address and port, as endpointslices say. kube-proxy
+    /// replaces a service's address with a backend's, so this gives the service back. `protocol` is
+    /// the number in the IP header. Of several services, one that names the port counts before one
+    /// that has any port, then one with a cluster IP before others, then the first by namespace and
+    /// name. At most 64 slices of an address count.
     #[inline]
     pub fn service_behind(&self, address: IpAddr, protocol: u8, port: u16) -> Option<Service<'_>> {
         self.backends.find(address, protocol, port, &self.texts)
     }
 
-    /// The node with this outer address: one that flannel announced, or any address of the node.
+    /// The node with this address in the underlay, which is the outer address of its tunnel
+    /// packets.
     #[inline]
     pub fn node_by_vtep(&self, outer: IpAddr) -> Option<&str> {
         self.underlays.get(&outer).and_then(|&id| self.node_name(id))
     }
 
-    /// The node with this outer address, by number.
+    /// The number of the node with this address in the underlay.
     #[inline]
     pub fn node_id_by_vtep(&self, outer: IpAddr) -> Option<NodeId> {
         self.underlays.get(&outer).map(|&id| NodeId(id))
@@ -144,8 +151,8 @@ impl PodMap {
         !self.macs.is_empty()
     }
 
-    /// Whether a tunnel endpoint has this network identifier; `None` where that cannot be said, as
-    /// some have theirs from elsewhere.
+    /// Whether a tunnel endpoint has this network identifier; `None` where the identifiers of some
+    /// endpoints are not known.
     #[inline]
     pub fn has_vni(&self, vni: u32) -> Option<bool> {
         self.vnis.as_ref().map(|vnis| vnis.binary_search(&vni).is_ok())
@@ -161,17 +168,17 @@ impl PodMap {
         self.nodes.iter().map(|name| self.texts.text(*name))
     }
 
-    /// All tunnel endpoints, in the order of their first mention.
+    /// All tunnel endpoints, in the order in which the sources first named them.
     pub fn vteps(&self) -> impl Iterator<Item = Vtep<'_>> {
         self.vteps.iter().map(|entry| self.vtep(entry))
     }
 
-    /// Whether the map knows nothing, so that every address is [`Kind::Unknown`].
+    /// Whether the map has no rows, so that every owner is [`Kind::Unknown`].
     pub fn is_empty(&self) -> bool {
         self.nobody.kind == Kind::Unknown
     }
 
-    /// What the sources say that cannot all be true.
+    /// What is odd about the sources: contradictions, and files that say nothing.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }

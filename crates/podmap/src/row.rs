@@ -21,13 +21,13 @@ pub struct Row<'m> {
     pub name: Option<&'m str>,
     /// The owner as text, see [`Owner::label`].
     pub label: &'m str,
-    /// Where the row came from.
+    /// The source of the row, by its label.
     pub source: &'m str,
 }
 
 impl PodMap {
-    /// All rows that count: ranges and single addresses, IPv4 first, each range before what it
-    /// contains.
+    /// All ranges and single addresses with the owners that count, IPv4 first, each range before
+    /// what it contains.
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
         let mut records: Vec<&Record> = self.records.iter().collect();
         records.sort_by_key(|record| (record.key, record.single));

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use super::node::{addresses, name_of};
 use super::tree::Spot;
 use super::{Sink, field};
+use crate::calico::calico_vtep_mac;
 use crate::error::Fault;
 use crate::text::check_name;
-use crate::{Cidr, CidrError, VtepRecord, calico_vtep_mac};
+use crate::{Cidr, CidrError, VtepRecord};
 
 /// The annotation or field names of one address family: the node's address, the VXLAN device's
 /// address, and its MAC address.

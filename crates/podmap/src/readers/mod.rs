@@ -33,10 +33,10 @@ pub const MAX_FILE_LEN: u64 = 2 << 30;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileSummary {
-    /// How many rows the builder has more. A node or pod may give several, or none.
+    /// How many rows were added. A node or pod may give several, or none.
     pub rows: usize,
-    /// How many objects of other kinds (`ConfigMap`, `Secret` …) were passed over, by kind. Beyond
-    /// 32 kinds, the rest is counted under `other`.
+    /// How many objects of other kinds (`ConfigMap`, `Secret` …) were passed over, by kind. After
+    /// 32 kinds the rest is counted as `other`.
     pub passed_over: BTreeMap<String, usize>,
 }
 
@@ -99,9 +99,8 @@ impl Builder {
     /// UTF-8, and UTF-16 with a byte order mark as `PowerShell` writes it.
     ///
     /// # Errors
-    ///
     /// A [`MapError`] where the file cannot be read, is none of these, or has something in it that
-    /// makes no sense; then the builder has no row of it.
+    /// makes no sense. Then no row of it is added.
     pub fn read_file(&mut self, path: impl AsRef<Path>) -> Result<FileSummary, MapError> {
         let path = path.as_ref();
         let name = path.display().to_string();
@@ -141,9 +140,9 @@ impl Builder {
         result
     }
 
-    /// Reads a map file that is in memory into a source that is there: with [`Builder::forget`],
-    /// what a file says now takes the place, and the rank, of what it said before. Errors call it
-    /// by the source's label.
+    /// Reads a map file that is in memory into an existing source. After [`Builder::forget`], the
+    /// new content takes the place and the rank of the old one. Errors name the file by the
+    /// source's label.
     ///
     /// # Errors
     ///
