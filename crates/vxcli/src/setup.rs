@@ -91,9 +91,7 @@ fn tunnel_port(value: &str) -> Option<(u16, TunnelKind)> {
     let port = port.parse().ok().filter(|&port| port != 0)?;
     let kind = match kind {
         Some(kind) => kind.parse().ok()?,
-        None => {
-            Ports::DEFAULT.iter().find(|(p, _)| *p == port).map_or(TunnelKind::Vxlan, |(_, k)| k)
-        }
+        None => Ports::DEFAULT.kind(0, port).unwrap_or(TunnelKind::Vxlan),
     };
     Some((port, kind))
 }

@@ -77,9 +77,9 @@ impl<A: Address> Family<A> {
         self.index.find(hash, is_it)
     }
 
-    /// The slot of the flow that a packet belongs to which is in no flow of its own network: one
-    /// seen in a tunnel belongs to that of the packets in none, and the other way round, where
-    /// copies are to be told.
+    /// The slot of the flow that a packet joins where its own network has no flow for it. Where
+    /// each packet counts once, a packet in a tunnel joins the flow of those outside of tunnels,
+    /// and the other way round.
     #[inline]
     pub(crate) fn find_joined(&self, key: &Key<A>) -> Option<u32> {
         if self.hasher.joins_networks { self.find_in_no_network(key) } else { None }
@@ -95,8 +95,8 @@ impl<A: Address> Family<A> {
         })
     }
 
-    /// As [`Self::find_joined`]; the flow is one of the packet's network from here on, if it was in
-    /// none.
+    /// As [`Self::find_joined`]. A flow that was in no network is one of the packet's network from
+    /// then on.
     #[inline]
     pub(crate) fn join(&mut self, digest: &Digest<A>) -> Option<u32> {
         let slot = self.find_joined(&digest.key)?;
@@ -104,7 +104,7 @@ impl<A: Address> Family<A> {
             && let Some(hot) = self.hot.get_mut(slot)
         {
             hot.key.vni = digest.key.vni;
-            // it is found in both ways
+            // it is found by both keys
             self.index.insert(digest.hash, slot);
         }
         Some(slot)
@@ -157,7 +157,7 @@ impl<A: Address> Family<A> {
             && hot.count_usual(digest)
     }
 
-    /// Counts a packet of a flow that there is. Returns `false` where the flow is over and the
+    /// Counts a packet of the flow in this slot. Returns `false` where the flow is over and the
     /// packet begins a new one: then the old one has been handed out.
     #[inline]
     pub(crate) fn count(&mut self, slot: u32, digest: &Digest<A>, clerk: &mut Clerk<'_>) -> bool {
@@ -216,7 +216,7 @@ impl<A: Address> Family<A> {
         self.live += 1;
         self.index.insert(digest.hash, slot);
         let plain = digest.key.in_no_network();
-        // of several networks the first one has the packets that are seen in none
+        // packets outside of tunnels join the flow of the first of several networks
         if plain != digest.key
             && self.hasher.joins_networks
             && self.find_in_no_network(&plain).is_none()
@@ -373,7 +373,7 @@ fn is_late<A: Address>(hot: &Hot<A>, time: i64) -> bool {
     hot.last.saturating_sub(time) > LATE
 }
 
-/// Did the flow begin so long before `time` that it is to be told in parts?
+/// Did the flow begin so long before `time` that it is handed out and goes on as a new record?
 #[inline]
 fn is_too_long<A: Address>(hot: &Hot<A>, time: i64, config: &Config) -> bool {
     config.active_timeout.is_some_and(|timeout| time.saturating_sub(hot.first) > timeout)

@@ -90,9 +90,9 @@ impl<A: Address> Fragments<A> {
         }
     }
 
-    /// Finds out what a fragment belongs to, and remembers it if it is a first one; what is then
-    /// known, of this one and of others, is to be had from [`Self::settled`]. `hasher` makes the
-    /// hashes of keys.
+    /// Finds the flow of a fragment, and remembers a first fragment. [`Self::settled`] then gives
+    /// this fragment, and others that waited for it, as far as their flows are known. `hasher`
+    /// makes the hashes of keys.
     #[cold]
     pub(crate) fn place(&mut self, digest: &Digest<A>, hasher: &KeyHasher) {
         self.give_up(digest.time);
@@ -114,7 +114,7 @@ impl<A: Address> Fragments<A> {
         }
     }
 
-    /// Takes the next of those of which is known what they belong to, in order.
+    /// Takes the next fragment whose flow is known, in order.
     pub(crate) fn settled(&mut self) -> Option<Place<Digest<A>>> {
         self.settled.pop_front()
     }
@@ -125,7 +125,7 @@ impl<A: Address> Fragments<A> {
         !self.early.is_empty()
     }
 
-    /// Those that have waited for too long at `time` belong to no first one.
+    /// Gives up on first fragments for which others have waited too long at `time`.
     #[inline]
     pub(crate) fn give_up(&mut self, time: i64) {
         while let Some(oldest) = self.early.front()
@@ -135,7 +135,7 @@ impl<A: Address> Fragments<A> {
         }
     }
 
-    /// None that wait belong to a first one: no further ones come.
+    /// Gives up on all first fragments that others wait for: no further fragments come.
     pub(crate) fn give_up_all(&mut self) {
         while !self.early.is_empty() {
             self.give_up_oldest();

@@ -1,9 +1,8 @@
-//! A flow table by several threads, with the result of one.
-//!
-//! Tables made of parts of a file cannot be put together exactly: who opened a flow, what was sent
-//! again, which times belong together depends on the packets before. So the parts are decoded side
-//! by side into summaries, one thread at a time finds out whose fragments are whose, and each
-//! flow's summaries go, in the order of the file, to the one table that owns it.
+//! A flow table by several threads, with the result of one. Tables made of parts of a file cannot
+//! be merged exactly: who opened a flow, what was sent again, and which times belong together
+//! depend on the packets before. So the parts are decoded side by side into summaries, one thread
+//! at a time finds the flows of fragments, and each flow's summaries go, in the order of the file,
+//! to the one table that owns the flow.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroUsize;
@@ -65,7 +64,8 @@ impl Flows {
 /// ([`Config::max_flows`] is shared evenly among the tables).
 ///
 /// - `read` fills a part with the next whole packets of the file, in order, and returns `false` at
-///   the end of the file. One thread at a time calls it. Parts of a few hundred kilobytes work well.
+///   the end of the file. One thread at a time calls it. Parts of a few hundred kilobytes work
+///   well.
 /// - `decode` decodes the packets of a part and feeds them, in order. All threads call it.
 /// - `ended` takes the records of flows that end on the way.
 ///

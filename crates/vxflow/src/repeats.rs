@@ -1,5 +1,5 @@
-//! Copies of a packet at what looks like one capture point: files that do not name their devices
-//! (pcap, of `any` or merged from several files) have no other.
+//! Copies of a packet at what looks like one capture point. Files that do not name their devices
+//! (pcap files of `any`, or merged from several files) have only one.
 
 use vxlan::TcpFlags;
 
@@ -14,8 +14,7 @@ pub(crate) const SOON: i64 = 100_000_000;
 /// Sets of packets among which one is looked for.
 const SETS: usize = 4096;
 
-/// Packets in a set: so many, that thousands of packets between a packet and its copy push out none
-/// of them.
+/// Packets in a set: enough that a packet is still there after thousands of others.
 const WAYS: usize = 8;
 
 /// A packet that was seen.
