@@ -114,7 +114,7 @@ pub use link_type::{LinkShape, LinkType};
 #[cfg_attr(docsrs, doc(cfg(feature = "alloc")))]
 pub use outer_fragments::OuterFragments;
 pub use packet::{Decoder, Encapsulation, Encapsulations, Packet, decode};
-pub use ports::{FLANNEL_UDP_PORT, GENEVE_PORT, GPE_PORT, IANA_PORT, LINUX_PORT, PortFull, Ports};
+pub use ports::{FLANNEL_UDP_PORT, GENEVE_PORT, GPE_PORT, IANA_PORT, LINUX_PORT, Ports, PortsFull};
 #[cfg(feature = "alloc")]
 #[cfg_attr(docsrs, doc(cfg(feature = "alloc")))]
 pub use reassembly::{Outcome, Reassembler, ReassemblyCounts, ReassemblyLimits, Refusal};

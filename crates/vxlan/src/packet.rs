@@ -16,7 +16,7 @@ use crate::tunnel::{Found, Place, Tunnel, TunnelKind};
 ///
 /// let only_9999 = Decoder::default().ports(Ports::none().with(9999, TunnelKind::Vxlan)?);
 /// assert!(only_9999.decode(vxlan::example::SYN, LinkType::ETHERNET).tunnel.is_none());
-/// # Ok::<(), vxlan::PortFull>(())
+/// # Ok::<(), vxlan::PortsFull>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decoder {

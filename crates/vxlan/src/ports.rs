@@ -55,15 +55,15 @@ const fn bit(port: u16) -> u64 {
 
 /// More than 16 tunnel ports were asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PortFull;
+pub struct PortsFull;
 
-impl fmt::Display for PortFull {
+impl fmt::Display for PortsFull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "more than {MOST} tunnel ports")
     }
 }
 
-impl core::error::Error for PortFull {}
+impl core::error::Error for PortsFull {}
 
 impl Default for Ports {
     /// [`Ports::DEFAULT`].
@@ -96,8 +96,8 @@ impl Ports {
     ///
     /// # Errors
     ///
-    /// [`PortFull`] where 16 ports are there already.
-    pub fn with(mut self, port: u16, kind: TunnelKind) -> Result<Self, PortFull> {
+    /// [`PortsFull`] where 16 ports are there already.
+    pub fn with(mut self, port: u16, kind: TunnelKind) -> Result<Self, PortsFull> {
         self.push(Entry { port, kind, also_source: false })?;
         Ok(self)
     }
@@ -106,14 +106,14 @@ impl Ports {
     ///
     /// # Errors
     ///
-    /// [`PortFull`] where 16 ports are there already.
-    pub fn with_either_direction(mut self, port: u16, kind: TunnelKind) -> Result<Self, PortFull> {
+    /// [`PortsFull`] where 16 ports are there already.
+    pub fn with_either_direction(mut self, port: u16, kind: TunnelKind) -> Result<Self, PortsFull> {
         self.push(Entry { port, kind, also_source: true })?;
         Ok(self)
     }
 
-    fn push(&mut self, entry: Entry) -> Result<(), PortFull> {
-        let place = self.entries.get_mut(usize::from(self.len)).ok_or(PortFull)?;
+    fn push(&mut self, entry: Entry) -> Result<(), PortsFull> {
+        let place = self.entries.get_mut(usize::from(self.len)).ok_or(PortsFull)?;
         *place = entry;
         self.len += 1;
         self.any_source |= entry.also_source;
