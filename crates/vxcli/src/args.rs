@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+
+use crate::progress::Progress;
+use crate::terminal::Terminal;
 use vxlan::{Ports, TunnelKind};
 
 /// Which ports carry tunnels.
@@ -27,28 +30,56 @@ fn tunnel_port_help() -> String {
     )
 }
 
+/// Which files are read, and how.
+#[derive(Args, Debug, Default, Clone)]
+pub struct ReadArgs {
+    /// Read packets from FILE: pcap or pcapng, also compressed (.gz .zst .lz4); `-` is stdin. May be
+    /// repeated: the files are merged in the order of time.
+    #[arg(short = 'r', value_name = "FILE")]
+    pub read: Vec<PathBuf>,
+
+    /// Which ports carry tunnels.
+    #[command(flatten)]
+    pub tunnel: TunnelArgs,
+
+    /// Show no progress bar on stderr.
+    #[arg(long)]
+    pub no_progress: bool,
+}
+
+impl ReadArgs {
+    /// The progress bar, where somebody sees it. `prints`: lines go to stdout meanwhile, and would
+    /// mix with the bar on one terminal.
+    pub fn progress(&self, terminal: &Terminal, prints: bool) -> Progress {
+        let is_disturbed = prints && terminal.out_is_terminal;
+        Progress::new(terminal.err_is_terminal && !is_disturbed && !self.no_progress)
+    }
+}
+
 /// Which packets.
 #[derive(Args, Debug, Default, Clone)]
 #[command(next_help_heading = "Selection")]
 pub struct SelectArgs {
-    /// Only packets that match this pcap-filter(7) expression on the frame as captured.
+    /// Only packets whose frame, as captured, matches this pcap-filter(7) expression.
     #[arg(value_name = "EXPRESSION")]
     pub expression: Vec<String>,
 
-    /// Only packets whose inner frame matches this pcap-filter(7) expression (the frame itself where there is no
-    /// tunnel).
+    /// Only packets whose inner frame matches this pcap-filter(7) expression. Without a tunnel, the
+    /// frame itself must match.
     #[arg(long, value_name = "EXPR")]
     pub inner: Option<String>,
 
-    /// Only packets with this VNI. May be repeated.
+    /// Only packets with this VNI. May be repeated: one of them must match.
     #[arg(long, value_name = "N")]
     pub vni: Vec<u32>,
 
-    /// Only packets with this node at either end of the inner packet, or of the one that an ICMP error quotes. May be repeated.
+    /// Only packets with this node at either end of the inner packet, or of the packet that an ICMP
+    /// error quotes. May be repeated: one of them must match.
     #[arg(long, value_name = "NAME")]
     pub node: Vec<String>,
 
-    /// Only packets with this pod at either end of the inner packet, or of the one that an ICMP error quotes. May be repeated.
+    /// Only packets with this pod at either end of the inner packet, or of the packet that an ICMP
+    /// error quotes. May be repeated: one of them must match.
     #[arg(long, value_name = "[NS/]NAME")]
     pub pod: Vec<String>,
 }
@@ -57,21 +88,22 @@ pub struct SelectArgs {
 #[derive(Args, Debug, Default, Clone)]
 #[command(next_help_heading = "Names")]
 pub struct MapArgs {
-    /// Where names come from: kubectl's JSON or YAML of nodes, pods, services, endpointslices; flannel's subnet.env;
-    /// or lines `CIDR NAME`. May be repeated. `kernel`: routes, neighbours, forwarding database and VXLAN devices of this
-    /// node, and /run/flannel/subnet.env; the default with -i. `none` turns that off.
+    /// Read names from FILE: kubectl's JSON or YAML of nodes, pods, services or endpointslices;
+    /// flannel's subnet.env; or lines `CIDR NAME`. May be repeated. `kernel` reads the routes,
+    /// neighbours, forwarding databases and VXLAN devices of this node and /run/flannel/subnet.env;
+    /// that is the default with -i, and `none` turns it off.
     #[arg(long, value_name = "FILE")]
     pub map: Vec<PathBuf>,
 
-    /// NODE has this podCIDR. May be repeated.
+    /// The pods of NODE have addresses in CIDR. May be repeated.
     #[arg(long, value_name = "NODE=CIDR")]
     pub pod_cidr: Vec<String>,
 
-    /// Services have addresses of CIDR. May be repeated.
+    /// Services have addresses in CIDR. May be repeated.
     #[arg(long, value_name = "CIDR")]
     pub service_cidr: Vec<String>,
 
-    /// Nodes have addresses of CIDR. May be repeated.
+    /// Nodes have addresses in CIDR. May be repeated.
     #[arg(long, value_name = "CIDR")]
     pub node_cidr: Vec<String>,
 }

@@ -51,7 +51,7 @@ impl Failure {
     pub fn nothing_to_read(ways: &str, words: &[String]) -> Self {
         match words.first().filter(|word| std::path::Path::new(word).is_file()) {
             Some(file) => Self::usage(format_args!(
-                "nothing to read: `{file}` stands where a filter expression belongs; to read it give -r {file}"
+                "nothing to read: `{file}` was taken as a filter expression; to read it, give -r {file}"
             )),
             None => Self::usage(format_args!("nothing to read: give {ways} (see --help)")),
         }

@@ -12,8 +12,8 @@ use crate::top::command::TopCommand;
 
 /// Capture and read Kubernetes overlay traffic: pod-to-pod packets with their nodes, pods and tunnels.
 ///
-/// Prints one line (or one JSON object) a packet: the innermost packet in tcpdump's form, then where it goes in the
-/// cluster, then how it was carried.
+/// Prints each packet as one line, or as a JSON object or CSV row: the innermost packet in
+/// tcpdump's form, then its ends in the cluster, then how it was carried.
 #[derive(Parser, Debug)]
 #[command(
     name = "vxdump",
@@ -24,14 +24,17 @@ use crate::top::command::TopCommand;
     max_term_width = 100,
     after_help = "\
 Examples:
-  vxdump -r node1.pcapng --map nodes.json             what pods said to each other
+  vxdump -i eth0                                      overlay traffic of this node, with names
+  vxdump -r node1.pcapng --map nodes.json             what pods sent to each other
   vxdump -r node1.pcap --map nodes.json --pod shop/web-0 --inner 'tcp port 80'
   vxdump -r node1.pcap.zst --format json | jq .inner
+  vxdump flows -r node1.pcapng --map nodes.json       the same as flows
   vxdump map --map nodes.json 10.244.1.7              who owns an address
 
 Exit status:
-  0  all went well
-  1  an error on the way (a damaged file), after printing what could be read
+  0  success
+  1  an error on the way (a damaged file, a device that went away), after
+     printing what could be read
   2  a command line that cannot be carried out"
 )]
 pub(crate) struct Cli {
@@ -43,15 +46,15 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) packets: PacketArgs,
 
-    /// List the network devices with their kind, and end.
+    /// List the network devices with their kinds, and exit.
     #[arg(short = 'D', long = "list-interfaces", help_heading = "Other")]
     pub(crate) list_interfaces: bool,
 
-    /// Print a completion script for SHELL, and end.
+    /// Print a completion script for SHELL, and exit.
     #[arg(long, value_name = "SHELL", help_heading = "Other")]
     pub(crate) completions: Option<clap_complete::Shell>,
 
-    /// Print the manual page, in roff, and end.
+    /// Print the manual page in roff, and exit.
     #[arg(long, help_heading = "Other")]
     pub(crate) man: bool,
 }
@@ -59,11 +62,11 @@ pub(crate) struct Cli {
 /// What to do instead of printing packets.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Print inner flows instead of packets: who talks to whom, how well, across which nodes.
+    /// Print flows instead of packets: who talks to whom, how well, and across which nodes.
     Flows(Box<FlowsCommand>),
-    /// Print the address map, or who owns each ADDRESS.
+    /// Print the address map, or the owner of each ADDRESS.
     Map(MapCommand),
-    /// Watch who talks to whom now, on a whole screen.
+    /// Watch who talks to whom now, on the whole screen.
     Top(Box<TopCommand>),
 }
 

@@ -68,10 +68,6 @@ pub(crate) struct ShowArgs {
     /// are left out. Needs about 150 more bytes for each flow.
     #[arg(long, value_name = "SECONDS", requires = "interface", conflicts_with = "read", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) interval: Option<u32>,
-
-    /// No progress bar on stderr.
-    #[arg(long)]
-    pub(crate) no_progress: bool,
 }
 
 impl ShowArgs {

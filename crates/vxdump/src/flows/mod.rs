@@ -31,7 +31,7 @@ pub(crate) mod value;
 use std::sync::Arc;
 use std::time::Duration;
 
-use vxcli::{Failure, Progress, Terminal};
+use vxcli::{Failure, Terminal};
 use vxflow::Config;
 
 use crate::input::files::Files;
@@ -54,9 +54,7 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     let config = args.limits.config(&Config::without_timeouts(), files.decoder.clone());
     let job = Job { config, most: args.input.most_packets(), threads: args.limits.threads() };
     let map = Arc::clone(&files.map);
-    let progress = Progress::new(
-        terminal.err_is_terminal && !terminal.out_is_terminal && !args.show.no_progress,
-    );
+    let progress = args.input.files.progress(terminal, true);
     let view = args.show.view();
     let columns = columns(view.by);
     let form = Form::new(args.show.format, view.sort, &columns, terminal)?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use vxcap::live::{self, Directions, Netns};
 use vxcli::Failure;
-use vxcli::args::{MapArgs, SelectArgs, TunnelArgs};
+use vxcli::args::{MapArgs, ReadArgs, SelectArgs};
 
 use super::device_options::DeviceOptions;
 use super::devices;
@@ -16,23 +16,18 @@ use super::rights::Rights;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Input")]
 pub(crate) struct InputArgs {
-    /// Read packets from FILE: pcap or pcapng, also compressed (.gz .zst .lz4); `-` is stdin. May be repeated: the
-    /// files are merged in time order.
-    #[arg(short = 'r', value_name = "FILE")]
-    pub(crate) read: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) files: ReadArgs,
 
-    /// Take at most N bytes of each frame into account.
+    /// Use at most N bytes of each frame; 0 means all.
     #[arg(short = 's', long = "snapshot-length", value_name = "N")]
     pub(crate) snaplen: Option<u32>,
 
-    #[command(flatten)]
-    pub(crate) tunnel: TunnelArgs,
-
-    /// Read EXPRESSION from FILE; one on the command line is ignored then.
+    /// Read EXPRESSION from FILE, and ignore the one on the command line.
     #[arg(short = 'F', value_name = "FILE")]
     pub(crate) expression_file: Option<PathBuf>,
 
-    /// End after N packets.
+    /// Stop after N packets.
     #[arg(short = 'c', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
 
@@ -88,7 +83,7 @@ impl InputArgs {
 
     /// All files that are read.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
-        let files = self.read.iter().chain(self.map.files()).chain(&self.expression_file);
+        let files = self.files.read.iter().chain(self.map.files()).chain(&self.expression_file);
         files.map(PathBuf::as_path)
     }
 
@@ -133,16 +128,17 @@ impl LiveArgs {
 #[command(next_help_heading = "Live capture")]
 #[allow(clippy::struct_excessive_bools)] // tcpdump's flags
 pub(crate) struct LiveArgs {
-    /// Capture live on device IF, a name or a number of -D; `any` is all of them. May be repeated. On an underlay device (a physical one) only
-    /// overlay traffic is shown, unless --all is given.
+    /// Capture live on device IF: a name, or a number of -D; `any` is all devices. May be repeated.
+    /// On an underlay (physical) device only overlay traffic is shown, unless --all is given.
     #[arg(short = 'i', long = "interface", value_name = "IF", conflicts_with = "read")]
     pub(crate) interface: Vec<String>,
 
-    /// Capture inside this network namespace: a name of `ip netns`, a path, or pid:N (a pod's pause process).
+    /// Capture inside this network namespace: a name of `ip netns`, a path, or pid:N for that of a
+    /// process, such as a pod's pause process.
     #[arg(long, value_name = "NAME|PATH|pid:N", conflicts_with = "read")]
     pub(crate) netns: Option<String>,
 
-    /// On an underlay device: everything, not only overlay traffic.
+    /// On an underlay device, show all traffic, not only overlay traffic.
     #[arg(long)]
     pub(crate) all: bool,
 
@@ -150,7 +146,7 @@ pub(crate) struct LiveArgs {
     #[arg(short = 'B', long = "buffer-size", value_name = "KIB", value_parser = clap::value_parser!(u32).range(1..=2_097_151))]
     pub(crate) buffer: Option<u32>,
 
-    /// Only frames that come in, go out, or both (default).
+    /// Capture only frames that the device received, or that it sent (default: both).
     #[arg(short = 'Q', long = "direction", value_enum, value_name = "DIRECTION")]
     pub(crate) direction: Option<Direction>,
 
@@ -158,36 +154,36 @@ pub(crate) struct LiveArgs {
     #[arg(short = 'p', long = "no-promiscuous-mode")]
     pub(crate) no_promiscuous: bool,
 
-    /// What frames shall begin with, where the device has a choice (-L lists it).
+    /// The link type of the frames, on a device that offers several (-L lists them).
     #[arg(short = 'y', long = "linktype", value_name = "TYPE")]
     pub(crate) link_type: Option<String>,
 
-    /// Whose clock stamps frames; the host's is the only one there is (-J).
+    /// The clock that stamps the frames; there is only the host's (-J lists it).
     #[arg(short = 'j', long = "time-stamp-type", value_name = "TYPE")]
     pub(crate) time_stamp_type: Option<String>,
 
-    /// Show frames within a millisecond or two.
+    /// Show each frame within a millisecond or two of its arrival, at a cost in CPU time.
     #[arg(long)]
     pub(crate) immediate_mode: bool,
 
-    /// What captures: our own ring, or libpcap.
+    /// How to capture: vxdump's own ring buffer, or libpcap.
     #[arg(long, value_enum, default_value_t = Backend::Ring)]
     pub(crate) backend: Backend,
 
-    /// Go on as USER after the devices and the first file are open.
+    /// Switch to USER once the devices and the first output file are open.
     #[arg(short = 'Z', long = "relinquish-privileges", value_name = "USER")]
     pub(crate) user: Option<String>,
 
-    /// Keep rights, files and system calls that a capture does not need.
+    /// Do not give up the rights, files and system calls that a capture does not need.
     #[arg(long)]
     pub(crate) no_sandbox: bool,
 
-    /// Decide on every frame in user space, none in the kernel. The result is the same.
+    /// Select frames in user space only, not in the kernel. The result is the same.
     #[arg(long)]
     pub(crate) no_pushdown: bool,
 }
 
-/// Which way frames go.
+/// The direction of frames.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     /// Received frames.
@@ -201,7 +197,7 @@ pub(crate) enum Direction {
 /// What captures.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Backend {
-    /// Our own ring (Linux).
+    /// vxdump's own ring buffer (Linux).
     Ring,
     /// libpcap.
     Pcap,

@@ -34,14 +34,14 @@ impl Files {
     ///
     /// [`Failure::Usage`] where no file is named, or the command line cannot be carried out.
     pub(crate) fn open(input: &InputArgs, terminal: &mut Terminal) -> Result<Self, Failure> {
-        if input.read.is_empty() {
+        if input.files.read.is_empty() {
             let ways = "a capture file with -r FILE, or a device with -i";
             return Err(Failure::nothing_to_read(ways, &input.select.expression));
         }
-        let decoder = setup::decoder(&input.tunnel)?;
+        let decoder = setup::decoder(&input.files.tunnel)?;
         let map = Arc::new(Following::once(&input.map, terminal)?);
         let (select, snaplen) = (input.selection()?, Snaplen::new(input.snaplen));
-        let source = Source::open(&input.read)?;
+        let source = Source::open(&input.files.read)?;
         Ok(Self { source, decoder, map, select, snaplen, damage: Vec::new() })
     }
 

@@ -55,7 +55,7 @@ impl Plan {
         let mut following = Following::open(&input.map, netns.as_deref(), terminal)?;
         let known = following.known();
         setup::tell_warnings(&known.map, terminal);
-        let ports = following.ports(&input.tunnel)?;
+        let ports = following.ports(&input.files.tunnel)?;
         let (select, snaplen) = (input.selection()?, Snaplen::new(input.snaplen));
         let wanted = wanted(&select, &ports, &known, snaplen)?;
         Ok(Self { netns, devices, following, known, ports, select, snaplen, wanted })

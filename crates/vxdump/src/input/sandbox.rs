@@ -39,7 +39,7 @@ pub struct Warning {
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the sandbox is without {}: {} (--no-sandbox for silence)", self.what, self.why)
+        write!(f, "the sandbox lacks {}: {} (--no-sandbox silences this)", self.what, self.why)
     }
 }
 

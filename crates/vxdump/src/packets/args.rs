@@ -25,8 +25,8 @@ pub(crate) struct PacketArgs {
     #[command(flatten)]
     pub(crate) write: WriteArgs,
 
-    /// Live: decode and print with N threads, each with buffers of its own, where one cannot keep up; all packets between
-    /// two inner addresses go to one of them.
+    /// Decode and print with N threads, where one cannot keep up. Each has its own buffers. All
+    /// packets between two inner addresses go to the same thread.
     #[arg(long, value_name = "N", help_heading = "Live capture", requires = "interface", conflicts_with = "read", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,
 }
@@ -57,11 +57,11 @@ impl PacketArgs {
 #[command(next_help_heading = "Output")]
 #[allow(clippy::struct_excessive_bools)] // tcpdump's flags
 pub(crate) struct PrintArgs {
-    /// How to print: a line, a JSON object or a CSV row a packet.
+    /// Print each packet as a line, a JSON object, or a CSV row.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
 
-    /// Colour in text.
+    /// When to colour text.
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub(crate) color: Color,
 
@@ -69,16 +69,17 @@ pub(crate) struct PrintArgs {
     #[arg(short = 'e')]
     pub(crate) link_header: bool,
 
-    /// Print more: TTL, lengths, checksums and their state, reserved bits of tunnel headers. -vv, -vvv: still more.
+    /// Print more: TTL, lengths, the state of checksums, and reserved bits of tunnel headers. -vv
+    /// and -vvv print still more.
     #[arg(short = 'v', action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
-    /// Print less.
+    /// Print less of each protocol.
     #[arg(short = 'q', long = "quick", alias = "quiet")]
     pub(crate) quiet: bool,
 
-    /// -t: no time; -tt: seconds since 1970; -ttt: since the previous line; -tttt: with the date; -ttttt: since the
-    /// first line.
+    /// -t: no time; -tt: seconds since 1970; -ttt: time since the previous line; -tttt: date and
+    /// time; -ttttt: time since the first line.
     #[arg(short = 't', action = ArgAction::Count, value_parser = clap::value_parser!(u8).range(..=5))]
     pub(crate) time: u8,
 
@@ -94,51 +95,47 @@ pub(crate) struct PrintArgs {
     #[arg(long, conflicts_with = "micro")]
     pub(crate) nano: bool,
 
-    /// Print the bytes of the innermost packet in hex; -xx: with its link-layer header.
+    /// Dump the innermost packet in hex; -xx: with its link-layer header.
     #[arg(short = 'x', action = ArgAction::Count)]
     pub(crate) hex: u8,
 
-    /// Print the bytes of the innermost packet in hex and ASCII; -XX: with its link-layer header.
+    /// Dump the innermost packet in hex and ASCII; -XX: with its link-layer header.
     #[arg(short = 'X', action = ArgAction::Count)]
     pub(crate) hex_ascii: u8,
 
-    /// Print the bytes of the innermost packet in ASCII; -AA: with its link-layer header.
+    /// Dump the innermost packet in ASCII; -AA: with its link-layer header.
     #[arg(short = 'A', action = ArgAction::Count)]
     pub(crate) ascii: u8,
 
-    /// Print TCP sequence numbers as they are, not relative to the first.
+    /// Print absolute TCP sequence numbers, not relative to the first of the connection.
     #[arg(short = 'S', long = "absolute-tcp-sequence-numbers")]
     pub(crate) absolute_sequence: bool,
 
-    /// Print the number of the packet at the start of its line.
+    /// Print the packet's number at the start of each line.
     #[arg(short = '#', long = "number")]
     pub(crate) number: bool,
 
-    /// Print only how many packets there are.
+    /// Print only the number of packets.
     #[arg(long = "count")]
     pub(crate) count_only: bool,
 
-    /// Write every line as it comes (as always on a terminal).
+    /// Write each line at once, as on a terminal.
     #[arg(short = 'l')]
     pub(crate) line_buffered: bool,
 
-    /// Addresses are always printed as numbers: taken for the sake of fingers that know tcpdump.
+    /// Accepted as in tcpdump, without effect: addresses and ports are always printed as numbers.
     #[arg(short = 'n', action = ArgAction::Count)]
     pub(crate) numeric: u8,
 
-    /// No progress bar on stderr.
-    #[arg(long)]
-    pub(crate) no_progress: bool,
-
-    /// List the link types of the input or the device, and end.
+    /// List the link types of the file or device, and exit.
     #[arg(short = 'L', long = "list-data-link-types")]
     pub(crate) list_link_types: bool,
 
-    /// List the clocks that can stamp the device's frames, and end.
+    /// List the clocks that can stamp the device's frames, and exit.
     #[arg(short = 'J', long = "list-time-stamp-types")]
     pub(crate) list_time_stamp_types: bool,
 
-    /// Print the compiled EXPRESSION, and end; -dd: as C, -ddd: as numbers.
+    /// Print the program that EXPRESSION is compiled to, and exit; -dd: as C, -ddd: as numbers.
     #[arg(short = 'd', action = ArgAction::Count)]
     pub(crate) dump_program: u8,
 }
@@ -147,32 +144,35 @@ pub(crate) struct PrintArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Writing")]
 pub(crate) struct WriteArgs {
-    /// Write the selected packets to FILE as captured, instead of printing them; `-` is stdout. pcapng, and pcap where
-    /// FILE ends in .pcap. Comments, names and secrets of the input stay behind: vxrewrite keeps them.
+    /// Write the selected packets to FILE as they were captured, instead of printing them; `-` is
+    /// stdout. The format is pcapng, or pcap if FILE ends in .pcap. Comments, names and secrets of
+    /// the input are not written; use vxrewrite to keep them.
     #[arg(short = 'w', value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
 
-    /// Begin a new file where one has more than SIZE million bytes (or KiB, MiB, GiB, with k, m, g): FILE, FILE1, FILE2 …
+    /// Begin a new file when one exceeds SIZE million bytes (with suffix k, m, g: KiB, MiB, GiB).
+    /// The files are FILE, FILE1, FILE2 …
     #[arg(short = 'C', value_name = "SIZE", requires = "write")]
     pub(crate) rotate_size: Option<String>,
 
-    /// Begin a new file every SECONDS; FILE may have the fields of strftime(3).
+    /// Begin a new file every SECONDS. FILE may contain the fields of strftime(3).
     #[arg(short = 'G', value_name = "SECONDS", requires = "write", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) rotate_seconds: Option<u64>,
 
-    /// With -C: write this many files (in each period of -G), then begin with the first again. With -G alone: end after this many.
+    /// With -C: write N files (in each period of -G), then overwrite the first. With -G alone: stop
+    /// after N files.
     #[arg(short = 'W', value_name = "N", requires = "write", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rotate_files: Option<u32>,
 
-    /// Run COMMAND with the name of each file that is complete.
+    /// Run COMMAND on each file when it is complete, with the file's name as argument.
     #[arg(short = 'z', value_name = "COMMAND", requires = "write")]
     pub(crate) after_rotation: Option<String>,
 
-    /// Write every packet out as it comes.
+    /// Write each packet to the file at once.
     #[arg(short = 'U', long = "packet-buffered")]
     pub(crate) packet_buffered: bool,
 
-    /// Print too, with -w.
+    /// Print packets although -w writes them.
     #[arg(long = "print", requires = "write")]
     pub(crate) print_too: bool,
 }

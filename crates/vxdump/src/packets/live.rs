@@ -38,7 +38,7 @@ pub(super) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
     let threads = args.threads.map_or(1, usize::from);
     if threads > 1 && args.write.write.is_some() {
         return Err(Failure::usage(
-            "--threads shares the work of printing packets; to write them (-w) is one thread's",
+            "--threads shares the printing of packets; -w writes them with one thread",
         ));
     }
     let saved = args.plan()?;

@@ -15,7 +15,7 @@ mod threads;
 use std::fmt::Write as _;
 
 use vxcap::filter::Program;
-use vxcli::{Failure, Progress, Terminal};
+use vxcli::{Failure, Terminal};
 use vxlan::LinkType;
 
 use crate::input::files::{FileFrame, Files};
@@ -40,9 +40,7 @@ pub(crate) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
 
     let wanted = files.wanted()?;
     let save = args.plan()?.map(Save::begin).transpose()?;
-    let progress = Progress::new(
-        terminal.err_is_terminal && !terminal.out_is_terminal && !args.print.no_progress,
-    );
+    let progress = args.input.files.progress(terminal, true);
     let style = Style::new(&args.print.look(terminal));
     let watched = terminal.out_is_terminal || args.print.line_buffered;
     let output = Output::new(&mut *terminal.out, watched);
@@ -71,7 +69,8 @@ fn nothing_matched(
     let select = &args.input.select;
     let outer_only = !select.expression.is_empty() && select.inner.is_none();
     (err_is_terminal && outer_only && pipeline.number > 0 && pipeline.selected == 0).then_some(
-        "no packet matched: EXPRESSION is asked of the frame as captured; --inner EXPR asks the packet in the tunnel",
+        "no packet matched: EXPRESSION tests the frame as captured; --inner EXPR tests the packet in \
+         the tunnel",
     )
 }
 

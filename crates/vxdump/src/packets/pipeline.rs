@@ -158,9 +158,13 @@ impl<'w> Pipeline<'w> {
 
 /// What is to be told of so many fragments that were selected by themselves.
 pub(crate) fn unfollowed_warning(unfollowed: u64) -> Option<String> {
-    (unfollowed > 0).then(|| {
-        format!(
-            "warning: {unfollowed} later fragments of the underlay whose first one was not seen shortly before: selected by what they show themselves"
-        )
-    })
+    let fragments = match unfollowed {
+        0 => return None,
+        1 => "1 later outer fragment was selected by its".to_owned(),
+        more => format!("{more} later outer fragments were selected by their"),
+    };
+    Some(format!(
+        "warning: {fragments} own headers, because the first fragment was not \
+         captured shortly before"
+    ))
 }

@@ -10,6 +10,7 @@ use crate::input::args::InputArgs;
 #[derive(Args, Debug)]
 #[command(
     mut_arg("read", |arg| arg.hide(true)),
+    mut_arg("no_progress", |arg| arg.hide(true)),
     after_help = "\
 Keys:
   p n v s       show pods, nodes, VNIs, services

@@ -146,7 +146,7 @@ fn watch(
 
 /// What can be said before anything is opened.
 fn is_possible(args: &TopCommand, terminal: &Terminal) -> Result<(), Failure> {
-    if !args.input.read.is_empty() {
+    if !args.input.files.read.is_empty() {
         return Err(Failure::usage(
             "top shows what happens now: give a device with -i; of a capture file, vxdump flows -r tells the flows",
         ));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
-use vxcli::args::{MapArgs, SelectArgs, TunnelArgs};
+use vxcli::args::{MapArgs, ReadArgs, SelectArgs};
 
 /// The help of `--map`.
 const MAP_HELP: &str = "Where names come from: kubectl's JSON or YAML of nodes, pods, services, endpointslices; flannel's \
@@ -61,10 +61,8 @@ pub(crate) struct Cli {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Files")]
 pub(crate) struct FileArgs {
-    /// Read packets from FILE: pcap or pcapng, also compressed (.gz .zst .lz4). `-` is stdin. May
-    /// be repeated; the files are merged in time order.
-    #[arg(short = 'r', value_name = "FILE")]
-    pub(crate) read: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) input: ReadArgs,
 
     /// Write to OUT, compressed if it ends in .gz, .zst or .lz4. `-` is stdout. OUT appears when it
     /// is complete, and is never one of the inputs.
@@ -75,13 +73,6 @@ pub(crate) struct FileArgs {
     /// input.
     #[arg(short = 'F', value_name = "FORMAT", value_enum)]
     pub(crate) format: Option<Format>,
-
-    #[command(flatten)]
-    pub(crate) tunnel: TunnelArgs,
-
-    /// Show no progress bar on stderr.
-    #[arg(long)]
-    pub(crate) no_progress: bool,
 }
 
 /// What is done to packets.

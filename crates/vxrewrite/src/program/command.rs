@@ -22,7 +22,7 @@ pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
     let read: Vec<PathBuf> =
         inputs.iter().chain(cli.map.files()).chain(&cli.actions.anonymize).cloned().collect();
     refuse_same_file(read.iter().map(PathBuf::as_path), out)?;
-    let ports = setup::ports(&cli.files.tunnel)?;
+    let ports = setup::ports(&cli.files.input.tunnel)?;
     let map = setup::map(&cli.map, terminal)?;
     let selection = Selection::new(&cli.select, &map)?;
     let readers = inputs
@@ -33,7 +33,7 @@ pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
         terminal.tell("warning: --annotate without a map has no names to write: give --map");
     }
 
-    let bar = vxcli::Progress::new(terminal.err_is_terminal && !cli.files.no_progress);
+    let bar = cli.files.input.progress(terminal, false);
     let interrupted = Arc::clone(&terminal.interrupted);
     let mut pipeline = actions(&cli.actions, &map)?
         .tunnel_ports(ports)
@@ -60,7 +60,7 @@ pub(crate) fn run(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
 
 /// The inputs and the output, if they are valid together.
 fn files<'c>(cli: &'c Cli, terminal: &Terminal) -> Result<(&'c [PathBuf], &'c Path), Failure> {
-    let inputs = &cli.files.read;
+    let inputs = &cli.files.input.read;
     if inputs.is_empty() {
         return Err(Failure::nothing_to_read(
             "a capture file with -r FILE",
