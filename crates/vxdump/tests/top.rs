@@ -181,6 +181,21 @@ fn pings_are_seen_at_both_sizes_while_it_is_resized() {
 }
 
 #[test]
+fn a_packet_sent_just_before_the_end_counts() {
+    let Some(tmux) = Tmux::new(80, 24) else { return };
+    let Some(lab) = Lab::up(&[]) else { return };
+    let only = format!("{} udp port 4444", top(&lab));
+    let (status, screen) = tmux.run(&only, || {
+        tmux.wait("the view", |screen| screen.contains("No packets yet."));
+        let pid = child(&tmux.shows("#{pane_pid}"));
+        let script = format!("echo x > /dev/udp/172.18.0.3/4444; kill -INT {pid}");
+        lab.command(&["exec", "n1", "bash", "-c", &script]);
+    });
+    assert_eq!(status, "0", "{screen}");
+    assert!(screen.contains("\n1 packet captured"), "{screen}");
+}
+
+#[test]
 fn signals_leave_the_terminal_as_it_was() {
     let Some(tmux) = Tmux::new(80, 24) else { return };
     let Some(lab) = Lab::up(&[]) else { return };

@@ -3,6 +3,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod drained;
 mod faults;
 mod foreign;
 mod lab;

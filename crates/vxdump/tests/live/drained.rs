@@ -1,0 +1,26 @@
+//! What is in the ring when a capture is told to end belongs to it.
+
+use vxtest::Lab;
+
+use crate::lab::{VXDUMP, inside};
+
+#[test]
+fn a_packet_sent_just_before_the_end_is_captured() {
+    let Some(lab) = Lab::up(&[]) else { return };
+    let commands =
+        ["-i eth0", "-i eth0 --format json", "-i eth0 --threads 2", "flows -i eth0 --format csv"];
+    for command in commands {
+        for _ in 0..3 {
+            let mut words: Vec<&str> = command.split(' ').collect();
+            words.extend(["--map", "none", "udp port 4444"]);
+            let running = inside(&lab.netns("n1p1"), VXDUMP, &words);
+            // the signal follows the packet at once
+            let script = format!("echo x > /dev/udp/10.244.1.1/4444; kill -INT {}", running.id());
+            lab.command(&["exec", "n1p1", "bash", "-c", &script]);
+            let (status, out, said) = running.ended();
+            assert!(status.success(), "{command}: {said}");
+            assert!(out.contains("4444"), "{command}: {out}\n{said}");
+            assert!(said.contains("1 packet captured"), "{command}: {said}");
+        }
+    }
+}
