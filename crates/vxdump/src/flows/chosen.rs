@@ -1,4 +1,4 @@
-//! The rows that come first.
+//! Keeps only the rows that will be printed: the first ones in the order that was asked for.
 
 use std::cmp::Ordering;
 
@@ -8,7 +8,7 @@ use super::sort::{Sort, Sorted};
 pub(crate) trait Kept: Default {
     type Row: Sorted;
 
-    /// Adds a row behind the others.
+    /// Adds a row after the others.
     fn push(&mut self, row: Self::Row);
 
     fn len(&self) -> usize;
@@ -16,7 +16,7 @@ pub(crate) trait Kept: Default {
     /// Puts the rows in order, and keeps the first `top` of them.
     fn sort(&mut self, sort: Sort, top: usize);
 
-    /// The last row of those that were put in order.
+    /// The last row of those that were sorted.
     fn last(&self) -> Option<Self::Row>;
 }
 
@@ -41,19 +41,19 @@ impl<R: Sorted + Clone> Kept for Vec<R> {
     }
 }
 
-/// The rows that come first, of all that are given: no more than needed are kept.
+/// The first rows of all that are pushed. No more are kept than needed.
 #[derive(Debug)]
 pub(crate) struct Chosen<K: Kept> {
     kept: K,
     sort: Sort,
     /// at least 1
     top: usize,
-    /// What comes behind this row is not wanted.
+    /// Rows that come after this one are not wanted.
     last: Option<K::Row>,
     given: u64,
 }
 
-/// So many rows more than wanted are kept before they are sorted and cut.
+/// Rows beyond the wanted ones that are kept before all are sorted and cut.
 const SPARE: usize = 4096;
 
 impl<K: Kept> Chosen<K> {
@@ -75,7 +75,7 @@ impl<K: Kept> Chosen<K> {
         }
     }
 
-    /// The rows in order, and how many were given in all.
+    /// The rows in order, and how many were pushed.
     pub(crate) fn finish(mut self) -> (K, u64) {
         self.kept.sort(self.sort, self.top);
         (self.kept, self.given)

@@ -1,4 +1,4 @@
-//! Flows, or their sums, from the time when they end to the time when they are printed.
+//! Collects flows, or their sums, until they are printed.
 
 use std::fmt::Write as _;
 
@@ -19,12 +19,12 @@ use crate::out::put;
 /// Which flows are shown, as what, and in which order.
 #[derive(Clone, Debug)]
 pub(super) struct View {
-    /// What they are summed by.
+    /// What flows are summed by.
     pub(super) by: By,
     pub(super) sort: Sort,
-    /// So many rows, those that come first; `None` for all.
+    /// The most rows to print; `None` for all.
     pub(super) top: Option<u32>,
-    /// Only flows in these states; all where there are none.
+    /// Only flows in these states; empty for all.
     pub(super) states: Vec<ConnState>,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Collected<'a> {
     view: &'a View,
     rows: Rows,
     flows: u64,
-    /// flows in other states than are to be shown
+    /// flows whose state is not wanted
     left_out: u64,
 }
 
@@ -50,7 +50,7 @@ enum Rows {
 }
 
 impl<'a> Collected<'a> {
-    /// No flows yet; they come from a table of this configuration.
+    /// Starts without flows; `config` is that of their flow table.
     pub(super) fn new(view: &'a View, config: &Config) -> Self {
         let rows = match view.by {
             By::Flow => Rows::Flows(Chosen::new(view.sort, view.top)),
@@ -73,7 +73,7 @@ impl<'a> Collected<'a> {
         *(if is_added { &mut self.flows } else { &mut self.left_out }) += 1;
     }
 
-    /// Prints the rows, and below a table what there was in all.
+    /// Prints the rows, and below a table the totals.
     pub(super) fn print(
         self,
         printer: &mut Printer<'_>,

@@ -1,7 +1,8 @@
-//! The columns of flows and of their sums, one row each: table, JSON, CSV, Parquet and the screen of `vxdump top` read them here.
+//! The columns of flows and of their sums, one row each. Table, JSON, CSV, Parquet and the screen
+//! of `vxdump top` read them here.
 //!
-//! Their order is that of [`COLUMNS`], and part of the interface: a new column comes last. Where a flow's record has it, but not
-//! [`FlowRow`], it has to be kept there too.
+//! The order of [`COLUMNS`] is part of the interface: a new column comes last. If [`FlowRow`] lacks
+//! its value, add it there.
 
 use podmap::{Owner, PodMap};
 use vxlan::{IpProtocol, Vni};
@@ -32,7 +33,7 @@ pub(crate) struct Column {
     of_flow: Option<OfFlow>,
     /// Its value of a sum; `None` where sums have no such column.
     of_sum: Option<OfSum>,
-    /// The sums that have it as an end of their pairs. Without any, it is a column of all sums, if of any.
+    /// The sums whose pairs have it. If empty, all sums have it, or none.
     pairs: &'static [By],
 }
 
@@ -56,10 +57,12 @@ pub(crate) enum Kind {
     Text,
 }
 
-/// What is given room on a terminal before what. Columns of equal importance are shown together or not at all.
+/// Which columns get room on a terminal first. Columns of equal importance are shown together or not
+/// at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Importance {
-    /// Who talks to whom: always shown, and cut where there is not enough room. Of a sum it is its pair.
+    /// Who talks to whom: always shown, and cut if there is not enough room. For a sum it is its
+    /// pair.
     Ends,
     /// How much, and how well: names are cut for it.
     Core(u8),
@@ -467,7 +470,7 @@ mod tests {
             assert_eq!(names(by), expected.split(' ').collect::<Vec<_>>());
         }
     }
-    /// What is no such thing would be left out of Parquet.
+    /// Parquet leaves out values of another kind.
     #[test]
     fn values_are_of_their_columns_kind() {
         let map = podmap::Builder::new().build();

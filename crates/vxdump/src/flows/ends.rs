@@ -1,4 +1,5 @@
-//! What flows are summed by: the pair of pods, nodes, VTEPs, or client and service, or the network, that a flow belongs to.
+//! The two ends that a flow is summed under: pods, nodes, VTEPs, or a client and its service; or
+//! one network.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -24,27 +25,29 @@ pub(crate) enum By {
     Vni,
     /// Pairs of VTEPs.
     Vtep,
-    /// Clients, and the service or server that they talk to. With endpointslices mapped (and services, for their
-    /// ports), packets to a pod count for the service that the pod serves. If it serves several, one with a cluster
-    /// IP comes first, and then the first by namespace and name. The halves of a connection before and behind
-    /// kube-proxy are one flow; with --once, so are two flows with the same packets.
+    /// Clients, and the service or server that they talk to. With endpointslices mapped (and
+    /// services, for their ports), packets to a pod count for the service that the pod serves. If
+    /// it serves several, one with a cluster IP comes first, and then the first by namespace and
+    /// name. The halves of a connection before and behind kube-proxy are one flow; with --once, so
+    /// are two flows with the same packets.
     Service,
 }
 
-/// One end of a pair. Names are kept once, by [`Names`], so that the map may change meanwhile.
+/// One end of a pair. Names are stored once, in [`Names`], and stay when the map changes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum End {
     /// A name of the map, as [`podmap::Owner::label`] or a node's.
     Name(Arc<str>),
     /// An address that the map has no name for.
     Address(IpAddr),
-    /// A service, or else a pod or node that serves: its label, and the protocol and port that it has.
+    /// A service, or else a pod or node that serves: its label, and the protocol and port that it
+    /// has.
     Service(Arc<str>, IpProtocol, Option<u16>),
     /// A server that the map has no name for.
     Server(IpAddr, IpProtocol, Option<u16>),
     /// A network.
     Vni(Vni),
-    /// Packets in no tunnel, or in one without network identifier.
+    /// No tunnel, or one without a network identifier.
     NoTunnel,
     /// All pairs for which there was no room.
     Other,
@@ -81,9 +84,11 @@ impl Names {
 /// The pair that a flow belongs to.
 pub(super) struct Pair {
     pub(super) ends: [End; 2],
-    /// But for clients and services, a pair is the same whoever opened the flow: its ends are in order, and swapped then.
+    /// The ends were swapped to put them in order, because a pair is the same whichever end opened
+    /// the flow. A client and its service are never swapped.
     pub(super) swapped: bool,
-    /// Where the flow is one of a service of the cluster: with its address, or behind kube-proxy.
+    /// Set if the flow belongs to a service of the cluster: on which side of kube-proxy it was
+    /// seen.
     pub(super) side: Option<Side>,
 }
 
@@ -107,13 +112,13 @@ pub(super) fn pair(by: By, flow: &FlowRecord, map: &PodMap, names: &mut Names) -
     Pair { ends: if swapped { [b, a] } else { [a, b] }, swapped, side: None }
 }
 
-/// The service or else the server that a flow is opened to, and which side of kube-proxy it was seen on.
+/// The service or else the server that a flow goes to, and on which side of kube-proxy it was seen.
 fn server(flow: &FlowRecord, map: &PodMap, names: &mut Names) -> (End, Option<Side>) {
     let key = &flow.key;
     let port = key.destination_port();
     let owner = map.owner(key.destination);
     let is_service = owner.kind() == Kind::Service;
-    // behind kube-proxy a packet goes to a pod of the service
+    // behind kube-proxy the destination is a pod of the service
     let service = match port {
         Some(port) if !is_service => map.service_behind(key.destination, key.protocol.0, port),
         _ => None,
@@ -124,7 +129,7 @@ fn server(flow: &FlowRecord, map: &PodMap, names: &mut Names) -> (End, Option<Si
         return (server, Some(Side::Behind));
     }
     let server = match (owner.kind(), pod(map, key.destination, names)) {
-        // of addresses outside the cluster each is another server
+        // each address outside the cluster is a server of its own
         (Kind::External, _) => End::Server(key.destination, key.protocol, port),
         (_, End::Name(name)) => End::Service(name, key.protocol, port),
         _ => End::Server(key.destination, key.protocol, port),
@@ -143,18 +148,18 @@ fn vteps(flow: &FlowRecord) -> [Option<IpAddr>; 2] {
     [from, to]
 }
 
-/// The pod if it is known, whatever else the map knows if not, and in the end the address.
+/// The pod's name if it is known, or another name of the map, or the address.
 fn pod(map: &PodMap, address: IpAddr, names: &mut Names) -> End {
     let owner = map.owner(address);
     match owner.kind() {
         Kind::Unknown => End::Address(address),
-        // of this pod no more is known than its node
+        // of this pod only the node is known
         Kind::Pod if owner.pod_id().is_none() => End::Address(address),
         _ => names.end(owner.label()),
     }
 }
 
-/// The node of an address, or else the one that carried it.
+/// The node of an address, or else the node that carried its packets.
 fn node(map: &PodMap, address: IpAddr, vtep: Option<IpAddr>, names: &mut Names) -> End {
     let owner = map.owner(address);
     let node = owner.node().or_else(|| vtep.and_then(|vtep| map.node_by_vtep(vtep)));
@@ -166,7 +171,8 @@ fn node(map: &PodMap, address: IpAddr, vtep: Option<IpAddr>, names: &mut Names) 
 }
 
 impl End {
-    /// As it is printed: `default/web-0@worker`, `10.244.1.5`, `svc:shop/api tcp/80`, `1`, `-`, `(others)`.
+    /// As it is printed: `default/web-0@worker`, `10.244.1.5`, `svc:shop/api tcp/80`, `1`, `-`,
+    /// `(others)`.
     pub(crate) fn label(&self) -> Cow<'_, str> {
         match self {
             Self::Name(name) => Cow::Borrowed(name),

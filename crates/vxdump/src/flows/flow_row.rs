@@ -9,7 +9,7 @@ use vxlan::{IpProtocol, TcpFlags, Vni};
 use super::outcome::Trouble;
 use super::sort::{Sort, Sorted};
 
-/// What a row says of a flow, and what rows are sorted by: less than its record has.
+/// What columns show of a flow and rows are sorted by. It is less than a flow's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FlowRow {
     pub(crate) key: FlowKey,
@@ -17,12 +17,12 @@ pub(crate) struct FlowRow {
     pub(crate) first: i64,
     pub(crate) last: i64,
     pub(crate) vteps: Option<(IpAddr, IpAddr)>,
-    /// What the opener sent, and what the other end did.
+    /// What the opener sent, and what the other end sent.
     pub(crate) sent: [Sent; 2],
     pub(crate) state: ConnState,
     /// Nanoseconds.
     pub(crate) rtt: Option<i64>,
-    /// It came to some [`Trouble`].
+    /// It failed, see [`Trouble`].
     pub(crate) has_failed: bool,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Sent {
     pub(crate) retransmits: u32,
 }
 
-/// What comes first of two rows: the one that has more, or else began earlier.
+/// A row's rank: the one with the larger measure comes first, or else the earlier one.
 pub(crate) type Rank = (Reverse<u64>, i64);
 
 impl From<&FlowRecord> for FlowRow {
@@ -84,7 +84,7 @@ impl FlowRow {
     }
 }
 
-/// Numbers in the order of the signed ones.
+/// An unsigned number that sorts like the signed one.
 const fn ordered(number: i64) -> u64 {
     number.cast_unsigned() ^ 1 << 63
 }
@@ -98,7 +98,7 @@ impl Sorted for FlowRow {
 /// More bytes than the longest packed row has.
 pub(super) const LONGEST: usize = 192;
 
-// What a row has, and of what kind it is: the first two bytes.
+// The first two bytes say which values a row has, and of which kind.
 const FAILED: u16 = 1;
 const VNI: u16 = 1 << 1;
 const RTT: u16 = 1 << 2;
@@ -116,8 +116,8 @@ const FRAGMENTS: u16 = 4 << 8;
 
 /// Appends a row, with a number for its state.
 ///
-/// Numbers are in 7 bits a byte, the lowest first, of each byte but the last one the highest bit is set; what has no
-/// limit near 0 is as it is, in little-endian order.
+/// Numbers have 7 bits in each byte, the lowest first, and all bytes but the last have the highest
+/// bit set (LEB128). Values that are seldom small are stored whole, in little-endian order.
 pub(super) fn pack(row: &FlowRow, state: u64, out: &mut Vec<u8>) {
     let FlowRow { key, first, last, vteps, sent, state: _, rtt, has_failed } = row;
     let FlowKey { vni, protocol, source, destination, ends } = key;
@@ -180,7 +180,7 @@ fn put_address(out: &mut Vec<u8>, address: &IpAddr) {
     }
 }
 
-/// Numbers near 0 of either sign as small ones.
+/// Maps numbers near 0, of either sign, to small numbers.
 const fn zigzag(number: i64) -> u64 {
     (number << 1 ^ number >> 63).cast_unsigned()
 }
@@ -233,7 +233,7 @@ impl Packed<'_> {
         }
     }
 
-    /// The next bytes; there are as many.
+    /// The next bytes. There must be that many.
     fn bytes<const N: usize>(&mut self) -> [u8; N] {
         let Some((bytes, rest)) = self.0.split_first_chunk() else {
             self.0 = &[];

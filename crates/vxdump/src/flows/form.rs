@@ -1,20 +1,21 @@
-//! What a terminal shows of a value: numbers in few digits, times of day, an address with its port in one cell.
+//! How a terminal shows a value: numbers in few digits, times of day, an address and its port in
+//! one cell.
 
 use super::value::Value;
 use crate::out::numbers;
 use crate::out::put;
 use crate::out::time_utc::Utc;
 
-/// What is made of a value.
+/// How a value is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// It is written as it is.
+    /// As it is.
     Whole,
-    /// A text of any length: where there is no room for all of it, its middle is left out.
+    /// A text of any length, which may be cut.
     Text,
-    /// The name of an end: a text that may take its address's place.
+    /// The name of an end: a text that may replace its address.
     Name,
-    /// The node of an end: a text that a pod's name has in it.
+    /// The node of an end: a text that is part of a pod's name, too.
     Node,
     /// An address, with the second value as its port.
     End,
@@ -24,19 +25,19 @@ pub(crate) enum Form {
     Both,
     /// The time of day.
     Clock,
-    /// How long it took.
+    /// A length of time.
     Span,
-    /// It has no cell of its own: it is the second value of the column with this name.
+    /// No cell of its own: it is the second value of the column with this name.
     Within(&'static str),
 }
 
 impl Form {
-    /// Are its values texts, which can be cut?
+    /// Are its values texts that can be cut?
     pub(crate) const fn is_text(self) -> bool {
         matches!(self, Self::Text | Self::Name | Self::Node | Self::End)
     }
 
-    /// Appends what is shown of a value and the one that it has room for; `-` where that is nothing.
+    /// Appends a value and the second value of its cell; `-` if that is nothing.
     pub(crate) fn write(
         self,
         out: &mut Vec<u8>,

@@ -1,14 +1,15 @@
-//! What came since the last table: flows with what they have sent meanwhile.
+//! Flows with what they sent since the last table.
 
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 use vxflow::{Counts, Ends, FlowKey, FlowRecord, TableCounts};
 
-/// What was told of the flows that go on, so that it is told once.
+/// What earlier tables have already counted of flows that continue, so that nothing is counted
+/// twice.
 #[derive(Debug)]
 pub(super) struct Interval {
-    /// packets in no tunnel and in one are counted as one
+    /// `--once`: a packet inside and outside a tunnel counts once
     once: bool,
     told: HashMap<FlowKey, Told, RandomState>,
     counts: TableCounts,
@@ -16,29 +17,30 @@ pub(super) struct Interval {
     number: u32,
 }
 
-/// What a flow had sent at the last table: the lower end first.
+/// What a flow had sent at the last table. Of two numbers the first is the lower end's.
 #[derive(Clone, Copy, Debug, Default)]
 struct Told {
     packets: [u64; 2],
     bytes: [u64; 2],
     retransmits: [u32; 2],
-    /// the table that told it
+    /// the number of that table
     number: u32,
 }
 
 impl Interval {
-    /// Nothing was told yet. `once`: packets in no tunnel may turn out to be those of a network.
+    /// Starts with no table printed. `once`: a flow outside tunnels may later turn out to belong to
+    /// a network.
     pub(super) fn new(once: bool) -> Self {
         Self { once, told: HashMap::default(), counts: TableCounts::default(), number: 0 }
     }
 
-    /// A flow that has ended, with what it sent since the last table; `None` where that is nothing.
+    /// A flow that has ended, with what it sent since the last table; `None` if that is nothing.
     pub(super) fn of_ended(&mut self, flow: FlowRecord) -> Option<FlowRecord> {
         let told = self.take(&flow);
         since(flow, told)
     }
 
-    /// A flow that goes on, as for [`Self::of_ended`]; what it has sent is told from here on.
+    /// The same as [`Self::of_ended`] for a flow that continues; remembers what it has sent.
     pub(super) fn of_live(&mut self, flow: FlowRecord) -> Option<FlowRecord> {
         let before = self.take(&flow);
         let (key, swapped) = unordered(&flow.key);
@@ -56,9 +58,9 @@ impl Interval {
         since(flow, before)
     }
 
-    /// The interval is over: what was counted since the last one ended.
+    /// Ends the interval; returns what was counted since the last one ended.
     pub(super) fn end(&mut self, counts: &TableCounts) -> TableCounts {
-        // what has not been seen among the flows that go on is over
+        // entries that this table did not renew belong to flows that have ended
         let number = self.number;
         self.told.retain(|_, told| told.number == number);
         self.number = self.number.wrapping_add(1);
@@ -82,7 +84,7 @@ impl Interval {
     }
 }
 
-/// The flow with what it has sent since it was told; `None` where that is nothing.
+/// The flow with what it sent beyond `told`; `None` if that is nothing.
 fn since(mut flow: FlowRecord, told: Option<Told>) -> Option<FlowRecord> {
     if let Some(told) = told {
         let (_, swapped) = unordered(&flow.key);
@@ -97,7 +99,8 @@ fn since(mut flow: FlowRecord, told: Option<Told>) -> Option<FlowRecord> {
     (flow.forward.packets + flow.reverse.packets > 0).then_some(flow)
 }
 
-/// The key with the lower end first, whoever opened the flow: that may turn out late. And whether its ends were swapped.
+/// The key with the lower end first, and whether the ends were swapped. Which end opened the flow
+/// may change when a late SYN comes.
 fn unordered(key: &FlowKey) -> (FlowKey, bool) {
     let [source, destination] =
         [(key.source, key.source_port()), (key.destination, key.destination_port())];
@@ -192,7 +195,7 @@ mod tests {
         assert_eq!(rows.iter().map(|(_, there, back)| there + back).sum::<u64>(), packets);
         assert!(rows.contains(&(81, 0, 1)), "{rows:?}");
         assert!(rows.iter().all(|(port, ..)| *port != 82), "{rows:?}");
-        // nothing but time: what ends was told before
+        // only time passes: what ends now was counted before
         table.expire(100 * SECOND);
         assert!(table.is_empty());
         assert_eq!(shown(&mut interval, &mut table), (vec![], 0));
@@ -202,7 +205,7 @@ mod tests {
         assert_eq!(shown(&mut interval, &mut table), (vec![(82, 1, 0)], 1));
     }
 
-    /// With `--once` a flow may come to be one of a network.
+    /// With `--once` a flow may later join a network.
     #[test]
     fn a_flow_that_joins_a_network_is_told_once() {
         let config = Config::default().count_copies(false);

@@ -1,7 +1,8 @@
 //! Flows as IPFIX messages over UDP (RFC 7011), for collectors.
 //!
-//! Each direction of a flow is a record of its own, which every collector understands (RFC 5103 section 1). The information
-//! elements are those of IANA's registry "IP Flow Information Export (IPFIX) Entities".
+//! Each direction of a flow is a record of its own, which every collector understands (RFC 5103
+//! section 1). The information elements are those of IANA's registry "IP Flow Information Export
+//! (IPFIX) Entities".
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
@@ -20,9 +21,11 @@ const HEADER: usize = 16;
 const TEMPLATES: u16 = 2;
 /// The first identifier for sets of data (the same section).
 const FIRST_TEMPLATE: u16 = 256;
-/// The most bytes of a message: what fits a packet on nearly every path (IPv6's least MTU of 1280, less headers).
+/// The most bytes of a message: what fits into a packet on nearly every path (IPv6's minimum MTU of
+/// 1280 bytes, less headers).
 const MOST: usize = 1280 - 40 - 8;
-/// Templates are sent again after so long, and after so many messages, as UDP may lose them (RFC 7011 section 8.4).
+/// Templates are sent again after this time and after this many messages, because UDP may lose them
+/// (RFC 7011 section 8.4).
 const TEMPLATES_AGAIN: Duration = Duration::from_secs(60);
 const TEMPLATES_EVERY: u32 = 500;
 /// Seconds from 1900, where NTP's times begin (RFC 7011 section 6.1.9), to 1970.
@@ -32,15 +35,15 @@ const SEGMENT_VXLAN: u64 = 1 << 56;
 /// An Ethernet header, which octetDeltaCount leaves out.
 const ETHERNET: u64 = 14;
 
-/// From the end of one message to that of the next, at least, where nothing is lost by waiting: a collector's buffer holds some
-/// hundred messages (`net.core.rmem_default`), which a burst of more would overrun.
+/// The least time from one message to the next, where waiting loses nothing. A collector's buffer
+/// holds about a hundred messages (`net.core.rmem_default`); a longer burst would overflow it.
 const STEP: Duration = Duration::from_micros(500);
-/// For so long word is waited for that the last message found nobody.
+/// How long to wait for the ICMP error that says that nobody listens.
 const WORD: Duration = Duration::from_millis(100);
-/// So many messages may make up for a pause.
+/// After a pause, this many messages may be sent at once.
 const BURST: u32 = 16;
 
-/// Elements and their lengths in bytes, but for addresses, what tells apart the flows between them, and network.
+/// Elements and their lengths in bytes. Addresses, ports and network come besides.
 const COMMON: [(u16, u16); 10] = [
     (152, 8), // flowStartMilliseconds: not every collector knows the nanoseconds
     (153, 8), // flowEndMilliseconds
@@ -61,7 +64,8 @@ const ADDRESSES: [[(u16, u16); 2]; 2] = [[(8, 4), (12, 4)], [(27, 16), (28, 16)]
 const PORTS: [(u16, u16); 2] = [(7, 2), (11, 2)];
 /// icmpTypeCodeIPv4, icmpTypeCodeIPv6
 const ICMP: [(u16, u16); 2] = [(32, 2), (139, 2)];
-/// Messages of an echo, by address family: type, times 256, of request and reply (RFC 792, RFC 4443 section 4).
+/// Messages of an echo, by address family: type, times 256, of request and reply (RFC 792, RFC 4443
+/// section 4).
 const ECHO: [[u16; 2]; 2] = [[8 << 8, 0], [128 << 8, 129 << 8]];
 
 /// What a record has of its flow. Each kind has a template.
@@ -97,13 +101,13 @@ pub(super) struct Exporter {
     message: Message,
     templates: Option<Instant>,
     since_templates: u32,
-    /// For so long, all together, it waits between messages.
+    /// The time that it may spend in waiting between messages, in total.
     pub(super) patience: Duration,
-    /// when the last message was to be sent
+    /// when the next message is due
     due: Option<Instant>,
-    /// Messages that could not be sent, or found nobody.
+    /// Messages that could not be sent, or that nobody listened to.
     lost: u64,
-    /// why the last of them was lost
+    /// the error of the last of them
     why: Option<io::Error>,
 }
 
@@ -169,7 +173,7 @@ impl Exporter {
         }
         self.wait();
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        // a collector that is not there, or is slow, stops nothing
+        // a collector that is absent or slow must not stop the capture
         if let Err(error) = self.socket.send(self.message.finish(now.as_secs() as u32)) {
             self.lost += 1;
             self.why = Some(error);
@@ -178,7 +182,7 @@ impl Exporter {
         self.message.clear();
     }
 
-    /// Until the next message may be sent, while there is patience.
+    /// Waits until the next message may be sent, as long as `patience` lasts.
     fn wait(&mut self) {
         if self.patience.is_zero() {
             return;
@@ -192,11 +196,13 @@ impl Exporter {
         self.patience = self.patience.saturating_sub(wait);
     }
 
-    /// Sends what is waiting, as the last message, and waits a moment for word that nobody takes it: an ICMP error, which the
-    /// socket has as the error of its next call (RFC 1122 section 4.1.3.3). Collectors answer nothing.
+    /// Sends what is waiting as the last message. Then waits a moment for an ICMP error, which
+    /// means that nobody listens; the socket returns it from its next call (RFC 1122 section
+    /// 4.1.3.3). Collectors never answer.
     pub(super) fn end(&mut self) {
         self.send();
-        // without a message there is no error; and where the last could not be sent, enough is known
+        // without a message there is no error, and a message that could not be sent is already
+        // counted
         if self.templates.is_none() || self.why.is_some() {
             return;
         }
@@ -210,7 +216,7 @@ impl Exporter {
         }
     }
 
-    /// What to tell of messages that could not be sent.
+    /// A warning about messages that could not be sent.
     pub(super) fn complaint(&self) -> Option<String> {
         let Self { lost, to, why, .. } = self;
         let why = why.as_ref()?;

@@ -1,4 +1,4 @@
-//! Which columns a terminal has room for, and what they look like there.
+//! Which columns fit a terminal, and how wide they are.
 
 use super::columns::{BeforeEnds, Column, Importance, WhenEmpty};
 use super::form::Form;
@@ -6,10 +6,11 @@ use super::sort::Sort;
 
 /// Blanks between columns.
 pub(super) const GAP: usize = 2;
-/// Names and addresses are cut down to this many characters before a column of [`Importance::Core`] is left out.
+/// Names and addresses are cut down to this many characters before a column of [`Importance::Core`]
+/// is left out.
 const LEAST: usize = 16;
-/// Names may be longer than a terminal is wide (RFC 1123 labels): this many characters are shown before a column of
-/// [`Importance::Further`] has room.
+/// Names may be longer than a terminal is wide (RFC 1123 labels): this many characters are shown
+/// before a column of [`Importance::Further`] has room.
 const ENOUGH: usize = 40;
 
 /// The terminal that a table is fitted to.
@@ -27,25 +28,25 @@ pub(super) struct Shown {
     pub(super) column: &'static Column,
     pub(super) title: &'static str,
     pub(super) form: Form,
-    /// The column whose values are in the same cells.
+    /// A second column, whose value is in the same cell.
     pub(super) second: Option<&'static Column>,
-    /// The name that the map has for an address stands in its place.
+    /// Set if cells show the name of an address instead of the address.
     pub(super) named: Option<Named>,
     importance: Importance,
-    /// 0 for one that is not shown.
+    /// 0 if it is not shown.
     pub(super) width: usize,
-    /// Numbers stand at the right.
+    /// Numbers are aligned at the right.
     pub(super) is_right: bool,
-    /// Some row has something else than nothing or zero here; of ends with names, a name.
+    /// Some row has a value that is neither empty nor zero; for ends with names, a name.
     pub(super) says: bool,
-    /// What all its values begin with, where they are texts.
+    /// The common prefix of its values, if they are texts.
     pub(super) common: Option<String>,
 }
 
-/// Which name of an address stands in its place.
+/// Which name is shown instead of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Named {
-    /// A pod's with its node.
+    /// A pod's name has its node.
     WithNode,
     WithoutNode,
 }
@@ -77,7 +78,7 @@ pub(super) fn whole(columns: &[&'static Column]) -> Vec<Shown> {
     columns.iter().map(|column| Shown::new(column, column.name, Form::Whole)).collect()
 }
 
-/// The columns as a terminal has them: some with another one's values.
+/// The columns as a terminal shows them: some share a cell.
 pub(super) fn on_terminal(columns: &[&'static Column]) -> Vec<Shown> {
     let is_within = |column: &Column| matches!(column.form, Form::Within(_));
     let of_flows = columns.iter().any(|column| column.form == Form::End);
@@ -86,7 +87,7 @@ pub(super) fn on_terminal(columns: &[&'static Column]) -> Vec<Shown> {
         let second = columns.iter().copied().find(|other| other.form == within);
         let mut shown = Shown { second, ..Shown::new(column, column.title, column.form) };
         if !of_flows && column.is_of_pairs() {
-            // of a sum they are what the addresses are of a flow
+            // the pair is to a sum what the addresses are to a flow
             shown.importance = Importance::Ends;
         }
         shown
@@ -94,7 +95,7 @@ pub(super) fn on_terminal(columns: &[&'static Column]) -> Vec<Shown> {
     shown.collect()
 }
 
-/// The columns with the names of the ends in place of their addresses.
+/// The columns with names instead of the ends' addresses.
 pub(super) fn with_named_ends(columns: &[&'static Column], named: Named) -> Vec<Shown> {
     let mut shown = on_terminal(columns);
     shown.retain(|column| match column.form {
@@ -108,7 +109,7 @@ pub(super) fn with_named_ends(columns: &[&'static Column], named: Named) -> Vec<
     shown
 }
 
-/// Are the ends whole, and is beside them what matters of flows?
+/// Are the ends and all columns of [`Importance::Core`] shown uncut?
 pub(super) fn has_core(wanted: &[Shown], fitted: &[Shown]) -> bool {
     let is_core = |column: &Shown| !matches!(column.importance, Importance::Further(_));
     wanted
@@ -117,7 +118,8 @@ pub(super) fn has_core(wanted: &[Shown], fitted: &[Shown]) -> bool {
         .all(|(wanted, fitted)| !is_core(wanted) || fitted.width == wanted.width)
 }
 
-/// Was there room for addresses, but not for the whole names beside them? `wanted`: the columns before they were fitted.
+/// Did the addresses fit, but not the whole names beside them? `wanted`: the columns before they
+/// were fitted.
 pub(super) fn lacks_names(wanted: &[Shown], fitted: &[Shown]) -> bool {
     let is_name = |column: &Shown| column.form == Form::Name && column.says;
     wanted.iter().any(Shown::is_end)
@@ -127,13 +129,13 @@ pub(super) fn lacks_names(wanted: &[Shown], fitted: &[Shown]) -> bool {
             .any(|(wanted, fitted)| is_name(wanted) && fitted.width < wanted.width)
 }
 
-/// Takes columns in the order of their importance while there is room; at least one.
+/// Shows columns in the order of their importance while there is room; at least one.
 pub(super) fn fit(shown: &mut [Shown], frame: Frame) {
     let wanted: Vec<usize> = shown.iter().map(|column| column.width).collect();
     let is_text: Vec<bool> = shown.iter().map(|column| column.form.is_text()).collect();
     let most = |at: usize, text: usize| if is_text[at] { wanted[at].min(text) } else { wanted[at] };
     let (mut core, further) = by_importance(shown);
-    // what rows are sorted by comes right behind the ends
+    // the column that rows are sorted by comes right after the ends
     let key = places(shown, |column| column.column.sort == Some(frame.sort));
     core.insert(core.len().min(1), key);
     let ends_most = most_of_ends(shown, &core, frame.width + GAP);
@@ -169,8 +171,8 @@ pub(super) fn fit(shown: &mut [Shown], frame: Frame) {
     }
 }
 
-/// How many characters each of the two ends may have at first, so that there is room for the columns before which they are cut,
-/// and what rows are sorted by; as many as it needs, if it can be.
+/// How many characters each of the two ends may have at first, so that the columns for which they
+/// are cut fit beside them, and so does the column that rows are sorted by.
 fn most_of_ends(shown: &[Shown], core: &[Vec<usize>], room: usize) -> usize {
     let [ends, key, others @ ..] = core else { return LEAST };
     let of_sums = !shown.iter().any(Shown::is_end);
@@ -190,7 +192,7 @@ fn most_of_ends(shown: &[Shown], core: &[Vec<usize>], room: usize) -> usize {
     (LEAST..=room).rev().find(|&most| needed(most) <= room).unwrap_or(LEAST)
 }
 
-/// Gives what room is left to the columns that were cut, evenly, each up to what it is to have.
+/// Shares the room that is left evenly among the columns that were cut, up to `most` for each.
 fn grow(widths: &mut [usize], room: &mut usize, most: impl Fn(usize) -> usize) {
     loop {
         let cut: Vec<usize> =
@@ -207,8 +209,8 @@ fn grow(widths: &mut [usize], room: &mut usize, most: impl Fn(usize) -> usize) {
     }
 }
 
-/// Where the columns stand, by importance: the ends and what is [`Importance::Core`], and the others. Those of a group are
-/// shown together.
+/// The places of the columns by importance: ends and [`Importance::Core`] first, then the others.
+/// The columns of a group are shown together or not at all.
 fn by_importance(shown: &[Shown]) -> (Vec<Vec<usize>>, Vec<Vec<usize>>) {
     let mut order: Vec<usize> = (0..shown.len()).collect();
     order.sort_by_key(|&at| shown[at].importance);
@@ -229,7 +231,7 @@ fn by_importance(shown: &[Shown]) -> (Vec<Vec<usize>>, Vec<Vec<usize>>) {
         };
         to.push(group.to_vec());
     }
-    // names in place of addresses may be without their nodes
+    // where names lack their nodes, the nodes are worth more room
     if shown.iter().any(|column| column.named == Some(Named::WithoutNode)) {
         let nodes = places(shown, |column| column.form == Form::Node);
         if let Some(at) = further.iter().position(|group| *group == nodes) {
@@ -245,8 +247,8 @@ fn places(shown: &[Shown], is_wanted: impl Fn(&Shown) -> bool) -> Vec<usize> {
     (0..shown.len()).filter(|&at| is_wanted(&shown[at])).collect()
 }
 
-/// The same width for all that are given, but for those that need less; the last are left out where there is no room at
-/// all.
+/// Gives all columns of the group the same width, but no more than they need. The last are left out
+/// if there is no room at all.
 fn share(mut group: Vec<usize>, widths: &mut [usize], wanted: &[usize], mut room: usize) {
     group.truncate((room / (1 + GAP)).max(1));
     group.sort_by_key(|&at| wanted[at]);
@@ -292,7 +294,8 @@ mod tests {
         shown
     }
 
-    /// Whatever the width: nothing sticks out, pairs stay together, what is sorted by is shown, no room is wasted.
+    /// At every width the table fits, pairs stay together, the column that is sorted by is shown,
+    /// and no room is wasted.
     #[test]
     fn the_widest_that_fit() {
         let tables = ALL.iter().flat_map(|&by| SORTS.map(|sort| (by, sort)));
@@ -320,7 +323,7 @@ mod tests {
                 "{}",
                 context()
             );
-            // a name that is cut, or a column more, would have had room
+            // no name is cut, and no column left out, that would have fitted
             let room = width - taken;
             let cut = shown.iter().zip(&wanted).any(|(c, w)| 0 < c.width && c.width < w.width);
             assert!(!cut || room == 0, "{}", context());
@@ -329,7 +332,7 @@ mod tests {
         }
     }
 
-    /// What says nothing gives its room to what does.
+    /// Columns without content give their room to others.
     #[test]
     fn columns_of_nothing_come_last() {
         for (by, column) in [(By::Pod, "rejected"), (By::Flow, "tcp_flags"), (By::Flow, "vni")] {
@@ -344,13 +347,14 @@ mod tests {
             let least = (1..400).find(|&width| fitted(true, width)).unwrap();
             assert!(!fitted(false, least), "{column}");
         }
-        // but a pair's own columns stay
+        // but the columns of the pair stay
         let mut shown = on_terminal(&columns(By::Vni));
         fit(&mut shown, Frame { width: 80, sort: Sort::Bytes });
         assert!(shown.iter().any(|column| column.column.name == "vni" && column.width > 0));
     }
 
-    /// At 80 columns: ends with ports, bytes, state, round-trip time, retransmissions; of sums what went wrong.
+    /// 80 characters have room for ends with ports, bytes, state, round-trip time and
+    /// retransmissions; for sums also for the failed flows.
     #[test]
     fn what_matters_is_shown_at_80() {
         for (by, sort) in ALL.iter().flat_map(|&by| SORTS.map(|sort| (by, sort))) {
@@ -359,7 +363,7 @@ mod tests {
             let named = |name: &&str| shown.iter().any(|column| column.column.name == *name);
             let matters = ["src", "dst", "bytes", "state", "rtt_ms", "retransmits", "flows"];
             for name in matters.iter().filter(|name| named(name)) {
-                // what is sorted by comes first
+                // the column that is sorted by comes first
                 let sorted_by_others = match sort {
                     Sort::Failed => true,
                     Sort::Packets | Sort::Duration | Sort::First => by == By::Flow,

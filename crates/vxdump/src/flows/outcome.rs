@@ -1,4 +1,5 @@
-//! How flows went: their states as a command line names them, and what went wrong in the few words that sums count by.
+//! How flows ended: the states that the command line names, and the three kinds of failure that
+//! sums count.
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;

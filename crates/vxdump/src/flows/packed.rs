@@ -6,25 +6,26 @@ use super::chosen::Kept;
 use super::flow_row::{FlowRow, LONGEST, Packed, Rank, pack};
 use super::sort::Sort;
 
-/// Bytes of a piece: as the pieces that a flow table gives back while its flows come here, so that these fit there.
+/// Bytes of a piece. A flow table frees pieces of the same size while its flows come here, so that
+/// these reuse its memory.
 const PIECE: usize = 32 * 1024;
 
-/// Rows of flows, some 50 bytes each where addresses are IPv4, as all of a file wait to be sorted.
+/// Rows of flows, about 50 bytes each with IPv4 addresses: all flows of a file wait to be sorted.
 #[derive(Debug, Default)]
 pub(crate) struct PackedFlows {
-    /// rows one behind the other, each whole in its piece
+    /// rows one after the other; no row crosses the end of a piece
     pieces: Vec<Vec<u8>>,
     len: usize,
-    /// the states that came up: a row has their number
+    /// all states that occurred; a packed row has its state's index here
     states: Vec<ConnState>,
     order: Vec<Place>,
 }
 
-/// A row in the order that was asked for.
+/// A row's place in the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     rank: Rank,
-    /// number of its piece times [`PIECE`], and its first byte there
+    /// number of its piece times [`PIECE`], plus its offset there
     at: u64,
 }
 
@@ -44,7 +45,7 @@ impl Kept for PackedFlows {
         order.extend(self.all().map(|(at, row)| Place { rank: row.rank(sort), at }));
         order.sort_unstable();
         for equals in order.chunk_by_mut(|a, b| a.rank == b.rank).filter(|some| some.len() > 1) {
-            // each row is unpacked once, not for each comparison
+            // each row is unpacked once, not at each comparison
             equals.sort_by_cached_key(|place| self.row(place.at).rest());
         }
         if order.len() > top {
@@ -63,12 +64,12 @@ impl Kept for PackedFlows {
 }
 
 impl PackedFlows {
-    /// The rows in the order that they were put in.
+    /// The rows as they were sorted.
     pub(crate) fn rows(&self) -> impl Iterator<Item = FlowRow> + Clone + '_ {
         self.order.iter().map(|place| self.row(place.at))
     }
 
-    /// All rows as they came, each with its place.
+    /// All rows as they were added, each with its place.
     fn all(&self) -> impl Iterator<Item = (u64, FlowRow)> + '_ {
         self.pieces.iter().enumerate().flat_map(move |(number, piece)| {
             let mut rest = Packed(piece);
@@ -124,7 +125,7 @@ mod tests {
 
     static EXAMPLE: LazyLock<FlowRow> = LazyLock::new(example);
 
-    /// As few have more than one packet, and many begin at one time.
+    /// A row that shares its ranks and times with many others.
     fn alike(number: u32) -> FlowRow {
         // Knuth's multiplicative hash: any order that is not that of the numbers
         let mixed = number.wrapping_mul(2_654_435_761);
@@ -156,7 +157,7 @@ mod tests {
         }
     }
 
-    /// The order is that of the rows themselves, however many are wanted, and equals are told apart.
+    /// The order is that of [`Sorted::compare`], however many rows are wanted.
     #[test]
     fn the_order_is_that_of_the_rows() {
         const ROWS: u32 = 20_000;
@@ -174,7 +175,7 @@ mod tests {
         }
     }
 
-    /// What waits is small, also where only some rows are wanted of many.
+    /// Waiting rows are small, and cut rows free their memory.
     #[test]
     fn rows_are_small() {
         const ROWS: u32 = 20_000;

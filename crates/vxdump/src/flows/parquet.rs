@@ -1,7 +1,8 @@
 //! Rows as a Parquet file, for query engines (<https://parquet.apache.org/docs/file-format/>).
 //!
-//! The columns are those of JSON, by the same names. Rows are kept until there are enough for a row group, which is then
-//! written at once: memory does not grow with the file, but for some kilobytes of metadata a group.
+//! The columns are those of JSON, with the same names. Rows wait until there are enough for a row
+//! group, which is then written at once. So memory grows only by the metadata, some kilobytes for
+//! each group.
 
 use std::sync::Arc;
 
@@ -17,12 +18,12 @@ use super::columns::{Column, Facts, Kind};
 use super::value::Value;
 use crate::out::time_utc::Utc;
 
-/// Rows of a row group: some ten megabytes while they wait.
+/// Rows of a row group: about ten megabytes while they wait.
 const GROUP: usize = 32 * 1024;
 
-/// A file in the making.
+/// A file that is being written.
 pub(super) struct ParquetFile {
-    /// what is written is taken away by [`ParquetFile::rows`]
+    /// `row` and `end` take away what it has written
     writer: SerializedFileWriter<Vec<u8>>,
     chunks: Vec<Chunk>,
     waiting: usize,
@@ -49,7 +50,7 @@ impl ParquetFile {
         })
     }
 
-    /// Takes a row; appends a row group to `out` where there are enough rows for one.
+    /// Takes a row. Appends a row group to `out` once there are enough rows for one.
     pub(super) fn row<'a>(
         &mut self,
         facts: &impl Facts<'a>,
@@ -78,7 +79,7 @@ impl ParquetFile {
     fn group(&mut self, out: &mut Vec<u8>) -> Result<(), Failure> {
         self.write_group().map_err(failure)?;
         self.waiting = 0;
-        // places in the file are counted by the writer: its buffer may be emptied
+        // the writer counts its offsets itself, so its buffer may be emptied
         out.append(self.writer.inner_mut());
         Ok(())
     }
@@ -152,7 +153,7 @@ impl Chunk {
         Self { column, values, levels: Vec::new() }
     }
 
-    /// A value that is no such number, as the network of `(others)`, is absent.
+    /// Takes a value. One that is no such number, as the network of `(others)`, counts as absent.
     fn push(&mut self, value: &Value<'_>, utc: &mut Utc) {
         let there = match (&mut self.values, value) {
             (Values::Int32(values), Value::Number(number)) => {
@@ -188,7 +189,7 @@ impl Chunk {
         }
     }
 
-    /// Writes the values, and is empty then.
+    /// Writes the values, and clears them.
     fn write(&mut self, writer: &mut SerializedColumnWriter<'_>) -> Result<(), ParquetError> {
         let levels = (!is_in_every_row(self.column.kind)).then_some(self.levels.as_slice());
         match &mut self.values {
@@ -229,7 +230,7 @@ mod tests {
     use super::super::flow_row::example;
     use super::*;
 
-    /// Row groups are written as they are full, and what waits does not grow.
+    /// Each row group is written when it is full, so that waiting rows are bounded.
     #[test]
     fn groups_are_bounded() {
         let columns = ["first", "vni", "src"].map(named);

@@ -1,4 +1,4 @@
-//! Rows as JSON, one object a line; as CSV; as a table; as Parquet.
+//! Prints rows in the format that was asked for: a table, JSON, CSV or Parquet.
 
 use clap::ValueEnum;
 use podmap::PodMap;
@@ -44,7 +44,7 @@ pub(crate) struct Printer<'w> {
 
 /// What rows are printed as.
 pub(crate) enum Form {
-    /// Short and fitted to the terminal, and sorted so; `None` where stdout is none.
+    /// A table; with its order if it is fitted to a terminal, `None` if stdout is no terminal.
     Table(Option<Sort>),
     Json,
     Csv,
@@ -57,7 +57,7 @@ impl Form {
     ///
     /// # Errors
     ///
-    /// [`Failure::Usage`] where the format cannot go to stdout, or was not built in.
+    /// [`Failure::Usage`] if the format cannot go to a terminal, or is not in this build.
     pub(crate) fn new(
         format: FlowFormat,
         sort: Sort,
@@ -91,7 +91,7 @@ impl Form {
     }
 }
 
-/// The terminal as it is now: it may be resized between two tables.
+/// The terminal's present size: it may change between two tables.
 fn frame(sort: Sort) -> Option<Frame> {
     let (terminal_size::Width(width), _) = terminal_size::terminal_size()?;
     Some(Frame { width: width.into(), sort })
@@ -103,7 +103,7 @@ impl<'w> Printer<'w> {
         Self { output, form, columns, utc: Utc::default(), with_head, any_table: false }
     }
 
-    /// Prints rows: a whole table, or what the other formats go on with.
+    /// Prints rows: a whole table, or more rows of the other formats.
     pub(crate) fn rows<R: Row>(
         &mut self,
         rows: impl Iterator<Item = R> + Clone,
@@ -130,7 +130,7 @@ impl<'w> Printer<'w> {
         Ok(())
     }
 
-    /// Writes all that is waiting, and what the format ends with.
+    /// Writes everything that is waiting, and the end of the format.
     pub(crate) fn end(mut self) -> Result<(), Failure> {
         #[cfg(feature = "parquet")]
         if let Form::Parquet(file) = &mut self.form {
@@ -140,7 +140,7 @@ impl<'w> Printer<'w> {
         self.output.flush()
     }
 
-    /// The names of the columns, where the format begins with them, once.
+    /// Prints the names of the columns once, if the format begins with them.
     pub(crate) fn head(&mut self) {
         if std::mem::take(&mut self.with_head) {
             let names: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
@@ -150,7 +150,8 @@ impl<'w> Printer<'w> {
         }
     }
 
-    /// Begins one of several tables: when it is printed, in nanoseconds since the Unix epoch, and of how many seconds.
+    /// Begins one of several tables with a line that has the time (`now`, in nanoseconds since the
+    /// Unix epoch) and the length of the interval.
     pub(crate) fn interval(&mut self, now: i64, seconds: f64) {
         if !self.is_table() {
             return;

@@ -1,7 +1,7 @@
 //! Counters for Prometheus: a small HTTP server that answers GET /metrics in the text format 0.0.4.
 //!
-//! The server waits on threads of its own, one for each connection, and asks the capture for the text, which makes it between
-//! two batches of frames: counting costs nothing while nobody asks.
+//! Each connection has a thread, which asks the capture for the text. The capture makes it between
+//! two batches of frames, so counters cost nothing while nobody asks.
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
@@ -18,18 +18,19 @@ use vxflow::{FlowRecord, FlowTable};
 
 use super::totals::Totals;
 
-/// The longest head of a request.
+/// The most bytes of a request's head.
 const MOST_HEAD: usize = 8 * 1024;
-/// A request must be there after so long, and an answer be taken.
+/// The time that a client has to send its request, and to take the answer.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The most connections at a time: one more is closed, so that clients who keep theirs open cost no more than this.
+/// The most connections at a time. Further ones are closed, so that clients that keep theirs open
+/// are bounded.
 const MOST_CONNECTIONS: usize = 32;
-/// The capture must have answered after so long.
+/// The time that the capture has to answer.
 const ANSWER: Duration = Duration::from_secs(5);
 /// How often the server looks for a new connection.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// The counters, and the server that tells them. It ends with this.
+/// The counters, and the server that publishes them. Dropping this ends the server.
 pub(super) struct Metrics {
     listener: Option<TcpListener>,
     address: SocketAddr,
@@ -43,7 +44,7 @@ pub(super) struct Metrics {
 struct Shared {
     over: AtomicBool,
     connections: AtomicUsize,
-    /// held by the connection that asks
+    /// held by the connection that waits for the text
     turn: Mutex<()>,
     asked: AtomicBool,
     text: Mutex<Option<String>>,
@@ -115,7 +116,7 @@ impl Metrics {
         self.shared.asked.load(Ordering::Acquire)
     }
 
-    /// Gives it: what has ended, and what goes on.
+    /// Answers the server, with the flows that have ended and those that continue.
     pub(super) fn answer(&mut self, table: &FlowTable, map: &PodMap, drops: Drops, selected: u64) {
         let mut text = String::new();
         self.totals.write(&mut text, table.iter(), map);
@@ -136,7 +137,7 @@ impl Drop for Metrics {
     }
 }
 
-/// What is known of the capture itself.
+/// Writes the counters of the capture itself.
 fn write_capture(text: &mut String, table: &FlowTable, drops: Drops, selected: u64) {
     let counts = table.counts();
     let simple = [
@@ -181,14 +182,14 @@ fn write_capture(text: &mut String, table: &FlowTable, drops: Drops, selected: u
     }
 }
 
-/// Answers connections, until it is over.
+/// Accepts connections until the end.
 fn serve(listener: &TcpListener, shared: &Arc<Shared>) {
     while !shared.over.load(Ordering::Acquire) {
         match listener.accept() {
             Ok((stream, _)) if shared.connections.load(Ordering::Acquire) < MOST_CONNECTIONS => {
                 let open = Open::new(shared);
                 let thread = std::thread::Builder::new().name("metrics client".into());
-                // what goes wrong with one client is nothing to the others
+                // a failing client does not concern the others
                 let _ = thread.spawn(move || converse(stream, &open.0));
             }
             Ok(_) => {}
@@ -197,7 +198,7 @@ fn serve(listener: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
-/// Counts a connection while it is there.
+/// Counts a connection as open while this exists.
 struct Open(Arc<Shared>);
 
 impl Open {
@@ -214,7 +215,8 @@ impl Drop for Open {
 }
 
 fn converse(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
-    // other systems hand it down from the listener; here the sandbox knows no such call
+    // other systems inherit this from the listener; on Linux they do not, and the sandbox lacks the
+    // call
     if !cfg!(target_os = "linux") {
         stream.set_nonblocking(false)?;
     }
@@ -241,7 +243,7 @@ fn converse(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     send(&mut stream, answer.as_bytes())
 }
 
-/// Writes all, but for no longer than [`PATIENCE`], however little the client takes at a time.
+/// Writes everything, in [`PATIENCE`] at most, however slowly the client reads.
 fn send(stream: &mut TcpStream, mut answer: &[u8]) -> std::io::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while !answer.is_empty() {
@@ -252,13 +254,14 @@ fn send(stream: &mut TcpStream, mut answer: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// How long it is until then.
+/// The time until the deadline.
 fn left(deadline: Instant) -> std::io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
-/// The head of a request (RFC 9112 section 2.1), or what came before the client ended; empty where it is too long.
+/// Reads the head of a request (RFC 9112 section 2.1), or what came before the client closed; empty
+/// if it is too long.
 fn head(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     let deadline = Instant::now() + PATIENCE;
     let (mut head, mut block) = (Vec::new(), [0; 1024]);
@@ -275,7 +278,7 @@ fn head(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// Method and path of a request (RFC 9112 section 3); `None` where it is none.
+/// Method and path of a request (RFC 9112 section 3); `None` if it is not HTTP.
 fn request(head: &[u8]) -> Option<[&str; 2]> {
     let line = head.split(|&byte| byte == b'\r').next()?;
     let mut words = std::str::from_utf8(line).ok()?.split(' ');

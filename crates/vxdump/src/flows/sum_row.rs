@@ -6,7 +6,7 @@ use super::ends::End;
 use super::sort::{Sort, Sorted};
 use super::sums::Sum;
 
-/// A pair of [`super::sums::Sums`] and what it comes to.
+/// A pair of [`super::sums::Sums`] and its sum.
 #[derive(Clone, Debug)]
 pub(crate) struct SumRow {
     pub(crate) pair: [End; 2],

@@ -11,10 +11,10 @@ use super::outcome::Trouble;
 use super::traffic::Traffic;
 use super::translated::{Connection, Translated};
 
-/// The most pairs that are told apart; what comes beyond is summed as one pair of [`End::Other`].
+/// The most pairs. Everything beyond is summed as one pair of [`End::Other`].
 const MOST_PAIRS: usize = 1_000_000;
 
-/// What flows of one pair come to. Of the two numbers the first is what the pair's first end sent.
+/// The sum of a pair's flows. Of two numbers the first is what the pair's first end sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sum {
     /// Flows.
@@ -41,19 +41,20 @@ pub(crate) struct Sum {
     pub(crate) last: i64,
 }
 
-/// How many flows of a pair each end opened, and when the first of them began, nanoseconds since the Unix epoch.
+/// How many flows of a pair each end opened, and when its first one began, in nanoseconds since the
+/// Unix epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Openers([(u64, i64); 2]);
 
 impl Openers {
-    /// The pair's first or second end opened `count` flows more.
+    /// Adds `count` flows that the pair's first or second end opened.
     fn add(&mut self, side: usize, count: u64, first: i64) {
         let Some((opened, begun)) = self.0.get_mut(side).filter(|_| count > 0) else { return };
         *begun = if *opened == 0 { first } else { first.min(*begun) };
         *opened += count;
     }
 
-    /// Those of other flows too.
+    /// Adds those of other flows.
     #[must_use]
     pub(crate) fn and(mut self, others: Self) -> Self {
         for (side, (count, first)) in others.0.into_iter().enumerate() {
@@ -62,7 +63,7 @@ impl Openers {
         self
     }
 
-    /// Has the pair's second end opened more of the flows, or as many and the first of all?
+    /// Did the pair's second end open more of the flows, or as many and the first of all?
     pub(crate) fn is_second_first(&self) -> bool {
         let [(first, begun), (second, begun_by_second)] = self.0;
         second > first || second == first && begun_by_second < begun
@@ -79,12 +80,12 @@ pub(crate) struct Rtt {
 }
 
 impl Rtt {
-    /// Takes one in.
+    /// Adds one.
     pub(crate) fn add(&mut self, nanos: i64) {
         *self = self.and(Self { count: 1, total: nanos.into(), longest: nanos });
     }
 
-    /// Those of other flows too.
+    /// Adds those of other flows.
     #[must_use]
     pub(crate) fn and(self, others: Self) -> Self {
         let longest = match (self.count, others.count) {
@@ -114,16 +115,16 @@ pub(crate) struct Sums {
     most: usize,
     pairs: HashMap<[End; 2], Sum, RandomState>,
     names: Names,
-    /// connections to services that are two flows, where they are put together
+    /// pairs the halves of connections through kube-proxy, if it is to
     translated: Option<Translated>,
 }
 
-/// What was given and is not in the sums.
+/// What was added but is not in the sums.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LeftOut {
-    /// Flows that are parts of connections that were counted.
+    /// Flows that were paired with others, and count with them.
     pub(crate) flows: u64,
-    /// Packets that were counted already.
+    /// Packets that were copies of others.
     pub(crate) packets: u64,
     /// Connections in states that were not wanted.
     pub(crate) unwanted: u64,
@@ -141,14 +142,15 @@ impl Sums {
         }
     }
 
-    /// The same; by service, halves of a connection on both sides of kube-proxy count as one flow, and `once`: what was seen on
-    /// both counts once. `most` flows wait for others. Then [`Sums::settle`] is needed.
+    /// The same, but sums by service count the two halves of a connection before and behind
+    /// kube-proxy as one flow, and with `once` also two flows with the same packets. Up to `most`
+    /// flows wait for their other half, until [`Sums::settle`].
     pub(crate) fn of_connections(by: By, once: bool, most: usize) -> Self {
         let translated = (by == By::Service).then(|| Translated::new(once, most));
         Self { translated, ..Self::new(by) }
     }
 
-    /// The same, which tells `most` pairs apart.
+    /// The same, with at most this many pairs.
     pub(crate) fn at_most(by: By, most: usize) -> Self {
         Self { most, ..Self::new(by) }
     }
@@ -158,8 +160,8 @@ impl Sums {
         self.add_if(true, flow, map);
     }
 
-    /// The same, if its state is wanted; also if it waits for others, and the state of all together is asked for later. Was
-    /// it added?
+    /// Adds a flow if its state is `wanted`. A flow that waits for its other half is taken whatever
+    /// its state, because the connection's state decides later. Returns whether it was taken.
     pub(crate) fn add_if(&mut self, wanted: bool, flow: &FlowRecord, map: &PodMap) -> bool {
         if !wanted && self.translated.is_none() {
             return false;
@@ -176,7 +178,7 @@ impl Sums {
         wanted
     }
 
-    /// Adds what waited for others, in states that are wanted: no more flows come. Gives what was left out.
+    /// Adds the flows that waited, once no more come. Returns what was left out.
     pub(crate) fn settle(&mut self, wants: impl Fn(ConnState) -> bool) -> LeftOut {
         let mut left_out = LeftOut::default();
         let Some(mut translated) = self.translated.take() else { return left_out };
@@ -205,14 +207,14 @@ impl Sums {
         self.pairs.entry(pair).or_default()
     }
 
-    /// The pairs and what they come to, in no particular order.
+    /// The pairs and their sums, in no particular order.
     pub(crate) fn rows(&self) -> impl Iterator<Item = (&[End; 2], &Sum)> {
         self.pairs.iter()
     }
 }
 
 impl Sum {
-    /// Flows that came to some [`Trouble`].
+    /// Flows that failed, see [`Trouble`].
     pub(crate) const fn failed(&self) -> u64 {
         self.unanswered + self.rejected + self.resets
     }
@@ -239,7 +241,7 @@ impl Sum {
         }
     }
 
-    /// Adds a flow that began then.
+    /// Adds a flow that began at `first`.
     fn add_flow(&mut self, first: i64, trouble: Option<Trouble>, swapped: bool) {
         self.flows += 1;
         self.openers.add(usize::from(swapped), 1, first);

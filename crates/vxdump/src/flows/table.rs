@@ -1,4 +1,4 @@
-//! Rows as a table for people: all of them whole in a pipe, short and fitted on a terminal.
+//! Prints rows as a table: whole in a pipe, short and fitted on a terminal.
 
 use std::net::IpAddr;
 
@@ -15,7 +15,7 @@ use crate::out::output::Output;
 use crate::out::put;
 use crate::out::time_utc::Utc;
 
-/// Writes the head and the rows. Without a frame all columns are shown, whole.
+/// Writes the head and the rows. Without a frame all columns are shown uncut.
 pub(crate) fn write<R: Row>(
     output: &mut Output<'_>,
     columns: &[&'static Column],
@@ -47,7 +47,8 @@ pub(crate) fn write<R: Row>(
     Ok(())
 }
 
-/// The columns that a terminal has room for. Where that is not enough for addresses and names, names take the addresses' place.
+/// The columns that fit the terminal. Where addresses and names do not both fit, names replace the
+/// addresses.
 fn fitted<R: Row>(
     columns: &[&'static Column],
     frame: Frame,
@@ -67,7 +68,7 @@ fn fitted<R: Row>(
         measure(&mut wanted, cells, rows, map);
         let is_named = |column: &Shown| column.named.is_some() && column.says;
         if !wanted.iter().any(is_named) {
-            // a map of ranges has no name that would tell one address from another
+            // if the map has only ranges, no name distinguishes addresses
             return shown;
         }
         let mut fitted = wanted.clone();
@@ -79,7 +80,7 @@ fn fitted<R: Row>(
     shown
 }
 
-/// Learns from all rows how wide columns are, and of what.
+/// Finds the width and the content of the columns from all rows.
 fn measure<R: Row>(
     shown: &mut [Shown],
     cells: &mut Cells,
@@ -103,11 +104,11 @@ fn measure<R: Row>(
     }
 }
 
-/// What `common` and this text begin with.
+/// Shortens `common` to what this text begins with, too.
 fn keep_common(common: &mut Option<String>, cell: &[u8]) {
     match common {
         None => *common = Some(String::from_utf8_lossy(cell).into_owned()),
-        // as nearly always
+        // the usual case
         Some(common) if cell.starts_with(common.as_bytes()) => {}
         Some(common) => {
             let text = String::from_utf8_lossy(cell);
@@ -117,7 +118,7 @@ fn keep_common(common: &mut Option<String>, cell: &[u8]) {
     }
 }
 
-/// The name that the map has for just this address, not for a range around it.
+/// The name that the map has for exactly this address, not for a range that contains it.
 fn own_name(map: &PodMap, address: IpAddr, named: Named) -> Option<&str> {
     let owner = map.owner(address);
     let is_own = match owner.kind() {
@@ -134,7 +135,7 @@ fn own_name(map: &PodMap, address: IpAddr, named: Named) -> Option<&str> {
     })
 }
 
-/// The last column needs no blanks behind it.
+/// Ends the line, without blanks after the last column.
 fn end_line(out: &mut Vec<u8>) {
     while out.last() == Some(&b' ') {
         out.pop();
@@ -142,7 +143,7 @@ fn end_line(out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// What cells are made with.
+/// Buffers for making cells.
 #[derive(Default)]
 struct Cells {
     utc: Utc,
@@ -177,8 +178,8 @@ impl Cells {
     }
 }
 
-/// Appends a cell, in its column's width: what is too long loses of what all begin with, or else its middle, as the ends of
-/// names and addresses are what tells them apart.
+/// Appends a cell in its column's width. A text that is too long loses part of the prefix that all
+/// share, or else its middle, because names and addresses differ at their ends.
 fn put_cell(out: &mut Vec<u8>, column: &Shown, cell: &[u8]) {
     let (width, len) = (column.width, characters(cell));
     if width == 0 {
@@ -191,11 +192,11 @@ fn put_cell(out: &mut Vec<u8>, column: &Shown, cell: &[u8]) {
     }
     if len > width {
         let text = String::from_utf8_lossy(cell);
-        // this character and the cut ones before it are all the same in every row
+        // the characters that are lost are the same in every row
         let lost = len - width + 1;
         let common = column.common.as_deref().map_or(0, |common| common.chars().count());
         let begin = match common.checked_sub(lost) {
-            // the middle is as good where all of it is the same
+            // if even the middle is shared, it is cut there
             Some(begin) => begin.min((width - 1) / 2),
             None => (width - 1) / 2,
         };
@@ -211,7 +212,7 @@ fn put_cell(out: &mut Vec<u8>, column: &Shown, cell: &[u8]) {
 
 /// Characters of a UTF-8 text.
 fn characters(text: &[u8]) -> usize {
-    // all bytes but those that go on with a character (RFC 3629 section 3)
+    // all bytes but those that continue a character (RFC 3629 section 3)
     text.iter().filter(|&&byte| byte & 0xc0 != 0x80).count()
 }
 
@@ -226,7 +227,7 @@ mod tests {
     use super::super::sort::Sort;
     use super::*;
 
-    /// With their nodes where there is room, without where there is less; a range's name is none of an address.
+    /// Names have their nodes if there is room. A range's name is not shown for an address.
     #[test]
     fn names_take_the_place_of_addresses_on_a_narrow_terminal() {
         let frame = vxlan::example::SYN;
@@ -271,7 +272,7 @@ mod tests {
         assert_eq!(cut(&column, "default/web-0@worker"), "defa…rker  ");
         assert_eq!(cut(&column, "[fd00::1:2:3]:8080"), "[fd0…8080  ");
         assert_eq!(cut(&column, "ünïcødé12"), "ünïcødé12  ");
-        // of what all begin with, that goes first which is nearest to what they differ in
+        // of a shared prefix, its end goes first
         column.common = Some("default/web-".into());
         assert_eq!(cut(&column, "default/web-0@w"), "defa…-0@w  ");
         assert_eq!(cut(&column, "default/web-1@worker"), "…1@worker  ");

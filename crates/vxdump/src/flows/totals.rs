@@ -1,4 +1,4 @@
-//! Counters by pair of nodes and network, of all flows so far, in Prometheus' text format 0.0.4.
+//! Counters of all flows so far by pair of nodes and network, in Prometheus' text format 0.0.4.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use vxlan::Vni;
 use super::ends::{End, Names, node_ends};
 use super::outcome::Trouble;
 
-/// The most series of labels; what comes beyond has the label `other` everywhere.
+/// The most series. Everything beyond has `other` in all labels.
 const MOST: usize = 1000;
 /// Upper limits of the histogram's buckets, in seconds.
 const BUCKETS: [f64; 13] =
@@ -26,7 +26,7 @@ pub(super) struct Totals {
     places: HashMap<Key, usize, RandomState>,
     keys: Vec<Key>,
     series: Vec<Total>,
-    /// as they were written last
+    /// their values when they were last written
     written: Vec<Total>,
     names: Names,
 }
@@ -34,7 +34,7 @@ pub(super) struct Totals {
 /// Name, meaning and value of a counter.
 type Counter = (&'static str, &'static str, fn(&Total) -> u64);
 
-/// Of one direction between two nodes.
+/// The counters of one direction between two nodes.
 #[derive(Clone, Copy, Default)]
 struct Total {
     packets: u64,
@@ -42,11 +42,11 @@ struct Total {
     retransmits: u64,
     /// flows that the first node opened
     flows: u64,
-    /// of these, those that are over
+    /// of these, those that have ended, by how they failed
     unanswered: u64,
     rejected: u64,
     reset: u64,
-    /// of these, by bucket, and in the end those beyond the last
+    /// of these, by bucket; the last number counts those beyond all buckets
     rtt: [u64; BUCKETS.len() + 1],
     /// all together, in nanoseconds
     rtt_sum: i128,
@@ -74,7 +74,8 @@ impl Totals {
     pub(super) fn add(&mut self, flow: &FlowRecord, map: &PodMap) {
         let places = self.places_of(flow, map);
         count(&mut self.series, places, flow);
-        // what goes on may still be answered, and counters do not fall
+        // only flows that have ended count as failed: others may still be answered, and counters
+        // must not fall
         let Some(total) = self.series.get_mut(places[0]) else { return };
         match Trouble::of(flow) {
             Some(Trouble::Unanswered) => total.unanswered += 1,
@@ -84,7 +85,8 @@ impl Totals {
         }
     }
 
-    /// The series of a flow's two directions. Each stays once it is there, so that counters never fall.
+    /// The series of a flow's two directions. A series is never removed, so that counters never
+    /// fall.
     fn places_of(&mut self, flow: &FlowRecord, map: &PodMap) -> [usize; 2] {
         let [from, to] = node_ends(flow, map, &mut self.names);
         let vni = flow.key.vni;
@@ -109,7 +111,7 @@ impl Totals {
         place
     }
 
-    /// Writes the counters, with the flows that go on.
+    /// Writes the counters, including flows that continue.
     pub(super) fn write(
         &mut self,
         text: &mut String,
@@ -122,9 +124,10 @@ impl Totals {
             count(&mut self.series, places, &flow);
         }
         let all = std::mem::replace(&mut self.series, ended);
-        // series that are new, of flows that go on
+        // series that are new, from flows that continue
         self.series.resize(all.len(), Total::default());
-        // a flow that goes on may turn out to be another one's, by a new map or a late SYN: no counter falls for that
+        // a new map or a late SYN may move a continuing flow to another series; no counter may fall
+        // then
         self.written.resize(all.len(), Total::default());
         for (written, now) in self.written.iter_mut().zip(all) {
             *written = written.most(&now);
@@ -201,7 +204,7 @@ fn count(totals: &mut [Total], [there, back]: [usize; 2], flow: &FlowRecord) {
     direction(back, &flow.reverse);
     let Some(total) = totals.get_mut(there) else { return };
     total.flows += 1;
-    // times that go back are no round trips
+    // negative times are not round trips
     if let Some(rtt) = flow.rtt().filter(|&rtt| rtt >= 0) {
         let seconds = std::time::Duration::from_nanos(rtt.unsigned_abs()).as_secs_f64();
         let bucket = BUCKETS.iter().position(|&limit| seconds <= limit).unwrap_or(BUCKETS.len());
@@ -318,7 +321,7 @@ mod tests {
         }
     }
 
-    /// Where a flow that goes on gets other names, what was told of the old ones stays.
+    /// When a continuing flow gets other names, the counters of the old ones stay.
     #[test]
     fn no_counter_falls() {
         let mut totals = Totals::default();

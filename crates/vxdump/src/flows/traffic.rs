@@ -1,11 +1,11 @@
-//! What the packets of a flow come to.
+//! Counts and times of a flow's packets.
 
 use vxflow::FlowRecord;
 
 /// Nanoseconds in a second.
 pub(super) const SECOND: i64 = 1_000_000_000;
 
-/// What a flow's packets come to. Of two numbers the first is the opener's.
+/// Counts and times of a flow's packets. Of two numbers the first is the opener's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Traffic {
     /// Time of the first packet, nanoseconds since the Unix epoch.

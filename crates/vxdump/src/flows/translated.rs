@@ -1,10 +1,11 @@
-//! Connections to services that are two flows: kube-proxy replaces the service's address by a pod's on the way, and a capture
-//! may have packets from before and from behind it.
+//! Pairs the two flows of a connection through kube-proxy. kube-proxy replaces the service's
+//! address with a pod's, and a capture may have packets from before and from behind it.
 //!
-//! Two flows are one connection where the client's address and port are the same, and by endpointslices the one's pod
-//! serves the other's service. Hardly ever are they two: where both would reach one pod from one port, the kernel gives one of
-//! them another port. All flows that may be parts are kept, and put together in order at the end: which flow ends first
-//! depends on the threads.
+//! Two flows are one connection if the client's address and port are the same, and the
+//! endpointslices say that the pod of one serves the service of the other. Two connections hardly
+//! ever look like that: if both would reach one pod from the same port, the kernel changes the port
+//! of one. All flows that may be parts wait, and are paired in order of time at the end, because
+//! which flow ends first depends on the threads.
 
 use std::net::IpAddr;
 
@@ -15,15 +16,16 @@ use super::ends::{End, Side};
 use super::outcome::Trouble;
 use super::traffic::{SECOND, Traffic};
 
-/// A packet is on the other side of kube-proxy after so long, in nanoseconds: `--once` looks for copies as long.
+/// The longest time for a packet to pass kube-proxy, in nanoseconds. `--once` looks for copies that
+/// long.
 const SOON: i64 = SECOND / 10;
-/// Answers may take so long, in nanoseconds: resolvers wait as long.
+/// The longest time for an answer, in nanoseconds: that of DNS resolvers.
 const ANSWER: i64 = 5 * SECOND;
-/// So many parts before and after one, from the same port, are looked at for its other part.
+/// How many parts of the same port, before and after one, are candidates for its other part.
 const LOOK: usize = 32;
 
-/// A flow to a service that may be a part of a connection. Parts are in order by service and client, and then by time; what
-/// comes after that is there so that only parts with nothing to tell them apart are equal.
+/// A flow to a service that may be a part of a connection. Parts are sorted by service, client and
+/// time. The further fields make the order total: equal parts are identical.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Part {
     service: End,
@@ -35,17 +37,17 @@ pub(super) struct Part {
     protocol: IpProtocol,
     state: ConnState,
     trouble: Option<Trouble>,
-    /// of TCP, what each end sent
+    /// the TCP flags that each end sent
     flags: [u16; 2],
 }
 
-/// A connection, put together or not.
+/// A connection: one part, or two that were paired.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Connection<'a> {
     pub(super) part: &'a Part,
     /// The part with the packets of the other direction.
     pub(super) half: Option<&'a Part>,
-    /// The part with the same packets, which do not count.
+    /// The part with copies of the same packets, which do not count.
     pub(super) copy: Option<&'a Part>,
     pub(super) state: ConnState,
     pub(super) trouble: Option<Trouble>,
@@ -54,20 +56,21 @@ pub(super) struct Connection<'a> {
 /// The flows that wait.
 #[derive(Clone, Debug)]
 pub(super) struct Translated {
-    /// What was seen on both sides counts once.
+    /// Packets that were seen on both sides count once.
     once: bool,
     parts: Vec<Part>,
     most: usize,
 }
 
 impl Translated {
-    /// No flows yet. Halves of connections are put together; `once`: and of two flows with the same packets one counts. `most`
-    /// flows are kept for that.
+    /// Starts without flows. Halves of connections are paired; with `once`, so are two flows with
+    /// the same packets. At most `most` flows wait.
     pub(super) const fn new(once: bool, most: usize) -> Self {
         Self { once, parts: Vec::new(), most }
     }
 
-    /// Keeps a flow of this pair, whose second end is the service, if it may be a part of a connection and there is room.
+    /// Keeps a flow of this pair, whose second end is the service, if it may be a part of a
+    /// connection and there is room. Returns whether it does.
     pub(super) fn keeps(&mut self, pair: &[End; 2], side: Side, flow: &FlowRecord) -> bool {
         let Some(port) = flow.key.source_port() else { return false };
         let traffic = Traffic::of(flow);
@@ -90,7 +93,7 @@ impl Translated {
         true
     }
 
-    /// Tells all connections of the flows that were kept: no others come.
+    /// Hands all connections to `tell`, once no more flows come.
     pub(super) fn settle(&mut self, mut tell: impl FnMut(&Connection<'_>)) {
         let mut parts = std::mem::take(&mut self.parts);
         parts.sort_unstable();
@@ -100,7 +103,7 @@ impl Translated {
         }
     }
 
-    /// Tells the connections from one port of a client to one service.
+    /// Hands on the connections from one port of a client to one service.
     fn tell_port(
         &self,
         parts: &[Part],
@@ -131,7 +134,7 @@ impl Translated {
                 });
             }
         }
-        // of each side the answers that go on for the longest
+        // on each side, the answers that last longest
         let mut latest: [Option<&Part>; 2] = [None; 2];
         let mut begun = parts.iter().peekable();
         for (part, _) in parts.iter().zip(taken).filter(|(_, taken)| !**taken) {
@@ -154,7 +157,7 @@ impl Translated {
     }
 }
 
-/// Takes the part nearest in time to the one `at` that fits it, and that one.
+/// Pairs the part `at` with the one that fits it and is nearest in time, and marks both as taken.
 fn take<'a>(
     parts: &'a [Part],
     taken: &mut [bool],
@@ -228,7 +231,7 @@ impl<'a> Connection<'a> {
         Self { part, half: None, copy: None, state: part.state, trouble: part.trouble }
     }
 
-    /// Requests, and how they went with these answers.
+    /// Requests with their answers.
     fn answered(requests: &'a Part, answers: &Part) -> Self {
         let flags = [requests, answers].map(|half| half.flags);
         let [there, back] = [0, 1].map(|end| TcpFlags(flags[0][end] | flags[1][end]));
@@ -237,7 +240,7 @@ impl<'a> Connection<'a> {
     }
 }
 
-/// How a connection went of which both ends' flags are known, but not their order.
+/// The state of a connection if both ends' flags are known, but not their order.
 fn outcome(protocol: IpProtocol, there: TcpFlags, back: TcpFlags) -> (ConnState, Option<Trouble>) {
     if protocol != IpProtocol::TCP {
         let is_udp = protocol == IpProtocol::UDP;
@@ -264,7 +267,7 @@ mod tests {
 
     use super::*;
 
-    /// A connection's flow that began then, with so many packets each way.
+    /// A flow that began at `first`, with this many packets each way.
     fn flow(first: i64, [there, back]: [u64; 2]) -> FlowRecord {
         let frame = vxlan::example::SYN;
         let mut table = FlowTable::default();
@@ -288,7 +291,7 @@ mod tests {
         [End::Name(Arc::from("client")), server]
     }
 
-    /// What was told of a connection.
+    /// A connection as it was handed on.
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
     struct Told {
         part: Part,
@@ -336,7 +339,7 @@ mod tests {
             assert!(!are_one(once, &flow(SECOND + ANSWER + 1, [0, 1]), &there));
             assert!(!are_one(once, &flow(-SOON - 1, [0, 1]), &there));
         }
-        // both tell of the client
+        // both have the client's packets
         assert!(!are_one(false, &flow(1, [6, 0]), &there));
     }
 
@@ -365,12 +368,12 @@ mod tests {
             let flows = [(Side::Before, "web", &before), (Side::Behind, service, behind)];
             assert_eq!(told(true, &flows).len(), count, "{service}");
         }
-        // nor are two of one side
+        // nor are two flows of the same side
         assert_eq!(told(true, &[(Side::Before, "web", &before); 2]).len(), 2);
     }
 
-    /// Flows of one port, in many orders: requests without an answer 7 seconds before those that were answered, both sides of
-    /// kube-proxy, halves, and flows that nothing tells apart.
+    /// Flows of one port in many orders: unanswered requests 7 seconds before answered ones, both
+    /// sides of kube-proxy, halves, and identical flows.
     #[test]
     fn the_order_in_which_flows_end_changes_nothing() {
         let mut flows = Vec::new();
@@ -406,7 +409,8 @@ mod tests {
         }
     }
 
-    /// Answers with SYN-ACKs only are one flow when the port is used again, and their requests are several.
+    /// Answers with SYN-ACKs only are one flow when the port is used again, and their requests are
+    /// several.
     #[test]
     fn requests_within_one_flow_of_answers_were_answered() {
         let requests = [0, 20, 40, 90].map(|second| flow(second * SECOND, [6, 0]));
@@ -432,7 +436,7 @@ mod tests {
         translated.settle(|_| count += 1);
         assert_eq!(count, 20);
         assert!(translated.parts.is_empty());
-        // as the help of --max-flows has it
+        // as the help of --max-flows says
         assert!(size_of::<Part>() <= 160, "{}", size_of::<Part>());
     }
 

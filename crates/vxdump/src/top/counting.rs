@@ -1,5 +1,5 @@
-//! From packets to what is shown: the flow table and its sums, in a thread of their own, so that the capture waits for
-//! neither.
+//! Counts packets: the flow table and its sums, in a thread of their own, so that the capture does
+//! not wait for them.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -17,17 +17,17 @@ use crate::flows::outcome::Trouble;
 use crate::flows::sums::Sums;
 use crate::input::clock::now;
 
-/// As many refreshes are remembered for the chart: more than terminals are wide.
+/// How many refreshes the chart remembers: more than terminals are wide.
 const HISTORY: usize = 1000;
-/// A flow without answer is not said to have failed before it is this old, in nanoseconds: its answer may be on its way, and
-/// a second SYN comes after one second.
+/// A flow without an answer has failed only when it is this old, in nanoseconds. Before, the answer
+/// may be on its way; a second SYN comes after one second.
 const ANSWER_TIME: i64 = 3_000_000_000;
 
-/// What the capture tells.
+/// What the capture sends.
 pub(super) enum Message {
     /// Packets, in order.
     Packets(Vec<Summary>),
-    /// The map is another one now.
+    /// The map has changed.
     Map(Arc<PodMap>),
     /// How many frames there were, and how many were lost.
     Statistics(Statistics),
@@ -55,7 +55,7 @@ pub(super) struct Counting {
     table: FlowTable,
     map: Arc<PodMap>,
     most: usize,
-    /// As [`Group::ALL`].
+    /// In the order of [`Group::ALL`].
     rates: [Rates; 4],
     /// Sums of flows that have left the table since they were counted.
     ended: [Sums; 4],
@@ -79,7 +79,8 @@ impl Counting {
         }
     }
 
-    /// Takes messages until there is nobody to send any, and puts a snapshot into `slot` every `interval`.
+    /// Takes messages until there is nobody to send any, and puts a snapshot into `slot` every
+    /// `interval`.
     pub(super) fn run(mut self, messages: &Receiver<Message>, slot: &Slot, interval: Duration) {
         let mut last = Instant::now();
         loop {
@@ -105,7 +106,7 @@ impl Counting {
                 self.collect_ended();
             }
             Message::Map(map) => {
-                // what came until now came under the old names
+                // packets before the change count under the old names
                 self.count();
                 self.map = map;
                 let live = sums(&self.table, &self.map, self.most, now().nanos());
@@ -134,13 +135,13 @@ impl Counting {
         }
     }
 
-    /// What is there now; what came in the time `since` the last snapshot as rates.
+    /// A snapshot. Its rates are over the time `since` the last one.
     pub(super) fn snapshot(&mut self, since: Duration) -> Snapshot {
-        // flows end by time even where nothing comes any more
+        // flows time out even if no packets come
         self.table.expire(now().nanos());
         self.count();
         let rows = self.rates.each_mut().map(|rates| rates.rows(since));
-        // the networks: the fewest rows that have all flows
+        // each flow is in one network, and networks have the fewest rows
         let networks = rows.get(2).map_or(&[][..], Vec::as_slice);
         let bytes = networks.iter().map(|row| sum(row.bytes)).fold(0, u64::saturating_add);
         let packets = networks.iter().map(|row| row.packets).fold(0, u64::saturating_add);
@@ -178,7 +179,7 @@ fn sums(table: &FlowTable, map: &PodMap, most: usize, now: i64) -> [Sums; 4] {
 /// Adds a flow as it is known at this time.
 fn add(all: &mut [Sums; 4], mut flow: FlowRecord, map: &PodMap, now: i64) {
     if may_be_answered(&flow, now) {
-        // how it goes is not known yet, as of one that began before the capture
+        // its outcome is not known yet, as if it had begun before the capture
         (flow.state, flow.exchange) = (ConnState::Oth, None);
     }
     for sums in all {
@@ -186,7 +187,8 @@ fn add(all: &mut [Sums; 4], mut flow: FlowRecord, map: &PodMap, now: i64) {
     }
 }
 
-/// Has this flow no answer only because it is young? What was pushed out young never has time to show it.
+/// May this flow still be answered, because it is young? A flow that was evicted young never shows
+/// how it ended.
 fn may_be_answered(flow: &FlowRecord, now: i64) -> bool {
     matches!(flow.end, EndReason::Live | EndReason::Evicted)
         && now.saturating_sub(flow.first) < ANSWER_TIME
@@ -299,7 +301,7 @@ mod tests {
             if is_turned {
                 ends.reverse();
             }
-            // of as many the first one's
+            // on a tie, the first flow's
             fed.syn_of(1000, time + 1, !is_turned);
             fed.syn_of(2000, time, is_turned);
             assert_eq!(fed.pods(1)[0].ends, ends);
@@ -309,7 +311,7 @@ mod tests {
             fed.syn_of(2001, time + 3, is_turned);
             fed.syn_of(2002, time + 3, is_turned);
             assert_eq!(fed.pods(1)[0].ends, ends);
-            // flows that are over count as before
+            // flows that have ended still count
             for n in 0..2 {
                 fed.syn_of(3000 + n, time - 1000 * SECOND, !is_turned);
             }
@@ -321,7 +323,7 @@ mod tests {
     fn flows_that_end_or_are_pushed_out_count_once() {
         let mut fed = Fed::new();
         let time = now().nanos();
-        // long over when it is looked at
+        // it has long ended when it is looked at
         fed.syn(1000, time - 1000 * SECOND);
         let rows = fed.pods(1);
         assert_eq!((rows[0].packets, rows[0].flows, rows[0].total_packets), (1, 0, 1));
@@ -335,12 +337,13 @@ mod tests {
         assert_eq!((rows[0].packets, rows[0].flows, rows[0].total_packets), (0, 8, 21));
     }
 
-    /// What has no answer fails with time, what is refused at once, and none of it is counted twice when it is over.
+    /// A flow without an answer fails after a time, a refused one at once; neither counts twice
+    /// when it ends.
     #[test]
     fn flows_fail_when_no_answer_can_be_hoped_for() {
         let mut fed = Fed::new();
         let time = now().nanos();
-        // over already, without an answer
+        // it has ended without an answer
         fed.syn(1000, time - 1000 * SECOND);
         let row = fed.pods(1).remove(0);
         assert_eq!((row.failed, row.flows), (1, 0));
@@ -351,13 +354,13 @@ mod tests {
         fed.syn(1003, time);
         fed.answer(1003, time, TcpFlags::RST | TcpFlags::ACK);
         assert_eq!(fed.pods(1)[0].failed, 3);
-        // a late answer is one
+        // a late answer is an answer
         fed.answer(1001, time, TcpFlags::SYN | TcpFlags::ACK);
         let snapshot = fed.counting.snapshot(Duration::from_secs(1));
         for rows in &snapshot.rows {
             assert_eq!(rows.iter().map(|row| row.failed).sum::<u64>(), 2, "{rows:?}");
         }
-        // what pushes them out, and is pushed out, is too young
+        // the flows that evict these, and are evicted, are too young
         for n in 0..20 {
             fed.syn(2000 + n, time);
         }

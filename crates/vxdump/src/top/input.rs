@@ -14,9 +14,9 @@ pub(super) enum Action {
     Suspend,
     /// Show pairs of another kind.
     Group(Group),
-    /// Sort by another column; where it is that one already, the other way round.
+    /// Sort by this column; if it is that one already, in reverse.
     Sort(Order),
-    /// Stand still, or go on.
+    /// Pause, or go on.
     Pause,
     /// Scroll by so many rows.
     Scroll(i32),
@@ -28,15 +28,15 @@ pub(super) enum Action {
     Bottom,
     /// Begin to type the filter.
     EditFilter,
-    /// A character of it.
+    /// A character of the filter.
     Type(char),
-    /// Without its last character.
+    /// Remove its last character.
     Backspace,
-    /// Without all of it.
+    /// Remove all of its characters.
     ClearLine,
-    /// It is typed.
+    /// End typing, and keep the filter.
     Keep,
-    /// Without any filter.
+    /// Remove the filter.
     NoFilter,
 }
 
@@ -56,7 +56,7 @@ pub(super) fn action(key: KeyEvent, editing: bool) -> Option<Action> {
     if key.modifiers.contains(KeyModifiers::ALT) {
         return None;
     }
-    // these do the same always
+    // these keys work while the filter is typed, too
     match key.code {
         KeyCode::Esc => return Some(Action::NoFilter),
         KeyCode::Up => return Some(Action::Scroll(-1)),

@@ -1,4 +1,4 @@
-//! Rates: what came to the sums of pairs since the last time they were looked at.
+//! Rates: what was added to the sums of pairs since the last refresh.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use foldhash::fast::RandomState;
 use crate::flows::ends::End;
 use crate::flows::sums::{Openers, Rtt, Sum, Sums};
 
-/// A pair without flows is remembered for this long after its last packet, so that short connections, one after the other,
-/// are one row with one total.
+/// A pair without flows is remembered for this long after its last packet, so that many short
+/// connections make one row with one total.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
-/// What is counted of a pair. Of the two numbers the first is what its first end sent.
+/// The counters of a pair. Of two numbers the first is what its first end sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Totals {
     packets: [u64; 2],
@@ -31,7 +31,7 @@ impl Totals {
         }
     }
 
-    /// Each number of `self` and of `other` through `with`.
+    /// Combines each number of `self` with the one of `other`.
     fn zip(self, other: Self, with: impl Fn(u64, u64) -> u64) -> Self {
         let both = |a: [u64; 2], b: [u64; 2]| [with(a[0], b[0]), with(a[1], b[1])];
         Self {
@@ -43,31 +43,32 @@ impl Totals {
     }
 }
 
-/// A pair, from one look to the next.
+/// A pair between two refreshes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Pair {
-    /// Flows that it has now.
+    /// Its flows in the table.
     flows: u64,
-    /// What its flows that are over came to.
+    /// The sums of its flows that have ended.
     over: Totals,
     over_rtt: Rtt,
     over_openers: Openers,
-    /// What all its flows come to.
+    /// The sums of all its flows.
     total: Totals,
     rtt: Rtt,
     openers: Openers,
-    /// What they came to when they were counted before.
+    /// The same when they were last counted.
     before: Totals,
-    /// What came since the last rows.
+    /// What was added since the last refresh.
     fresh: Totals,
-    /// How long before the last rows its latest packet was.
+    /// How long before the last refresh its latest packet came.
     quiet: Duration,
 }
 
 /// A pair as it is shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Row {
-    /// The two ends' names, of the one first that opened more of the flows since the start, as in `vxdump flows`.
+    /// The names of the two ends. As in `vxdump flows`, the end that opened more of the flows comes
+    /// first.
     pub(super) ends: [String; 2],
     /// Bytes a second that each end sent.
     pub(super) bytes: [u64; 2],
@@ -75,7 +76,7 @@ pub(super) struct Row {
     pub(super) packets: u64,
     /// TCP segments sent again, since the start.
     pub(super) retransmits: u64,
-    /// Flows without answer, rejected, or ended by a reset, since the start.
+    /// Flows without an answer, rejected, or ended by a reset, since the start.
     pub(super) failed: u64,
     /// Round-trip time, nanoseconds, mean of its flows.
     pub(super) rtt: Option<i64>,
@@ -89,7 +90,7 @@ pub(super) struct Row {
     pub(super) total_bytes: u64,
 }
 
-/// Both ways.
+/// The sum of both directions.
 pub(super) fn sum([there, back]: [u64; 2]) -> u64 {
     there.saturating_add(back)
 }
@@ -102,13 +103,13 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    /// No pairs yet. Where there are more than `most`, those without flows are forgotten at once.
+    /// Starts without pairs. Beyond `most` pairs, those without flows are forgotten at once.
     pub(super) fn new(most: usize) -> Self {
         Self { pairs: HashMap::default(), most }
     }
 
-    /// Counts what came since the last time: `live` are the sums of all flows in the table, `ended` of those that have
-    /// left it since.
+    /// Counts what was added since the last call: `live` are the sums of all flows in the table,
+    /// `ended` those of flows that left it since.
     pub(super) fn count(&mut self, live: &Sums, ended: &Sums) {
         for (ends, sum) in ended.rows() {
             let pair = self.pairs.entry(ends.clone()).or_default();
@@ -126,7 +127,7 @@ impl Rates {
         }
     }
 
-    /// The same flows have other names now, those of `live`: nothing came meanwhile.
+    /// The names of the flows have changed to those of `live`; no packets came meanwhile.
     pub(super) fn rename(&mut self, live: &Sums) {
         self.sum_up(live);
     }
@@ -145,7 +146,7 @@ impl Rates {
         }
     }
 
-    /// All pairs, in no particular order, with what came since the last rows spread over the time `since` then.
+    /// All pairs, in no particular order. Rates are over the time `since` the last call.
     pub(super) fn rows(&mut self, since: Duration) -> Vec<Row> {
         let crowded = self.pairs.len() > self.most;
         self.pairs.retain(|_, pair| {

@@ -1,4 +1,4 @@
-//! The terminal as a whole screen, and given back as it was, whatever happens.
+//! Takes the whole terminal, and gives it back as it was, whatever happens.
 
 use std::io::{self, BufWriter, Stdout, Write};
 use std::sync::{Mutex, Once, TryLockError};
@@ -16,16 +16,16 @@ use rustix::process::getpgid;
 use rustix::termios::tcgetpgrp;
 use signal_hook::consts::SIGTSTP;
 
-/// Room for a frame of a big terminal, so that it is written at once.
+/// Enough for a frame of a large terminal, so that it is written at once.
 const FRAME_BYTES: usize = 256 * 1024;
 
 /// Is the terminal ours? Held while something is drawn.
 static OURS: Mutex<bool> = Mutex::new(false);
 
-/// The terminal as a whole screen: raw mode, and the alternate screen buffer. It is given back when this is dropped, and on a
-/// panic of any thread, before its message is printed.
+/// The whole terminal, in raw mode and with its alternate screen. It is given back when this is
+/// dropped, and when any thread panics, before the panic's message is printed.
 ///
-/// There is one terminal: a second screen at the same time draws over the first.
+/// A process has one terminal, so two screens at a time draw over each other.
 #[derive(Debug)]
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
@@ -36,7 +36,7 @@ impl Screen {
     ///
     /// # Errors
     ///
-    /// Where the process has none, or it cannot be written to. It is left as it was then.
+    /// If the process has no terminal, or cannot write to it. The terminal is then left as it was.
     pub fn enter() -> io::Result<Self> {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
@@ -56,18 +56,18 @@ impl Screen {
         enter().inspect_err(|_| leave())
     }
 
-    /// Gives the terminal back and stops the process, as the terminal itself does for Ctrl-Z: the shell goes on. Where there is
-    /// no shell to wake it up again, the kernel does not stop it.
+    /// Gives the terminal back and stops the process, as Ctrl-Z does in other programs. Without a
+    /// shell to continue it, the kernel does not stop it.
     pub(super) fn stop() -> io::Result<()> {
         leave();
-        // to this thread: it does not run on before all are stopped
+        // raised in this thread, which so does not run on before all threads are stopped
         signal_hook::low_level::raise(SIGTSTP)
     }
 
-    /// Takes the terminal again after [`Screen::stop`], whatever is on it now and however large it has become. `false`: it is
-    /// another job's as yet (`bg`), and asking for it would stop the process again.
+    /// Takes the terminal again after [`Screen::stop`], whatever its content and size are now.
+    /// Returns `false` while another job has it (`bg`): taking it would stop the process again.
     pub(super) fn resume(&mut self) -> io::Result<bool> {
-        // where it is no terminal of this session, there are no jobs
+        // if it is not the terminal of this session, there are no jobs
         if let (Ok(foreground), Ok(own)) = (tcgetpgrp(io::stdin()), getpgid(None))
             && foreground != own
         {
@@ -78,7 +78,7 @@ impl Screen {
         Ok(true)
     }
 
-    /// Draws a frame: what changed of it is written, at once.
+    /// Draws a frame: what changed is written at once.
     pub(super) fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
         let Ok(ours) = OURS.lock() else { return Ok(()) };
         if !*ours {
@@ -97,7 +97,7 @@ impl Drop for Screen {
     }
 }
 
-/// Raw mode, and the alternate screen; nothing of it where that fails.
+/// Enters raw mode and the alternate screen, or neither if that fails.
 fn take() -> io::Result<()> {
     enable_raw_mode()?;
     if let Ok(mut ours) = OURS.lock() {
@@ -108,7 +108,7 @@ fn take() -> io::Result<()> {
 
 /// Gives the terminal back, once.
 fn leave() {
-    // a panic while drawing has left it already
+    // a panic while drawing may have left it already
     if let Ok(mut ours) = OURS.lock()
         && std::mem::take(&mut *ours)
     {
@@ -116,9 +116,9 @@ fn leave() {
     }
 }
 
-/// The same, where the thread that panics may be the one that draws, and another one may be drawing.
+/// The same on a panic: of the thread that draws, or of another one while that draws.
 fn leave_in_panic() {
-    /// As long as a frame takes to be written to a slow terminal.
+    /// As long as it takes to write a frame to a slow terminal.
     const PATIENCE: u32 = 20;
     for _ in 0..PATIENCE {
         match OURS.try_lock() {
@@ -132,11 +132,12 @@ fn leave_in_panic() {
             Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
         }
     }
-    // the drawing thread itself panics: it holds the lock, and poisons it
+    // the drawing thread itself panics, and holds the lock
     give_back();
 }
 
-/// Gives the terminal back while the thread that draws hangs: as far as that can be done without waiting.
+/// Gives the terminal back while the thread that draws hangs, as far as that is possible without
+/// waiting.
 pub(super) fn abandon() {
     match OURS.try_lock() {
         Ok(mut ours) => {
@@ -144,7 +145,7 @@ pub(super) fn abandon() {
                 give_back();
             }
         }
-        // it hangs while it writes: nothing more can be written
+        // it hangs in a write, so nothing more can be written
         Err(_) => drop(disable_raw_mode()),
     }
 }

@@ -1,4 +1,4 @@
-//! What the screen shows: pairs of which kind, in which order, which of them, from which on.
+//! What the screen shows: which kind of pairs, in which order, which of them, and the first row.
 
 use vxcap::live::Statistics;
 
@@ -10,7 +10,7 @@ use super::rates::Row;
 /// The longest filter that can be typed.
 const FILTER_MAX: usize = 256;
 
-/// What was counted, at one time.
+/// All counters at one time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Snapshot {
     /// The pairs of each kind, as in [`Group::ALL`], in no particular order.
@@ -23,11 +23,11 @@ pub(super) struct Snapshot {
     pub(super) total_packets: u64,
     /// Flows in the table.
     pub(super) flows: u64,
-    /// Flows that were pushed out of the full table.
+    /// Flows that were evicted from the full table.
     pub(super) evicted: u64,
-    /// What became of the frames.
+    /// Frames that were received and lost.
     pub(super) statistics: Statistics,
-    /// What was told of devices that are gone.
+    /// Messages about devices that are gone.
     pub(super) gone: Vec<String>,
 }
 
@@ -39,13 +39,13 @@ pub(super) struct State {
     pub(super) devices: String,
     /// Seconds from one refresh to the next.
     pub(super) interval: f64,
-    /// Colours and attributes besides reverse are unwanted.
+    /// No colours.
     pub(super) plain: bool,
     pub(super) group: Group,
     pub(super) order: Order,
-    /// The least first.
+    /// In reverse order.
     pub(super) reversed: bool,
-    /// Only rows with this in a name; in any case.
+    /// Only rows with this text in a name, in upper or lower case.
     pub(super) filter: String,
     /// The filter is being typed.
     pub(super) editing: bool,
@@ -56,23 +56,23 @@ pub(super) struct State {
     pub(super) height: usize,
     /// What is on the screen.
     pub(super) shown: Snapshot,
-    /// What came while it stood still.
+    /// The latest snapshot that came during a pause.
     pub(super) waiting: Option<Snapshot>,
 }
 
-/// What comes after a key.
+/// What to do after a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// The screen may be another one.
+    /// Draw the screen again.
     Draw,
-    /// The process stops, as a shell's job.
+    /// Stop the process, as a shell's job.
     Suspend,
-    /// The end.
+    /// End the program.
     End,
 }
 
 impl State {
-    /// Another snapshot: it is shown, unless the screen stands still.
+    /// Shows a new snapshot, or keeps it during a pause.
     pub(super) fn take(&mut self, snapshot: Snapshot) {
         if self.paused {
             self.waiting = Some(snapshot);
@@ -81,7 +81,7 @@ impl State {
         }
     }
 
-    /// Does what was asked for, as far as it is about what is shown.
+    /// Does what a key asks for.
     pub(super) fn apply(&mut self, action: Action) -> Next {
         match action {
             Action::Quit => return Next::End,
@@ -107,7 +107,7 @@ impl State {
                 self.scroll(i64::from(pages).saturating_mul(height));
             }
             Action::Top => self.offset = 0,
-            // as far as there are rows, which `visible` knows
+            // `fit` limits it to the rows that there are
             Action::Bottom => self.offset = usize::MAX,
             Action::EditFilter => self.editing = true,
             Action::Type(character) => {
@@ -154,7 +154,7 @@ impl State {
         rows
     }
 
-    /// The screen has room for so many rows, of so many: scrolls back to where rows are.
+    /// Adapts to a screen with room for `height` of the `rows`: scrolls back to where rows are.
     pub(super) fn fit(&mut self, height: usize, rows: usize) {
         self.height = height;
         self.offset = self.offset.min(rows.saturating_sub(height));

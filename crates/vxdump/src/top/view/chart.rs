@@ -9,10 +9,10 @@ use super::theme::{BOLD, PLAIN, Theme};
 use crate::out::numbers::{count, with_unit};
 use crate::top::state::State;
 
-/// Beside the chart: the total, and the highest of the chart.
+/// Width of the text beside the chart.
 const CHART_TEXT: u16 = 18;
 
-/// Draws it, the newest at the right, beside what it comes to.
+/// Draws the chart, the newest value at the right, and its numbers beside it.
 pub(super) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let beside = CHART_TEXT.min(area.width);
     let room = Rect { x: area.x + beside, width: area.width - beside, ..area };

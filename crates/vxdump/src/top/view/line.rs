@@ -1,4 +1,4 @@
-//! A line of text, and what has room in it.
+//! A line of text that is cut where it is too long.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// Puts text into a line, piece by piece, and no farther than it is wide.
+/// Puts text into a line, piece by piece, up to its width.
 pub(super) struct Text<'b> {
     buffer: &'b mut Buffer,
     start: u16,
@@ -33,7 +33,7 @@ impl<'b> Text<'b> {
         self
     }
 
-    /// At the right end of the line, where that is free.
+    /// Puts text at the right end of the line, if that is free.
     pub(super) fn put_right(&mut self, text: &str, style: Style) {
         let width = width(text);
         if self.at + width < self.end {
@@ -42,7 +42,7 @@ impl<'b> Text<'b> {
         }
     }
 
-    /// The same over whatever stands there, where the line has room for it.
+    /// The same, over what is already there.
     pub(super) fn put_over_right(&mut self, text: &str, style: Style) {
         let free = self.end.saturating_sub(width(text) + 1);
         self.at = self.at.min(free).max(self.start);
@@ -50,7 +50,7 @@ impl<'b> Text<'b> {
     }
 }
 
-/// Cells that a text takes, as far as a screen is wide.
+/// The number of cells that a text takes.
 pub(super) fn width(text: &str) -> u16 {
     u16::try_from(ratatui::text::Span::raw(text).width()).unwrap_or(u16::MAX)
 }
@@ -61,7 +61,7 @@ pub(super) fn shortened(name: &str, room: u16) -> Cow<'_, str> {
         return name.into();
     }
     let room = room.saturating_sub(1);
-    // as many characters of an end as have room
+    // as many characters of an end as fit
     let fitting = |characters: &mut dyn Iterator<Item = char>, room: u16| -> Vec<char> {
         let mut left = room;
         let fits = |character: &char| {

@@ -15,10 +15,10 @@ use super::state::State;
 use line::Text;
 use theme::{PLAIN, Theme};
 
-/// From this width on there is room for all columns.
+/// The width from which on all columns fit.
 const WIDE: u16 = 120;
 
-/// How much of the rows there was room for.
+/// How many rows fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fit {
     /// Lines for rows.
@@ -32,7 +32,7 @@ pub(super) fn draw(state: &State, area: Rect, buffer: &mut Buffer) -> Fit {
     let theme = Theme::new(state.plain);
     let rows = state.matching();
     let mut lines = Lines { rest: area };
-    // what matters most gets its line first: rows, keys, status, title, chart
+    // on a low screen the most important lines come first: rows, keys, status, title, chart
     let key_line = (area.height >= 3).then(|| lines.bottom(1));
     let status_line = (area.height >= 4).then(|| lines.bottom(1));
     let title_line = (area.height >= 6).then(|| lines.top(1));
@@ -227,7 +227,7 @@ mod tests {
         assert_screen(&state, 80, 24, "failed-80x24.txt");
         state.apply(Action::Sort(Order::Failed));
         assert_eq!(failed(&state, 80), Some([("7".to_owned(), true), none]));
-        // nothing of what is left has failed
+        // no flow of the rows that are left has failed
         state.filter = "dns".into();
         assert_eq!(failed(&state, 80), None);
     }

@@ -1,4 +1,4 @@
-//! What became of the frames, and which rows are on the screen.
+//! The status line: lost frames, and which rows are on the screen.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -9,7 +9,7 @@ use super::theme::{PLAIN, Theme};
 use crate::out::numbers::count;
 use crate::top::state::State;
 
-/// Draws it; `offset`: the first row on the screen.
+/// Draws the line; `offset`: the first row on the screen.
 pub(super) fn draw(
     state: &State,
     theme: &Theme,

@@ -19,9 +19,9 @@ use crate::top::order::Order;
 use crate::top::rates::{Row, sum};
 use crate::top::state::State;
 
-/// Columns of names at least this wide are worth more than another column of numbers.
+/// The least width of both names together, before another column of numbers is shown.
 const NAMES_LEAST: u16 = 24;
-/// So many of [`COLUMNS`] are shown where the screen is not [`WIDE`].
+/// How many of [`COLUMNS`] are shown on a screen that is not [`WIDE`].
 const NARROW: usize = 5;
 
 /// A column of numbers.
@@ -35,7 +35,7 @@ pub(super) struct Column {
 
 /// What a column is called.
 enum Head {
-    /// As the column of a sum's table, in capitals.
+    /// The title that `vxdump flows` has for it, in capitals.
     Title(&'static str),
     Own(&'static str),
 }
@@ -57,7 +57,7 @@ impl Column {
         self
     }
 
-    /// Is it the one of failed flows?
+    /// Is it the column of failed flows?
     fn is_of_failed(&self) -> bool {
         self.order == Some(Order::Failed)
     }
@@ -76,7 +76,7 @@ impl Column {
     }
 }
 
-/// All columns, what matters most first.
+/// All columns, the most important first.
 static COLUMNS: [Column; 12] = [
     Column::of_counts("BYTES/s", 9, |row| Value::Number(sum(row.bytes))).sorted_by(Order::Bytes),
     Column::of_counts("PKTS/s", 8, |row| Value::Number(row.packets)).sorted_by(Order::Packets),
@@ -99,8 +99,8 @@ static COLUMNS: [Column; 12] = [
     Column::of_counts("BYTES", 7, |row| Value::Number(row.total_bytes)),
 ];
 
-/// The columns that there is room for beside names. `has_failed`: there is something in the one of failed flows, which then is
-/// worth the room of others.
+/// The columns that fit beside the names. `has_failed`: some flow has failed; then their column is
+/// shown on narrow screens too.
 pub(super) fn columns(width: u16, has_failed: bool) -> Vec<&'static Column> {
     let fits = |columns: &[&Column]| width.saturating_sub(width_of(columns)) >= NAMES_LEAST;
     let is_wide = width >= WIDE;
@@ -120,7 +120,7 @@ fn width_of(columns: &[&Column]) -> u16 {
     columns.iter().map(|column| column.width + 1).sum()
 }
 
-/// Where the two names stand; the second is empty where a row has one.
+/// The places of the two names; the second is empty if rows have one.
 fn name_areas(group: Group, columns: &[&Column], line: Rect) -> [Rect; 2] {
     let room = line.width.saturating_sub(width_of(columns));
     if group == Group::Vnis {
@@ -134,7 +134,7 @@ fn name_areas(group: Group, columns: &[&Column], line: Rect) -> [Rect; 2] {
     ]
 }
 
-/// Puts texts into columns, each at the right of its own.
+/// Puts texts into columns, aligned at the right.
 fn draw_columns(
     columns: &[&Column],
     line: Rect,
@@ -151,7 +151,7 @@ fn draw_columns(
     }
 }
 
-/// Draws what the columns are called, and which one the rows are sorted by.
+/// Draws the heads of the columns, with a mark at the one that rows are sorted by.
 pub(super) fn draw_head(state: &State, columns: &[&Column], line: Rect, buffer: &mut Buffer) {
     buffer.set_style(line, HEAD);
     let heads = match state.group {
@@ -160,7 +160,7 @@ pub(super) fn draw_head(state: &State, columns: &[&Column], line: Rect, buffer: 
         Group::Vnis => ["VNI", ""],
         Group::Services => ["CLIENT", "SERVICE"],
     };
-    // upwards: what is least stands first, and of names A
+    // ▲: the least comes first, or of names A
     let is_rising = state.reversed != (state.order == Order::Name);
     let sorted = if is_rising { "▲" } else { "▼" };
     for (area, head) in name_areas(state.group, columns, line).into_iter().zip(heads) {
@@ -183,7 +183,7 @@ pub(super) fn draw_row(
     buffer: &mut Buffer,
 ) {
     for (area, name) in name_areas(state.group, columns, line).into_iter().zip(&row.ends) {
-        // the ends of names tell them apart as often as their beginnings
+        // names differ at their ends as often as at their beginnings
         let name = shortened(name, area.width);
         Text::new(area, buffer).put(&name, theme.name);
     }

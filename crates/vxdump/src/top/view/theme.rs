@@ -2,7 +2,7 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
-/// Styles; without colours where they are unwanted.
+/// Styles, with or without colours.
 pub(super) struct Theme {
     pub(super) name: Style,
     pub(super) chart: Style,

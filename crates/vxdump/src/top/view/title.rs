@@ -8,7 +8,7 @@ use super::theme::{BOLD, HEAD, PLAIN, Theme};
 use crate::top::order::Order;
 use crate::top::state::State;
 
-/// That nothing moves now.
+/// The mark of a pause.
 const PAUSED: &str = " PAUSED ";
 
 /// Draws it.
