@@ -411,19 +411,19 @@ static COLUMNS: &[Column] = &[
         .before_ends(Always)
         .when_empty(ComesLast)
         .sorted_by(Sort::Failed)
-        .of_sum(|row| Value::Number(row.sum.unanswered)),
+        .of_sum(|row| Value::Number(row.sum.failed.unanswered)),
     Column::new("rejected", Kind::Count)
         .shown("rej", Form::Count, Core(7))
         .before_ends(Always)
         .when_empty(ComesLast)
         .sorted_by(Sort::Failed)
-        .of_sum(|row| Value::Number(row.sum.rejected)),
+        .of_sum(|row| Value::Number(row.sum.failed.rejected)),
     Column::new("resets", Kind::Count)
         .shown("reset", Form::Count, Core(8))
         .before_ends(Always)
         .when_empty(ComesLast)
         .sorted_by(Sort::Failed)
-        .of_sum(|row| Value::Number(row.sum.resets)),
+        .of_sum(|row| Value::Number(row.sum.failed.resets)),
 ];
 
 #[cfg(test)]

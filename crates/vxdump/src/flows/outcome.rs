@@ -84,6 +84,31 @@ impl Trouble {
     }
 }
 
+/// How many flows failed, by what went wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Failed {
+    pub(crate) unanswered: u64,
+    pub(crate) rejected: u64,
+    pub(crate) resets: u64,
+}
+
+impl Failed {
+    /// Counts a flow, if something went wrong with it.
+    pub(crate) const fn add(&mut self, trouble: Option<Trouble>) {
+        match trouble {
+            Some(Trouble::Unanswered) => self.unanswered += 1,
+            Some(Trouble::Rejected) => self.rejected += 1,
+            Some(Trouble::Reset) => self.resets += 1,
+            None => {}
+        }
+    }
+
+    /// All of them.
+    pub(crate) const fn total(self) -> u64 {
+        self.unanswered + self.rejected + self.resets
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use vxflow::{FlowTable, Seen};

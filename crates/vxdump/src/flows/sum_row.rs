@@ -36,7 +36,7 @@ impl Sorted for SumRow {
             Sort::Retransmits => both(row.sum.retransmits),
             Sort::First => -i128::from(row.sum.first),
             Sort::Flows => row.sum.flows.into(),
-            Sort::Failed => row.sum.failed().into(),
+            Sort::Failed => row.sum.failed.total().into(),
         };
         Reverse(measure(self))
             .cmp(&Reverse(measure(other)))

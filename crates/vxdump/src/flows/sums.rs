@@ -7,7 +7,7 @@ use podmap::PodMap;
 use vxflow::{ConnState, FlowRecord};
 
 use super::ends::{By, End, Names, Pair, pair};
-use super::outcome::Trouble;
+use super::outcome::{Failed, Trouble};
 use super::traffic::Traffic;
 use super::translated::{Connection, Translated};
 
@@ -25,12 +25,8 @@ pub(crate) struct Sum {
     pub(crate) bytes: [u64; 2],
     /// TCP segments sent again, each way.
     pub(crate) retransmits: [u64; 2],
-    /// Flows that were not answered.
-    pub(crate) unanswered: u64,
-    /// Flows that were rejected.
-    pub(crate) rejected: u64,
-    /// Flows that a reset ended.
-    pub(crate) resets: u64,
+    /// Flows that failed.
+    pub(crate) failed: Failed,
     /// Round-trip times of the flows that have one.
     pub(crate) rtt: Rtt,
     /// Who opened them.
@@ -214,11 +210,6 @@ impl Sums {
 }
 
 impl Sum {
-    /// Flows that failed, see [`Trouble`].
-    pub(crate) const fn failed(&self) -> u64 {
-        self.unanswered + self.rejected + self.resets
-    }
-
     fn add(&mut self, flow: &FlowRecord, swapped: bool) {
         self.add_traffic(&Traffic::of(flow), swapped);
         self.add_flow(flow.first, Trouble::of(flow), swapped);
@@ -245,12 +236,7 @@ impl Sum {
     fn add_flow(&mut self, first: i64, trouble: Option<Trouble>, swapped: bool) {
         self.flows += 1;
         self.openers.add(usize::from(swapped), 1, first);
-        match trouble {
-            Some(Trouble::Unanswered) => self.unanswered += 1,
-            Some(Trouble::Rejected) => self.rejected += 1,
-            Some(Trouble::Reset) => self.resets += 1,
-            None => {}
-        }
+        self.failed.add(trouble);
     }
 
     /// The same with the pair's ends swapped.

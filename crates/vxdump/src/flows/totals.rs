@@ -9,7 +9,7 @@ use vxflow::{Counts, FlowRecord};
 use vxlan::Vni;
 
 use super::ends::{End, Names, node_ends};
-use super::outcome::Trouble;
+use super::outcome::{Failed, Trouble};
 
 /// The most series. Everything beyond has `other` in all labels.
 const MOST: usize = 1000;
@@ -43,9 +43,7 @@ struct Total {
     /// flows that the first node opened
     flows: u64,
     /// of these, those that have ended, by how they failed
-    unanswered: u64,
-    rejected: u64,
-    reset: u64,
+    failed: Failed,
     /// of these, by bucket; the last number counts those beyond all buckets
     rtt: [u64; BUCKETS.len() + 1],
     /// all together, in nanoseconds
@@ -60,9 +58,11 @@ impl Total {
             bytes: self.bytes.max(other.bytes),
             retransmits: self.retransmits.max(other.retransmits),
             flows: self.flows.max(other.flows),
-            unanswered: self.unanswered.max(other.unanswered),
-            rejected: self.rejected.max(other.rejected),
-            reset: self.reset.max(other.reset),
+            failed: Failed {
+                unanswered: self.failed.unanswered.max(other.failed.unanswered),
+                rejected: self.failed.rejected.max(other.failed.rejected),
+                resets: self.failed.resets.max(other.failed.resets),
+            },
             rtt: std::array::from_fn(|at| self.rtt[at].max(other.rtt[at])),
             rtt_sum: self.rtt_sum.max(other.rtt_sum),
         }
@@ -77,12 +77,7 @@ impl Totals {
         // only flows that have ended count as failed: others may still be answered, and counters
         // must not fall
         let Some(total) = self.series.get_mut(places[0]) else { return };
-        match Trouble::of(flow) {
-            Some(Trouble::Unanswered) => total.unanswered += 1,
-            Some(Trouble::Rejected) => total.rejected += 1,
-            Some(Trouble::Reset) => total.reset += 1,
-            None => {}
-        }
+        total.failed.add(Trouble::of(flow));
     }
 
     /// The series of a flow's two directions. A series is never removed, so that counters never
@@ -141,17 +136,17 @@ impl Totals {
             (
                 "flows_unanswered_total",
                 "Flows that the source node opened and nobody answered, once they are over.",
-                |t| t.unanswered,
+                |t| t.failed.unanswered,
             ),
             (
                 "flows_rejected_total",
                 "Flows that the source node opened and a reset or an ICMP error refused, once they are over.",
-                |t| t.rejected,
+                |t| t.failed.rejected,
             ),
             (
                 "flows_reset_total",
                 "Flows that the source node opened and a reset ended, once they are over.",
-                |t| t.reset,
+                |t| t.failed.resets,
             ),
             ("tcp_retransmissions_total", "TCP segments sent again.", |t| t.retransmits),
         ];

@@ -27,7 +27,7 @@ impl Totals {
             packets: sum.packets,
             bytes: sum.bytes,
             retransmits: sum.retransmits.iter().sum(),
-            failed: sum.failed(),
+            failed: sum.failed.total(),
         }
     }
 
