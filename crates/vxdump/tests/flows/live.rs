@@ -43,7 +43,6 @@ fn listening(namespace: &Namespace, arguments: &[&str]) -> Running {
 
 /// Ends the program as a user does; what it printed and said.
 fn interrupt(mut flows: Running) -> (String, String) {
-    std::thread::sleep(Duration::from_millis(300));
     flows.signal("INT");
     let (status, printed, said) = flows.ended();
     assert!(status.success(), "{said}");

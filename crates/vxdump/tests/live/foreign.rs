@@ -4,7 +4,7 @@
 use vxcap::file::Reader;
 use vxtest::{Folder, command, has_tools, is_root, output, unique};
 
-use crate::lab::{VXDUMP, end, inside};
+use crate::lab::{VXDUMP, end, end_later, inside};
 
 /// Two hosts with a pod each: `a`, `b`, `pa`, `pb`.
 struct Bridged {
@@ -106,7 +106,7 @@ fn a_bridged_overlay_is_captured_as_tcpdump_captures_it() {
     for (device, ours, theirs, first, second) in running {
         let (status, _, said) = end(first, "TERM");
         assert!(status.success() && said.contains("0 packets dropped by kernel"), "{said}");
-        end(second, "TERM");
+        end_later(second, "TERM");
         let (ours, theirs) = (marked(&ours), marked(&theirs));
         // requests and replies, three fragments of the large ones
         let least = 2 * (20 + 3 * 5 + 5);

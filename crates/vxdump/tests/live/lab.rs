@@ -29,9 +29,15 @@ pub(crate) fn listing(lab: &Lab, place: &str, arguments: &[&str]) -> String {
     tool(VXDUMP, [&["--netns", &lab.netns(place)], arguments].concat())
 }
 
-/// Sends a signal, after what came has had time to come through. Gives status, stdout, stderr.
+/// Sends a signal at once: a capture shows what came before it. Gives status, stdout, stderr.
 pub(crate) fn end(mut running: Running, signal: &str) -> (ExitStatus, String, String) {
-    thread::sleep(Duration::from_millis(1300));
     running.signal(signal);
     running.ended()
+}
+
+/// Sends a signal after what came has had time to come through. What waits in the kernel comes to
+/// tcpdump after a second, and is lost by a signal before; by SIGKILL to anybody.
+pub(crate) fn end_later(running: Running, signal: &str) -> (ExitStatus, String, String) {
+    thread::sleep(Duration::from_millis(1300));
+    end(running, signal)
 }

@@ -20,7 +20,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use vxcap::file::Reader;
 use vxtest::{Lab, Missing, Running, command, has_tools, judge, output, skip, tool};
 
-use lab::{VXDUMP, end, inside, listing, vxdump};
+use lab::{VXDUMP, end, end_later, inside, listing, vxdump};
 
 /// How often each frame is in a file.
 fn frames(path: &str) -> BTreeMap<Vec<u8>, u32> {
@@ -55,7 +55,7 @@ fn captures_what_tcpdump_captures() {
         let (status, _, said) = end(vxdump, "TERM");
         assert!(status.success(), "{said}");
         assert!(said.contains("0 packets dropped by kernel"), "{said}");
-        end(tcpdump, "TERM");
+        end_later(tcpdump, "TERM");
         let (ours_frames, theirs_frames) = (frames(&ours), frames(&theirs));
         assert!(ours_frames.len() > 20, "{ours}: {} frames", ours_frames.len());
         assert!(ours_frames == theirs_frames, "{ours}: not what tcpdump captured");
@@ -250,7 +250,7 @@ fn a_killed_capture_leaves_a_file_that_can_be_read() {
     let file = lab.file("killed.pcapng");
     let capture = vxdump(&lab, "n1", &["-i", "eth0", "-w", &file]);
     lab.command(&["traffic", "ping"]);
-    end(capture, "KILL");
+    end_later(capture, "KILL");
     assert!(frames(&file).len() > 20);
 }
 
