@@ -1,18 +1,18 @@
-//! Compressed output that no program here writes.
+//! Names of compressed files.
 
 use std::path::Path;
 
-/// Endings of compressed files and of archives, other than .gz, .zst and .lz4.
-const FOREIGN: [&str; 15] = [
-    "7z", "br", "bz2", "bzip2", "gzip", "lz", "lzma", "lzo", "rar", "sz", "tgz", "xz", "z", "zip",
-    "zstd",
+/// Endings of compressed files and of archives.
+const ENDINGS: [&str; 18] = [
+    "7z", "br", "bz2", "bzip2", "gz", "gzip", "lz", "lz4", "lzma", "lzo", "rar", "sz", "tgz", "xz",
+    "z", "zip", "zst", "zstd",
 ];
 
-/// The ending of a file that promises a compression that is not written: without a refusal the file
-/// would silently hold a plain capture.
-pub fn foreign_compression(file: &Path) -> Option<&str> {
+/// The ending of a file whose name promises compression. A program that does not compress so must
+/// refuse to write it: the file would silently hold a plain capture.
+pub fn compression(file: &Path) -> Option<&str> {
     let ending = file.extension()?.to_str()?;
-    FOREIGN.iter().any(|known| ending.eq_ignore_ascii_case(known)).then_some(ending)
+    ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)).then_some(ending)
 }
 
 #[cfg(test)]
@@ -21,10 +21,11 @@ mod tests {
 
     #[test]
     fn only_the_last_ending_counts() {
-        assert_eq!(foreign_compression(Path::new("a/y.pcap.xz")), Some("xz"));
-        assert_eq!(foreign_compression(Path::new("y.BZ2")), Some("BZ2"));
-        for name in ["y.pcap", "y.xz.pcapng", "y.pcap.gz", "y.zst", "y.lz4", "xz", "-", ".xz"] {
-            assert_eq!(foreign_compression(Path::new(name)), None, "{name}");
+        for (name, ending) in [("a/y.pcap.xz", "xz"), ("y.BZ2", "BZ2"), ("y.pcapng.GZ", "GZ")] {
+            assert_eq!(compression(Path::new(name)), Some(ending));
+        }
+        for name in ["y.pcap", "y.xz.pcapng", "xz", "-", ".xz"] {
+            assert_eq!(compression(Path::new(name)), None, "{name}");
         }
     }
 }

@@ -16,7 +16,7 @@ pub mod setup;
 mod signals;
 mod terminal;
 
-pub use compression::foreign_compression;
+pub use compression::compression;
 pub use failure::Failure;
 pub use progress::Progress;
 pub use same_file::{is_same_file, refuse_same_file};

@@ -135,3 +135,16 @@ fn what_is_read_is_not_written_over() {
         assert!(std::fs::read(file).unwrap() == before, "{}", file.display());
     }
 }
+
+#[test]
+fn a_name_that_promises_compression_is_refused() {
+    let input = capture("promise", LinkType::ETHERNET, Resolution::NANOS, 0, &[1], |_| {});
+    for ending in ["gz", "ZST", "xz"] {
+        let output = path(&format!("promise.pcap.{ending}"));
+        let run = vxdump(&[&input], &output);
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert_eq!(run.status.code(), Some(2), "{said}");
+        assert!(said.contains(&format!("does not compress (.{ending})")), "{said}");
+        assert!(!output.exists());
+    }
+}

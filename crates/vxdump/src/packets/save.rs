@@ -34,16 +34,9 @@ impl Plan {
     ///
     /// [`Failure::Usage`] where the file cannot be written so.
     pub(crate) fn check(self) -> Result<Self, Failure> {
-        if let Some(ending @ ("gz" | "zst" | "lz4")) =
-            self.path.extension().and_then(|e| e.to_str())
-        {
+        if let Some(ending) = vxcli::compression(&self.path) {
             return Err(Failure::usage(format_args!(
                 "-w does not compress (.{ending}): write to a pipe, as `-w - | zstd > FILE`, or use vxrewrite"
-            )));
-        }
-        if let Some(ending) = vxcli::foreign_compression(&self.path) {
-            return Err(Failure::usage(format_args!(
-                "-w does not compress (.{ending}): write to a pipe, as `-w - | COMPRESSOR > FILE`"
             )));
         }
         if self.is_stdout() && self.rotates() {

@@ -153,9 +153,9 @@ pub(crate) enum Format {
 /// How many levels of tunnels are removed.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Levels {
-    /// All: the innermost frame stays.
+    /// Every tunnel: the innermost frame stays.
     All,
-    /// The outermost one.
+    /// The outermost tunnel.
     #[value(name = "1")]
     One,
 }

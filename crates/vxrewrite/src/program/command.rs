@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use podmap::PodMap;
 use vxcap::Frame;
 use vxcap::file::BlockReader;
-use vxcli::{Failure, Selection, Terminal, foreign_compression, refuse_same_file, setup};
+use vxcli::{Failure, Selection, Terminal, refuse_same_file, setup};
 use vxlan::{Decoder, Packet};
 
 use super::advice;
@@ -88,7 +88,7 @@ fn files<'c>(cli: &'c Cli, terminal: &Terminal) -> Result<(&'c [PathBuf], &'c Pa
             ));
         }
     }
-    if let Some(ending) = foreign_compression(out) {
+    if let Some(ending) = vxcli::compression(out).filter(|_| !target::compresses(out)) {
         return Err(Failure::usage(format_args!(
             "-w does not compress to .{ending}: use .gz, .zst or .lz4, or write to a pipe, as `-w - | COMPRESSOR > FILE`"
         )));

@@ -278,6 +278,11 @@ pub(crate) fn format(out: &Path) -> Option<OutputFormat> {
     FORMATS.iter().find(|(known, _)| ending.eq_ignore_ascii_case(known)).map(|(_, format)| *format)
 }
 
+/// Whether a file is written compressed, by its ending.
+pub(crate) fn compresses(out: &Path) -> bool {
+    compression(out).is_some()
+}
+
 fn compression(out: &Path) -> Option<Compression> {
     let ending = out.extension()?.to_str()?;
     let found = COMPRESSED.iter().find(|(known, _)| ending.eq_ignore_ascii_case(known));
