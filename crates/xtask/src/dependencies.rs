@@ -61,6 +61,8 @@ fn rust_versions() -> Result<(), Failure> {
     if newer.is_empty() { Ok(()) } else { Err(newer.join("\n")) }
 }
 
-fn numbers(version: &str) -> Vec<u32> {
-    version.split('.').map(|number| number.parse().unwrap_or(0)).collect()
+/// A version without its last numbers, `1.88`, is one with zeros.
+fn numbers(version: &str) -> [u32; 3] {
+    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+    std::array::from_fn(|_| numbers.next().unwrap_or(0))
 }

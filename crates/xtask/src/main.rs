@@ -47,7 +47,11 @@ const TASKS: &[Task] = &[
         "check how many crates vxcap needs, and their Rust versions",
         dependencies::run,
     ),
-    ("features", "check every library with none, each and all of its features", packages::features),
+    (
+        "features",
+        "lint every library without features, and with each one alone",
+        packages::features,
+    ),
     ("package", "make and build the packages of all crates that are published", packages::package),
     ("ci", "everything that CI runs", ci),
 ];

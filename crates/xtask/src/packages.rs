@@ -8,7 +8,7 @@ use crate::{Failure, command, output, run};
 pub(crate) struct Package {
     pub(crate) name: String,
     pub(crate) is_published: bool,
-    /// Its own features, but for `default`.
+    /// Its own features, `default` among them where there is one.
     pub(crate) features: Vec<String>,
     /// The oldest Rust that it says it builds with.
     pub(crate) rust_version: String,
@@ -25,11 +25,7 @@ pub(crate) fn all() -> Result<Vec<Package>, Failure> {
             name: package["name"].as_str().unwrap_or_default().to_owned(),
             // an empty list of registries is `publish = false`
             is_published: package["publish"].is_null(),
-            features: features
-                .into_iter()
-                .flat_map(|features| features.keys().cloned())
-                .filter(|name| name != "default")
-                .collect(),
+            features: features.into_iter().flat_map(|features| features.keys().cloned()).collect(),
             rust_version: package["rust_version"].as_str().unwrap_or_default().to_owned(),
         }
     };
@@ -46,14 +42,14 @@ pub(crate) fn package(arguments: &[String]) -> Result<(), Failure> {
     run(&mut cargo)
 }
 
-/// Lints every published package without features, with each one alone, and with all.
+/// Lints every published package without features, and with each one alone.
 pub(crate) fn features(_: &[String]) -> Result<(), Failure> {
     for package in all()?.iter().filter(|package| package.is_published) {
         if package.features.is_empty() {
             continue;
         }
         let sets = package.features.iter().map(String::as_str);
-        for set in ["", "default"].into_iter().chain(sets) {
+        for set in std::iter::once("").chain(sets) {
             println!("{} with {}", package.name, if set.is_empty() { "no feature" } else { set });
             let mut cargo = command("cargo");
             cargo.args(["clippy", "--quiet", "-p", &package.name, "--no-default-features"]);
