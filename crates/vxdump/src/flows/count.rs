@@ -1,4 +1,4 @@
-//! From the frames of files to flows, by one thread or several.
+//! Counts the flows of files, with one thread or several.
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -16,8 +16,9 @@ use vxlan::{LinkType, Packet};
 use crate::input::files::Files;
 use crate::input::wanted::Wanted;
 
-/// Packets that are counted together, so that the table can load their flows ahead of time; then the records of flows that
-/// ended are taken from it. Their summaries stay in the processor's first cache.
+/// How many packets are counted together, so that the table can load their flows ahead of time.
+/// Their summaries fit the processor's first-level cache. After each batch the flows that ended are
+/// taken from the table.
 const BATCH: usize = 64;
 /// Bytes of frames that a thread takes at a time, and the most frames among them.
 const PART_BYTES: usize = 512 * 1024;
@@ -32,8 +33,8 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// Counts the flows of all frames of `files` that are wanted. `ended` takes each flow as it ends.
-    /// Damage is left with the files.
+    /// Counts the flows of all wanted frames of `files`. `ended` takes each flow when it ends.
+    /// Damage stays with the files.
     pub(crate) fn run(
         &self,
         files: &mut Files,
@@ -62,7 +63,7 @@ impl Job {
         let (mut number, mut selected) = (0_u64, 0_u64);
         while selected < self.most {
             if all {
-                // what is in memory, without a word between two frames
+                // the frames that are in memory, without other work between two of them
                 let given = source.frames_at_hand(|frame| {
                     number += 1;
                     batch.frame(&wanted.cut(frame));
@@ -171,7 +172,7 @@ impl Job {
         Ok(counts)
     }
 
-    /// What decides on frames, for each thread: expressions are compiled here.
+    /// One selection for each thread. Expressions are compiled here.
     fn each_wanted(&self, files: &Files) -> Result<Vec<Wanted>, Failure> {
         (0..self.threads.get()).map(|_| files.wanted()).collect()
     }
@@ -187,7 +188,7 @@ impl Job {
         let all_wanted = Mutex::new(all_wanted);
         let decode = |part: &mut P, feeder: &mut Feeder| -> Result<(), Failure> {
             let taken = all_wanted.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            // there are as many as threads
+            // there is one for each thread
             let Some(mut wanted) = taken else { return Ok(()) };
             let result = feed(part, &mut wanted, feeder);
             all_wanted.lock().unwrap_or_else(PoisonError::into_inner).push(wanted);
@@ -210,7 +211,8 @@ impl Job {
     }
 }
 
-/// Feeds a frame, cut already, if it is wanted. Returns whether it is.
+/// Feeds a frame, which is already cut to the snapshot length, if it is wanted. Returns whether it
+/// is.
 #[inline]
 fn feed(frame: &Frame<'_>, wanted: &mut Wanted, sink: &mut impl Sink) -> Result<bool, Failure> {
     if !wanted.is_any() {
@@ -241,7 +243,7 @@ struct Batch {
 
 impl Batch {
     fn new(table: FlowTable) -> Self {
-        // a packet may have two
+        // a packet may have two summaries
         Self { summarizer: table.summarizer(), summaries: Vec::with_capacity(BATCH + 1), table }
     }
 
@@ -250,7 +252,7 @@ impl Batch {
         self.summaries.len() >= BATCH
     }
 
-    /// Counts what waits, and hands out the flows that have ended.
+    /// Counts the waiting summaries, and hands on the flows that have ended.
     #[inline]
     fn count_and_hand_out(
         &mut self,
@@ -295,7 +297,8 @@ pub(crate) fn seen(frame: &Frame<'_>) -> Seen {
     Seen { time: frame.time.nanos(), interface: frame.interface, wire_len: frame.orig_len }
 }
 
-/// Some hundred kilobytes of frames, copied out of the reader's block so that another thread can decode them.
+/// A few hundred kilobytes of frames, copied from the reader's block so that another thread can
+/// decode them.
 #[derive(Default)]
 struct Part {
     bytes: Vec<u8>,

@@ -1,4 +1,4 @@
-//! Flows of devices, as they end or every few seconds.
+//! Live flows: each when it ends, or a table every few seconds.
 
 use std::time::{Duration, Instant};
 
@@ -28,11 +28,11 @@ use crate::input::taps::{DeviceFrame, Purpose, Taps};
 use crate::input::wanted::Wanted;
 use crate::out::output::Output;
 
-/// A table is printed so often, in seconds, where nobody says how often.
+/// Seconds between two tables, without --interval.
 const INTERVAL: u32 = 10;
-/// The end may take so long, for the sake of a collector.
+/// The time that a collector has to take the last flows.
 const LAST: Duration = Duration::from_secs(5);
-/// How far the packets that are still in a ring may be behind the clock, in nanoseconds.
+/// How late packets in a ring may be, in nanoseconds: flows time out that much later.
 const BEHIND: i64 = SECOND;
 
 /// `vxdump flows -i`.
@@ -83,7 +83,7 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     let Flows { mut table, wanted, mut printing, selected, mut report, .. } = watch;
     table.settle();
     let counts = table.counts();
-    // what is left at the end comes in order, and may take its time
+    // the flows that are left are sorted, and the collector may take its time
     printing.as_they_end = false;
     if let Some(ipfix) = &mut printing.ipfix {
         ipfix.patience = LAST;
@@ -93,7 +93,7 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
         printing.print_collected(&counts, &wanted.map)
     });
     let Printing { ipfix, printer, .. } = printing;
-    // what was printed before something went wrong is whole too
+    // the output is complete up to a failure, too
     let rest = rest.and(printer.end());
     report.statistics(&taps.statistics(), selected);
     let lost = report.result(&taps);
@@ -115,7 +115,7 @@ impl Round {
         Self { every, due: Instant::now() + every }
     }
 
-    /// Is a table due? Rounds that were missed are not made up for.
+    /// Is a table due? Tables that were missed are not printed later.
     fn is_due(&mut self) -> bool {
         let now = Instant::now();
         let is_due = now >= self.due;
@@ -132,7 +132,7 @@ struct Flows<'a> {
     wanted: Wanted,
     printing: Printing<'a>,
     round: Option<Round>,
-    /// After so many packets it ends.
+    /// The capture ends after this many packets.
     most: u64,
     selected: u64,
     report: Report<'a>,
@@ -145,9 +145,9 @@ struct Printing<'a> {
     printer: Printer<'a>,
     collected: Collected<'a>,
     as_they_end: bool,
-    /// What was told, where it is told every few seconds,
+    /// What earlier tables have counted, if there are several,
     interval: Option<Interval>,
-    /// and when that was done last.
+    /// and when the last one was printed.
     printed: Instant,
     ipfix: Option<Exporter>,
     metrics: Option<Metrics>,
@@ -178,7 +178,8 @@ impl Printing<'_> {
         Ok(())
     }
 
-    /// Prints what came since the last time, of flows that have ended since and of those that go on.
+    /// Prints what was counted since the last table, of flows that have ended and of flows that
+    /// continue.
     fn print(&mut self, table: &FlowTable, map: &PodMap) -> Result<(), Failure> {
         if let Some(interval) = &mut self.interval {
             let live = table.iter().filter_map(|record| interval.of_live(record));
@@ -188,7 +189,7 @@ impl Printing<'_> {
         self.printer.output.flush()
     }
 
-    /// Prints the flows that were collected, below a line that tells the time where there are several tables.
+    /// Prints the collected flows; if there are several tables, below a line with the time.
     fn print_collected(&mut self, counts: &TableCounts, map: &PodMap) -> Result<(), Failure> {
         let mut counts = *counts;
         if let Some(interval) = &mut self.interval {

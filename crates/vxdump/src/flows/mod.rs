@@ -62,7 +62,7 @@ pub(crate) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     let mut printer = Printer::new(output, form, columns);
     let is_table = printer.is_table();
     let mut ipfix = args.export.ipfix.as_deref().map(Exporter::open).transpose()?;
-    // a file waits
+    // a file can wait for the collector
     if let Some(ipfix) = &mut ipfix {
         ipfix.patience = Duration::MAX;
     }

@@ -1,4 +1,4 @@
-//! The capture: frames selected, decoded and handed on as summaries.
+//! The capture: selects and decodes frames, and hands them on as summaries.
 
 use std::sync::Arc;
 use std::sync::mpsc::{SendError, SyncSender};
@@ -15,22 +15,22 @@ use crate::input::following::Known;
 use crate::input::taps::{DeviceFrame, Taps};
 use crate::input::wanted::Wanted;
 
-/// Packets that are handed to the counting thread together.
+/// How many packets are handed to the counting thread at a time.
 const TOGETHER: usize = 1024;
-/// How often the counts of frames are told.
+/// How often the capture's statistics are handed on.
 const TELL: Duration = Duration::from_millis(100);
 
 /// What the capture works with.
 pub(super) struct Capturing {
     pub(super) wanted: Wanted,
     pub(super) summarizer: Summarizer,
-    /// After so many packets it ends.
+    /// The capture ends after this many packets.
     pub(super) most: u64,
     /// Packets so far.
     pub(super) selected: u64,
     batch: Vec<Summary>,
     pub(super) sender: SyncSender<Message>,
-    /// When the counts of frames were told.
+    /// When the statistics were last handed on.
     told: Instant,
     /// Devices that went away, and why.
     pub(super) gone: Vec<Error>,
@@ -88,7 +88,7 @@ impl Watch for Capturing {
         let batch = &mut self.batch;
         self.summarizer.summarize(&packet, seen(&frame), |summary| batch.push(summary));
         let is_last = self.selected >= self.most;
-        // a packet has two summaries at most: there is room for both
+        // a packet has at most two summaries, and there is room for both
         if is_last || self.batch.len() + 2 > TOGETHER {
             return Ok(next(self.hand_on(), is_last));
         }
@@ -100,13 +100,14 @@ impl Watch for Capturing {
     }
 
     fn map_changed(&mut self, known: &Known) {
-        // the packets before belong to the names before; a counting thread that is gone shows in turn
+        // packets before the change count under the old names; a counting thread that is gone is
+        // noticed later
         let _ = self.hand_on();
         let _ = self.sender.send(Message::Map(Arc::clone(&known.map)));
     }
 
     fn report(&mut self, _: &Statistics) {
-        // they stand on the screen
+        // the screen shows them
     }
 
     fn lost(&mut self, error: Error) {
@@ -115,7 +116,7 @@ impl Watch for Capturing {
     }
 }
 
-/// The capture ends after the last packet, and where the counting thread is gone.
+/// The capture ends after the last packet, or if the counting thread is gone.
 fn next(sent: Result<(), SendError<Message>>, is_last: bool) -> Next {
     if sent.is_err() || is_last { Next::Enough } else { Next::Continue }
 }

@@ -1,7 +1,8 @@
 //! `vxdump top`: who talks to whom now, on a whole screen.
 //!
-//! Three threads: the calling one captures and decodes, one counts flows and sums them up, one draws and hears keys. Packets go
-//! from the first to the second as summaries, snapshots from the second to the third; nobody waits for the screen.
+//! There are three threads. The calling one captures and decodes, the second counts flows and their
+//! sums, and the third draws and reads keys. The first sends summaries of packets to the second,
+//! and the second snapshots to the third. Nobody waits for the screen.
 
 mod capturing;
 pub(crate) mod command;
@@ -43,18 +44,20 @@ use command::TopCommand;
 use counting::{Counting, Slot};
 use state::{Next, State};
 
-/// As many batches of packets may wait to be counted, about 30 MB: half a second's worth of small packets at full speed, while
-/// flows are summed up. Then the capture waits, and the kernel counts what its buffer has no room for.
+/// How many batches of packets may wait to be counted, about 30 MB: half a second of small packets
+/// at full speed, while flows are summed up. Beyond that the capture waits, and the kernel counts
+/// the packets that it drops.
 const WAITING: usize = 256;
-/// A terminal that is gone, or takes nothing, is waited for no longer at the end: its thread may hang in a system call.
+/// How long to wait at the end for a terminal that is gone, or that takes nothing: its thread may
+/// hang in a system call.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often the screen looks for a new snapshot, and for the end. Keys are heard at once.
+/// How often the screen looks for a new snapshot, and for the end. Keys act at once.
 const LOOK: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Failure> {
     is_possible(args, terminal)?;
     let session = Plan::new(&args.input, terminal)?.open(Purpose::Show, terminal)?;
-    // what listens for keys and for resizing is made now: the sandbox has no calls for it
+    // open what reads keys and sizes now: the sandbox lacks the system calls for it
     event::poll(Duration::ZERO).map_err(|e| no_terminal(&e))?;
     let sandbox = Sandbox { terminal: true, ..Sandbox::default() };
     args.input.live.rights().give_up(sandbox, terminal)?;
@@ -70,7 +73,7 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
     };
     let screen = Screen::enter().map_err(|e| no_terminal(&e))?;
     let over = orders.signals.stopping();
-    // without its terminal there is nothing left to do, also where nohup said otherwise; and no end leaves it as a screen
+    // a lost terminal ends the program, even under nohup; and every end must give the terminal back
     for signal in [SIGHUP, SIGQUIT] {
         flag::register(signal, Arc::clone(&over))
             .map_err(|e| Failure::error(format_args!("cannot wait for signals: {e}")))?;
@@ -85,8 +88,8 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
     report.result(&taps)
 }
 
-/// Captures, counts and draws, until one of these ends. `over` ends all. Returns how many packets were
-/// selected, and why devices went away.
+/// Captures, counts and draws, until one of these ends. `over` ends all. Returns how many packets
+/// were selected, and why devices went away.
 fn watch(
     args: &TopCommand,
     wanted: Wanted,
@@ -97,7 +100,7 @@ fn watch(
 ) -> Result<(u64, Vec<live::Error>), Failure> {
     let config = Config::default()
         .max_flows(args.show.max_flows as usize)
-        // the rates are of packets, not of how many devices show them
+        // a packet counts once, on however many devices it was captured
         .count_copies(false)
         .decoder(wanted.decoder.clone());
     let summarizer = Summarizer::new(&config);
@@ -118,7 +121,7 @@ fn watch(
     let drawer = {
         let over = EndOfAll(Arc::clone(over));
         thread::spawn(move || {
-            // nobody waits any more where the end took too long
+            // nobody receives this if the end took too long
             let _ = ended.send(draw(screen, state, &slot, &over.0));
         })
     };
@@ -126,7 +129,7 @@ fn watch(
         let _over = EndOfAll(Arc::clone(over));
         capture(taps, orders, &mut capturing)
     };
-    // the counting thread ends when nobody can send it anything
+    // the counting thread ends when its channel closes
     let Capturing { selected, gone, sender, .. } = capturing;
     drop(sender);
     match end.recv_timeout(PATIENCE) {
@@ -144,11 +147,11 @@ fn watch(
     captured.map(|()| (selected, gone))
 }
 
-/// What can be said before anything is opened.
+/// Checks what can be checked before anything is opened.
 fn is_possible(args: &TopCommand, terminal: &Terminal) -> Result<(), Failure> {
     if !args.input.files.read.is_empty() {
         return Err(Failure::usage(
-            "top shows what happens now: give a device with -i; of a capture file, vxdump flows -r tells the flows",
+            "top shows live traffic: give a device with -i. For the flows of a capture file use vxdump flows -r.",
         ));
     }
     if args.input.live.interface.is_empty() {
@@ -158,11 +161,11 @@ fn is_possible(args: &TopCommand, terminal: &Terminal) -> Result<(), Failure> {
     }
     if !terminal.out_is_terminal {
         return Err(Failure::usage(
-            "top needs a terminal, and stdout is none; vxdump flows -i prints without one",
+            "top needs a terminal, and stdout is not one; vxdump flows -i prints without a terminal",
         ));
     }
     if !io::stdin().is_terminal() {
-        return Err(Failure::usage("top hears keys from the terminal, and stdin is none"));
+        return Err(Failure::usage("top reads keys from the terminal, and stdin is not one"));
     }
     Ok(())
 }
@@ -171,7 +174,7 @@ fn no_terminal(error: &io::Error) -> Failure {
     Failure::usage(format_args!("top needs a terminal, and cannot use this one: {error}"))
 }
 
-/// Ends the other threads when one ends, whichever way.
+/// Ends the other threads when one ends, in whichever way.
 struct EndOfAll(Arc<AtomicBool>);
 
 impl Drop for EndOfAll {
@@ -180,13 +183,14 @@ impl Drop for EndOfAll {
     }
 }
 
-/// Waits for keys, at most as long as [`LOOK`], and fails where the terminal is gone. (Crossterm would read its end for ever.)
+/// Waits for keys, for [`LOOK`] at most. Fails if the terminal is gone; crossterm would read its
+/// end of file for ever.
 fn wait_for_keys() -> io::Result<()> {
     let stdin = io::stdin();
     let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
     let look = Timespec::try_from(LOOK).map_err(io::Error::other)?;
     match rustix::event::poll(&mut ready, Some(&look)) {
-        // a signal: there is something to look at
+        // after a signal the caller looks at its flags
         Ok(_) | Err(Errno::INTR) => {}
         Err(error) => return Err(error.into()),
     }
@@ -197,10 +201,10 @@ fn wait_for_keys() -> io::Result<()> {
     Ok(())
 }
 
-/// Draws, and does what keys ask for, until it is over.
+/// Draws, and does what keys ask for, until the end.
 fn draw(mut screen: Screen, mut state: State, slot: &Slot, over: &AtomicBool) -> io::Result<()> {
     let mut changed = true;
-    // stopped, and not on the terminal again
+    // the process was stopped, and does not have the terminal again
     let mut away = false;
     while !over.load(Ordering::Relaxed) {
         if let Some(snapshot) = slot.take() {
@@ -224,14 +228,14 @@ fn draw(mut screen: Screen, mut state: State, slot: &Slot, over: &AtomicBool) ->
             changed = false;
         }
         wait_for_keys()?;
-        // all keys that are there: what is pasted is not drawn letter by letter
+        // take all keys that are there, so that pasted text is not drawn letter by letter
         while !away && event::poll(Duration::ZERO)? {
             changed = true;
             let Event::Key(key) = event::read()? else { continue };
             match input::action(key, state.editing).map(|action| state.apply(action)) {
                 Some(Next::End) => return Ok(()),
                 Some(Next::Suspend) => {
-                    // what was typed with it goes, as where the terminal itself stops a job
+                    // drop what was typed after it, as terminals do when they stop a job
                     while event::poll(Duration::ZERO)? {
                         event::read()?;
                     }
