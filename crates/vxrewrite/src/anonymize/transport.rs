@@ -92,8 +92,8 @@ impl Rewrite<'_> {
         self.ledger.site(site);
     }
 
-    /// Addresses in ADD_ADDR options of Multipath TCP (RFC 8684 section 3.4.1): option 30, subtype
-    /// 3.
+    /// Addresses in `ADD_ADDR` options of Multipath TCP (RFC 8684 section 3.4.1): option 30,
+    /// subtype 3.
     fn tcp_options(&mut self, area: Area) {
         let header = self.byte(area.at + 12).map_or(0, |byte| usize::from(byte >> 4) * 4);
         let mut at = area.at + 20;

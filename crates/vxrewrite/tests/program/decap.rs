@@ -25,11 +25,11 @@ fn inner_frames_are_those_of_editcap() {
         let tunnels = folder.file("tunnels");
         vxrewrite(["-r", arg(&file), "-w", arg(&tunnels), "--tunnel-only"]);
         // -L: with the original length
-        judge("editcap", &["-F", format, "-L", "-C", "50", arg(&tunnels), arg(&chopped)]);
+        judge("editcap", ["-F", format, "-L", "-C", "50", arg(&tunnels), arg(&chopped)]);
         assert_eq!(packets(&out), packets(&chopped), "{name}");
         assert!(packets(&out).len() > 30);
         // the outer Ethernet header and the inner packet: the same from there on
-        judge("editcap", &["-F", format, "-L", "-C", "14:50", arg(&tunnels), arg(&chopped)]);
+        judge("editcap", ["-F", format, "-L", "-C", "14:50", arg(&tunnels), arg(&chopped)]);
         for (ours, theirs) in packets(&out).iter().zip(packets(&chopped)) {
             assert_eq!(ours.2[14..], theirs.2[14..]);
         }
