@@ -415,3 +415,26 @@ fn nodes_whose_names_are_alike_have_files_of_their_own() {
         ["in.pcap", "out-a%3ab.pcap", "out-a_b.pcap", "out-no%2dnode.pcap", "out-no-node.pcap"];
     assert_eq!(folder.names(), files);
 }
+
+#[cfg(unix)]
+#[test]
+fn an_output_behind_a_link_goes_on_when_it_is_opened_again() {
+    let folder = Folder::new();
+    let (file, out, real) =
+        (folder.file("in.pcap"), folder.file("out.pcap"), folder.file("real.pcap"));
+    // more networks than outputs are open at a time, and the first one again
+    let mut capture = TINY[..24].to_vec();
+    for vni in (0..100).chain([0]) {
+        let mut frame = vxlan::example::SYN.to_vec();
+        frame[48] = vni;
+        let len = (frame.len() as u32).to_le_bytes();
+        capture.extend([[10, 0, 0, 0], [0; 4], len, len].concat());
+        capture.extend(frame);
+    }
+    fs::write(&file, capture).unwrap();
+    std::os::unix::fs::symlink(&real, folder.file("out-vni0.pcap")).unwrap();
+    let run = vxrewrite(["-r", arg(&file), "-w", arg(&out), "--split", "vni"]);
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+    assert_eq!(packets(&real).len(), 2);
+    assert_eq!(packets(&folder.file("out-vni1.pcap")).len(), 1);
+}
