@@ -1,7 +1,8 @@
 //! Decoding in memory: this project's decoder against a walk at fixed offsets, etherparse and pnet.
 //!
-//! All of them give the same facts of the same frames. What is asked of the decoder: at most 1.5 times the walk, and at
-//! least 3 times as fast as etherparse's `SlicedPacket` for the outer and the inner packet. The ratios are printed at the end.
+//! All of them give the same facts of the same frames. What is asked of the decoder: at most 1.5
+//! times the walk, and at least 3 times as fast as etherparse's `SlicedPacket` for the outer and
+//! the inner packet. The ratios are printed at the end.
 
 use std::hint::black_box;
 use std::net::IpAddr;
@@ -130,7 +131,8 @@ fn by_pnet(frame: &[u8]) -> Option<Facts> {
 /// A way to decode: its name, and what runs it over all frames.
 type Way<'a> = (&'a str, &'a dyn Fn(&Frames) -> u64);
 
-/// Runs one of them over all frames; a number that depends on every fact keeps it from being optimised away.
+/// Runs one of them over all frames; a number that depends on every fact keeps it from being
+/// optimised away.
 #[inline]
 fn run(frames: &Frames, decode: impl Fn(&[u8]) -> Option<Facts>) -> u64 {
     let mut sum = 0;

@@ -1,4 +1,5 @@
-//! Overlay traffic made in memory, the same in every run: VXLAN between nodes, TCP and UDP between pods.
+//! Overlay traffic made in memory, the same in every run: VXLAN between nodes, TCP and UDP between
+//! pods.
 
 /// What traffic is made of.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +29,8 @@ pub enum Order {
 }
 
 impl Mix {
-    /// Frames of an ordinary size: 64, 576 and 1400 bytes inside, 7 : 4 : 1, 5,000 flows, a tenth IPv6.
+    /// Frames of an ordinary size: 64, 576 and 1400 bytes inside, 7 : 4 : 1, 5,000 flows, a tenth
+    /// IPv6.
     pub const SMALL: Self = Self {
         inner_lengths: &[64, 576, 64, 576, 64, 1400, 64, 576, 64, 576, 64, 64],
         flows: 5_000,
@@ -36,8 +38,8 @@ impl Mix {
         every_nth_is_ipv6: 10,
         order: Order::Scattered,
     };
-    /// The same sizes, IPv4 alone, and many short flows as of requests between services: 70,000 flows, 29 packets each of
-    /// 2,000,000.
+    /// The same sizes, IPv4 alone, and many short flows as of requests between services: 70,000
+    /// flows, 29 packets each of 2,000,000.
     pub const SHORT: Self = Self { flows: 70_000, every_nth_is_ipv6: 0, ..Self::SMALL };
     /// The smallest frames: 64 bytes inside, 50,000 flows, IPv4.
     pub const TINY: Self = Self {
@@ -55,7 +57,8 @@ impl Mix {
     pub const RANDOM: Self =
         Self { flows: 20_000, every_nth_is_ipv6: 5, order: Order::Random, ..Self::SMALL };
 
-    /// Writes the `n`th frame of the mix: Ethernet, IP, UDP to 8472, VXLAN, Ethernet, IP, TCP or UDP.
+    /// Writes the `n`th frame of the mix: Ethernet, IP, UDP to 8472, VXLAN, Ethernet, IP, TCP or
+    /// UDP.
     pub fn write_frame(&self, n: u32, frame: &mut Vec<u8>) {
         let drawn = random(n);
         let [flow, turn, family] = match self.order {
@@ -166,13 +169,14 @@ type Network = ([u8; 2], [u8; 4]);
 const UNDERLAY: Network = ([172, 18], [0xfd, 0, 0, 0x18]);
 const OVERLAY: Network = ([10, 244], [0xfd, 0, 0, 0xf4]);
 
-/// Spreads consecutive numbers (the multiplicative hash of Knuth, The Art of Computer Programming 6.4).
+/// Spreads consecutive numbers (the multiplicative hash of Knuth, The Art of Computer Programming
+/// 6.4).
 const fn scatter(n: u32) -> u32 {
     n.wrapping_mul(2_654_435_761) >> 7
 }
 
-/// A number that `n` draws (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
-/// SplitMix64).
+/// A number that `n` draws (Steele, Lea and Flood, "Fast splittable pseudorandom number
+/// generators", SplitMix64).
 const fn random(n: u32) -> u64 {
     let mut z = (n as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

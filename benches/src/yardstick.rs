@@ -1,5 +1,6 @@
-//! The yardstick: the least that decoding an overlay frame can cost. A walk at fixed offsets, with the checks that keep it
-//! from reading what is not there or is something else; no tags, no IP options, no extension headers, no other tunnel.
+//! The yardstick: the least that decoding an overlay frame can cost. A walk at fixed offsets, with
+//! the checks that keep it from reading what is not there or is something else; no tags, no IP
+//! options, no extension headers, no other tunnel.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,7 +1,8 @@
-//! Decodes a frame of any link type, calls all that can be called on it, and asserts what must hold.
+//! Decodes a frame of any link type, calls all that can be called on it, and asserts what must
+//! hold.
 //!
-//! Input: a byte that chooses the link type, a byte that chooses the decoder, two bytes of what the capture cut off, then
-//! the frame.
+//! Input: a byte that chooses the link type, a byte that chooses the decoder, two bytes of what the
+//! capture cut off, then the frame.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! Prints a capture file with the whole program: text in several forms, JSON, CSV, flows. What comes out is what a terminal and a
-//! reader of JSON can take.
+//! Prints a capture file with the whole program: text in several forms, JSON, CSV, flows. What
+//! comes out is what a terminal and a reader of JSON can take.
 //!
 //! Input: a byte that chooses the form, then the file.
 

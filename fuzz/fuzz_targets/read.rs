@@ -1,5 +1,5 @@
-//! Reads a capture file block by block, frame by frame and in pieces: the blocks are the file, and all ways see the same
-//! frames.
+//! Reads a capture file block by block, frame by frame and in pieces: the blocks are the file, and
+//! all ways see the same frames.
 
 #![no_main]
 

@@ -1,7 +1,8 @@
 //! Gives fragments to a reassembler with narrow limits, and decodes what becomes whole.
 //!
-//! Input: records of a length byte, a time byte and as many bytes. A record whose time byte is odd is a frame; of another
-//! one the bytes are the fields of a fragment: six or not, identification, offset, more, and length.
+//! Input: records of a length byte, a time byte and as many bytes. A record whose time byte is odd
+//! is a frame; of another one the bytes are the fields of a fragment: six or not, identification,
+//! offset, more, and length.
 
 #![no_main]
 

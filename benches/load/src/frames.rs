@@ -57,12 +57,14 @@ pub(crate) fn all(shape: &Shape) -> Vec<Vec<u8>> {
 fn frame(shape: &Shape, flow: u16) -> Vec<u8> {
     let size = shape.size;
     let mut frame = Vec::with_capacity(usize::from(size));
-    // The destination is nobody's MAC: the receiving stack drops the frame early, and a capture still sees it.
+    // The destination is nobody's MAC: the receiving stack drops the frame early, and a capture
+    // still sees it.
     frame.extend([
         0x02, 0x42, 0xac, 0x12, 0xff, 0xfe, 0x02, 0x42, 0xac, 0x12, 0x00, 0x02, 0x08, 0x00,
     ]);
     ipv4(&mut frame, size - 14, 64, UDP, [172, 18, 0, 2], [172, 18, 0, 3]);
-    // A source port in the kernel's ephemeral range, another for each flow. No checksum: RFC 7348, section 5.
+    // A source port in the kernel's ephemeral range, another for each flow. No checksum: RFC 7348,
+    // section 5.
     udp(&mut frame, 32_768 + flow, shape.port, size - 34);
     frame.extend((0x0800_0000_u32).to_be_bytes());
     frame.extend((shape.vni << 8).to_be_bytes());

@@ -1,7 +1,8 @@
-//! `vxload`: sends small VXLAN frames on a device, at a rate or as fast as it goes, bounded in number and time.
+//! `vxload`: sends small VXLAN frames on a device, at a rate or as fast as it goes, bounded in
+//! number and time.
 //!
-//! It is the sending half of `compare.sh` and for virtual devices in network namespaces of one's own: a load,
-//! not a tool for networks.
+//! It is the sending half of `compare.sh` and for virtual devices in network namespaces of one's
+//! own: a load, not a tool for networks.
 
 mod arguments;
 mod frames;
@@ -15,7 +16,8 @@ use std::time::{Duration, Instant};
 use arguments::{Arguments, Command};
 use packet_socket::PacketSocket;
 
-/// Frames handed to the kernel in one system call: 0.3 ms at 100,000 a second, far less than a ring holds.
+/// Frames handed to the kernel in one system call: 0.3 ms at 100,000 a second, far less than a ring
+/// holds.
 const BATCH: usize = 32;
 
 fn main() -> ExitCode {
@@ -70,7 +72,8 @@ fn load(arguments: &Arguments) -> std::io::Result<String> {
     Ok(format!("{sent} frames sent, {refused} refused, {} ms, {rate} a second", micros / 1000))
 }
 
-/// Waits, by sleeping where there is time for it and by spinning for the rest; false where `due` is past already.
+/// Waits, by sleeping where there is time for it and by spinning for the rest; false where `due` is
+/// past already.
 fn wait_until(due: Instant) -> bool {
     let mut waited = false;
     loop {

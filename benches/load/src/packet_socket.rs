@@ -1,6 +1,8 @@
-//! An `AF_PACKET` socket that sends batches of frames with one system call each. packet(7), sendmmsg(2)
+//! An `AF_PACKET` socket that sends batches of frames with one system call each. packet(7),
+//! sendmmsg(2)
 //!
-//! The only unsafe code of the generator is here: calls of libc, which the standard library does not offer.
+//! The only unsafe code of the generator is here: calls of libc, which the standard library does
+//! not offer.
 
 use std::ffi::CString;
 use std::io::{Error, Result};
@@ -20,7 +22,8 @@ pub(crate) struct Outcome {
 }
 
 impl PacketSocket {
-    /// Opens a socket on the device of that name, past its queueing discipline (`PACKET_QDISC_BYPASS`).
+    /// Opens a socket on the device of that name, past its queueing discipline
+    /// (`PACKET_QDISC_BYPASS`).
     ///
     /// # Errors
     ///
@@ -62,7 +65,8 @@ impl PacketSocket {
         let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
         address.sll_family = libc::AF_PACKET as libc::c_ushort;
         address.sll_ifindex = index;
-        // SAFETY: the pointer and the length are those of one `sockaddr_ll` that lives across the call.
+        // SAFETY: the pointer and the length are those of one `sockaddr_ll` that lives across the
+        // call.
         let bound = unsafe {
             libc::bind(
                 socket.as_raw_fd(),
@@ -90,7 +94,8 @@ pub(crate) struct Batches<'a> {
 }
 
 impl<'a> Batches<'a> {
-    /// Lays out batches of at most `batch` frames, so many that every frame has its turn equally often.
+    /// Lays out batches of at most `batch` frames, so many that every frame has its turn equally
+    /// often.
     ///
     /// # Panics
     ///
@@ -129,8 +134,9 @@ impl<'a> Batches<'a> {
         let end = (self.next + self.batch.min(most)).min(self.messages.len());
         let batch = &mut self.messages[self.next..end];
         let length = batch.len() as libc::c_uint;
-        // SAFETY: `batch` holds `length` headers; each points to one vector of a box that `self` owns and does not
-        // move, and that to a frame borrowed for as long as `self` lives. The kernel writes `msg_len` only.
+        // SAFETY: `batch` holds `length` headers; each points to one vector of a box that `self`
+        // owns and does not move, and that to a frame borrowed for as long as `self` lives. The
+        // kernel writes `msg_len` only.
         let sent = unsafe { libc::sendmmsg(socket.0.as_raw_fd(), batch.as_mut_ptr(), length, 0) };
         if let Ok(sent) = usize::try_from(sent) {
             // What was not sent of the batch has the next turn.

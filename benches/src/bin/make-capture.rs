@@ -1,7 +1,9 @@
-//! Writes a capture file of overlay traffic, for comparing programs: `make-capture small|short|tiny|flows|random PACKETS FILE [FLOWS]`.
+//! Writes a capture file of overlay traffic, for comparing programs:
+//! `make-capture small|short|tiny|flows|random PACKETS FILE [FLOWS]`.
 //!
-//! About 1,000 pods; the time goes on by 10 microseconds a packet. 2,000,000 packets of `small` or `short` are 0.8 GB, 5,000,000 of
-//! `tiny` 0.65 GB. Of `flows` each packet begins a flow. FILE may be /dev/stdout.
+//! About 1,000 pods; the time goes on by 10 microseconds a packet. 2,000,000 packets of `small` or
+//! `short` are 0.8 GB, 5,000,000 of `tiny` 0.65 GB. Of `flows` each packet begins a flow. FILE may
+//! be /dev/stdout.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

@@ -10,7 +10,8 @@ use crate::map::MapCommand;
 use crate::packets::args::PacketArgs;
 use crate::top::command::TopCommand;
 
-/// Capture and read Kubernetes overlay traffic: pod-to-pod packets with their nodes, pods and tunnels.
+/// Capture and read Kubernetes overlay traffic: pod-to-pod packets with their nodes, pods and
+/// tunnels.
 ///
 /// Prints each packet as one line, or as a JSON object or CSV row: the innermost packet in
 /// tcpdump's form, then its ends in the cluster, then how it was carried.

@@ -1,4 +1,5 @@
-//! The vxdump program as a library: everything but the process's own streams and exit, so that it is tested in-process.
+//! The vxdump program as a library: everything but the process's own streams and exit, so that it
+//! is tested in-process.
 
 #![forbid(unsafe_code)]
 
@@ -21,8 +22,8 @@ use cli::{Cli, Command};
 
 pub use vxcli::Terminal;
 
-/// Runs the program; `args` begin with its name. Returns the exit status: 0, 1 for an error on the way, 2 for a command
-/// line that cannot be carried out.
+/// Runs the program; `args` begin with its name. Returns the exit status: 0, 1 for an error on the
+/// way, 2 for a command line that cannot be carried out.
 pub fn run(args: impl IntoIterator<Item = OsString>, terminal: &mut Terminal) -> u8 {
     let cli = match cli::parse(args) {
         Ok(cli) => cli,

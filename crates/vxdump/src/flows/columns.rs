@@ -57,8 +57,8 @@ pub(crate) enum Kind {
     Text,
 }
 
-/// Which columns get room on a terminal first. Columns of equal importance are shown together or not
-/// at all.
+/// Which columns get room on a terminal first. Columns of equal importance are shown together or
+/// not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Importance {
     /// Who talks to whom: always shown, and cut if there is not enough room. For a sum it is its

@@ -35,8 +35,8 @@ pub(crate) trait Watch {
     /// Takes a frame.
     fn frame(&mut self, frame: DeviceFrame<'_>) -> Result<Next, Failure>;
 
-    /// What is to be done after each batch of frames, and while none comes (`came` is false then, and
-    /// what waits to be shown should be).
+    /// What is to be done after each batch of frames, and while none comes (`came` is false then,
+    /// and what waits to be shown should be).
     fn turn(&mut self, taps: &mut Taps, came: bool) -> Result<Next, Failure>;
 
     /// The map will be another one: the frames so far belong to the map before.

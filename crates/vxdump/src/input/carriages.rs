@@ -1,4 +1,5 @@
-//! How frames on the node's VXLAN devices are carried, as the devices and their forwarding databases say.
+//! How frames on the node's VXLAN devices are carried, as the devices and their forwarding
+//! databases say.
 
 use std::net::IpAddr;
 use std::sync::Arc;

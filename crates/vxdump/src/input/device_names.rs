@@ -1,4 +1,5 @@
-//! Which device a frame of all devices together came from: its cooked header has the device's index.
+//! Which device a frame of all devices together came from: its cooked header has the device's
+//! index.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

@@ -34,8 +34,8 @@ impl DeviceOptions {
         !self.all && device.is_some_and(|device| device.kind.is_underlay())
     }
 
-    /// The names of the devices to capture on: where there is no device of a name, it may be a number
-    /// of `-D`.
+    /// The names of the devices to capture on: where there is no device of a name, it may be a
+    /// number of `-D`.
     pub(crate) fn names_among(&self, devices: &[Device]) -> Vec<String> {
         let name = |given: &String| {
             let by_number = || {

@@ -1,4 +1,5 @@
-//! What there is to capture on, and what can be chosen there: the options that list, and those that choose from the lists.
+//! What there is to capture on, and what can be chosen there: the options that list, and those that
+//! choose from the lists.
 
 use std::fmt::Write as _;
 
@@ -80,7 +81,8 @@ pub(crate) fn link_type(name: &str) -> Result<LinkType, Failure> {
     })
 }
 
-/// `-j`: as with tcpdump, a clock that the device does not have is a warning, and one that does not exist an error.
+/// `-j`: as with tcpdump, a clock that the device does not have is a warning, and one that does not
+/// exist an error.
 pub(crate) fn check_clock(clock: Option<&str>, terminal: &mut Terminal) -> Result<(), Failure> {
     match clock {
         None | Some("host") => Ok(()),

@@ -51,8 +51,8 @@ impl Files {
         Ok(Wanted::new(self.decoder.clone(), Arc::clone(&self.map), selection, self.snaplen))
     }
 
-    /// Gives all frames to `each`, until it has enough. Damage is collected, and what can be read on
-    /// is.
+    /// Gives all frames to `each`, until it has enough. Damage is collected, and what can be read
+    /// on is.
     pub(crate) fn read(
         &mut self,
         progress: &Progress,
@@ -151,8 +151,8 @@ impl Source {
         }
     }
 
-    /// Gives the frames of a single file that are in memory already to `each`, while it goes on. It may give none:
-    /// [`Source::next_frame_alone`] tells what comes next.
+    /// Gives the frames of a single file that are in memory already to `each`, while it goes on. It
+    /// may give none: [`Source::next_frame_alone`] tells what comes next.
     #[inline]
     pub(crate) fn frames_at_hand<B>(
         &mut self,
@@ -164,7 +164,8 @@ impl Source {
         }
     }
 
-    /// The file in pieces, where it is one that can be read so. Nothing may have been read of it yet.
+    /// The file in pieces, where it is one that can be read so. Nothing may have been read of it
+    /// yet.
     pub(crate) fn pieces(&self) -> Result<Option<Pieces>, Failure> {
         match self {
             Self::File(reader) => {

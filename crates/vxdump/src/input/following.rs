@@ -26,8 +26,8 @@ pub(crate) struct Following {
 }
 
 impl Following {
-    /// Reads the sources. The kernel is asked unless `--map none` says otherwise; where only files were named it still
-    /// is, for its word counts less than theirs.
+    /// Reads the sources. The kernel is asked unless `--map none` says otherwise; where only files
+    /// were named it still is, for its word counts less than theirs.
     pub(crate) fn open(
         args: &MapArgs,
         netns: Option<&Netns>,
@@ -54,7 +54,8 @@ impl Following {
         Ok(Self { builder, kernel })
     }
 
-    /// The map of a run that captures nothing: files and flags, and the kernel where `--map kernel` asks for it.
+    /// The map of a run that captures nothing: files and flags, and the kernel where `--map kernel`
+    /// asks for it.
     pub(crate) fn once(args: &MapArgs, terminal: &mut Terminal) -> Result<PodMap, Failure> {
         if !args.map.iter().any(|path| path.as_os_str() == "kernel") {
             return setup::map(args, terminal);
@@ -85,7 +86,8 @@ impl Following {
         kernel.refresh(&mut self.builder).unwrap_or(false).then(|| self.known())
     }
 
-    /// The ports of `--tunnel-port`; without, the default ones and those of the node's VXLAN devices.
+    /// The ports of `--tunnel-port`; without, the default ones and those of the node's VXLAN
+    /// devices.
     pub(crate) fn ports(&self, args: &TunnelArgs) -> Result<Ports, Failure> {
         let usual = setup::ports(args)?;
         if !args.tunnel_port.is_empty() {

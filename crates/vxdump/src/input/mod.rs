@@ -1,4 +1,5 @@
-//! Where packets come from: files and devices, opened and asked for frames, and the names of their addresses.
+//! Where packets come from: files and devices, opened and asked for frames, and the names of their
+//! addresses.
 
 pub(crate) mod args;
 pub(crate) mod capture;

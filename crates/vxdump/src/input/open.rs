@@ -85,7 +85,8 @@ impl Plan {
         pushdown::cooked(&pushed.program, link_type).map_err(Failure::error)
     }
 
-    /// The selection as text, for the interface blocks of capture files; `None` where there is none.
+    /// The selection as text, for the interface blocks of capture files; `None` where there is
+    /// none.
     pub(crate) fn text(&self) -> Option<String> {
         let select = &self.select;
         let mut words = Vec::new();

@@ -1,7 +1,8 @@
 //! Frames of several devices in the order of their times.
 //!
-//! The earliest frame that is there goes first. A device that has none may still have an earlier one, in a block that the kernel has
-//! not handed over: so long, and no longer, the others wait for it.
+//! The earliest frame that is there goes first. A device that has none may still have an earlier
+//! one, in a block that the kernel has not handed over: so long, and no longer, the others wait for
+//! it.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,8 @@ pub(crate) struct Order {
     /// Whose turn it is, and until when: the others have nothing from before.
     turn: usize,
     until: Option<Timestamp>,
-    /// When those that have nothing were asked last, by the clock and otherwise; `None`: what is new since may be earlier.
+    /// When those that have nothing were asked last, by the clock and otherwise; `None`: what is
+    /// new since may be earlier.
     clock: Timestamp,
     asked: Option<Instant>,
     /// Frames wait for those that have nothing.
@@ -76,7 +78,8 @@ impl Order {
         }
     }
 
-    /// The device with the earliest frame and the frame's time; and until when the others have none.
+    /// The device with the earliest frame and the frame's time; and until when the others have
+    /// none.
     fn first(&self, taps: &mut [Tap]) -> Result<(Option<(usize, Timestamp)>, Timestamp), Error> {
         let mut first = None;
         let mut until = Timestamp::from_nanos(i64::MAX);

@@ -30,7 +30,8 @@ impl<'e> Report<'e> {
         self.lost += 1;
     }
 
-    /// As tcpdump's, and what was lost before the capture could see it. `captured`: packets selected.
+    /// As tcpdump's, and what was lost before the capture could see it. `captured`: packets
+    /// selected.
     pub(crate) fn statistics(&mut self, sum: &Statistics, captured: u64) {
         let lines = [
             (Some(captured), "captured", true),

@@ -1,5 +1,5 @@
-//! What a capture can do without: after everything is open, the process gives up its rights, so that a packet that
-//! finds a fault in the decoder finds little else.
+//! What a capture can do without: after everything is open, the process gives up its rights, so
+//! that a packet that finds a fault in the decoder finds little else.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,11 +20,13 @@ use seccompiler::{
 /// What the process still needs.
 #[derive(Clone, Debug, Default)]
 pub struct Sandbox {
-    /// The folder in which it makes files: that of `-w`, where files are rotated. A file that is open needs none.
+    /// The folder in which it makes files: that of `-w`, where files are rotated. A file that is
+    /// open needs none.
     pub writable: Option<PathBuf>,
     /// Files and folders that it opens for reading.
     pub readable: Vec<PathBuf>,
-    /// It runs commands (`-z`), which need files and system calls that nobody knows: it only gives up capabilities then.
+    /// It runs commands (`-z`), which need files and system calls that nobody knows: it only gives
+    /// up capabilities then.
     pub commands: bool,
     /// It gives the terminal back as it was, at the end.
     pub terminal: bool,
@@ -44,8 +46,9 @@ impl fmt::Display for Warning {
 }
 
 impl Sandbox {
-    /// Gives up what is not needed, for ever. To be called before other threads are begun: capabilities and the file system
-    /// are given up by the calling thread and those that it begins later.
+    /// Gives up what is not needed, for ever. To be called before other threads are begun:
+    /// capabilities and the file system are given up by the calling thread and those that it begins
+    /// later.
     ///
     /// Each part that the kernel or the container does not have is a warning; the others hold.
     pub fn enter(&self) -> Vec<Warning> {
@@ -70,7 +73,8 @@ impl Sandbox {
         {
             kept.insert(Capability::CAP_DAC_OVERRIDE);
         }
-        // what a process without CAP_SETPCAP, or an old kernel, refuses; nobody can regain any of it, see `no_new_privs` below
+        // what a process without CAP_SETPCAP, or an old kernel, refuses; nobody can regain any of
+        // it, see `no_new_privs` below
         let _ = caps::clear(None, CapSet::Ambient);
         let _ = caps::clear(None, CapSet::Bounding);
         let held = caps::read(None, CapSet::Permitted)?;
@@ -80,8 +84,8 @@ impl Sandbox {
         caps::clear(None, CapSet::Inheritable)
     }
 
-    /// Landlock (Documentation/userspace-api/landlock.rst of the kernel) limits what is opened from now on, and
-    /// sets `no_new_privs`.
+    /// Landlock (Documentation/userspace-api/landlock.rst of the kernel) limits what is opened from
+    /// now on, and sets `no_new_privs`.
     fn limit_files(&self) -> Result<(), String> {
         let enforced = self.landlock().map_err(|error| error.to_string())?;
         match enforced {
@@ -247,13 +251,14 @@ const REQUESTS: [libc::Ioctl; 4] = [libc::TCGETS, TCGETS2, libc::TIOCGWINSZ, lib
 /// `_IOR('T', 0x2A, struct termios2)` of `asm-generic/ioctls.h`.
 const TCGETS2: libc::Ioctl = 0x802c_542a;
 
-/// What sets a terminal's mode, under its newer and its older name, and whose it is now (`ioctl_tty(2)`). None of these puts
-/// characters into its input.
+/// What sets a terminal's mode, under its newer and its older name, and whose it is now
+/// (`ioctl_tty(2)`). None of these puts characters into its input.
 const TERMINAL_REQUESTS: [libc::Ioctl; 3] = [TCSETS2, libc::TCSETS, libc::TIOCGPGRP];
 /// `_IOW('T', 0x2B, struct termios2)` of `asm-generic/ioctls.h`.
 const TCSETS2: libc::Ioctl = 0x402c_542b;
 
-/// What a program needs to stop itself and to know when it may draw again: whose the terminal is, and raise(3).
+/// What a program needs to stop itself and to know when it may draw again: whose the terminal is,
+/// and raise(3).
 const TERMINAL_CALLS: [libc::c_long; 2] = [libc::SYS_getpgid, libc::SYS_tkill];
 
 /// Other calls than those of the list fail with EPERM from now on, in all threads.
@@ -292,8 +297,8 @@ fn limit_calls(terminal: bool) -> Result<(), String> {
     );
     allowed.insert(libc::SYS_prctl, vec![rules(name)?]);
 
-    // The flags of clone3 are in memory, where a filter cannot look: the C library falls back to clone
-    // where a kernel has none.
+    // The flags of clone3 are in memory, where a filter cannot look: the C library falls back to
+    // clone where a kernel has none.
     let no_clone3 = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
     let absent = SeccompAction::Errno(libc::ENOSYS as u32);
     let first = compiled(no_clone3, SeccompAction::Allow, absent)?;

@@ -14,8 +14,8 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// From now on SIGINT, SIGTERM and SIGHUP only say so here, and so does SIGUSR1. A SIGHUP that is ignored, as nohup(1) has it,
-    /// stays so.
+    /// From now on SIGINT, SIGTERM and SIGHUP only say so here, and so does SIGUSR1. A SIGHUP that
+    /// is ignored, as nohup(1) has it, stays so.
     pub(crate) fn listen() -> Result<Self, Failure> {
         let signals = Self { stop: Arc::default(), report: Arc::default() };
         let stopping = [SIGINT, SIGTERM, SIGHUP].map(|signal| (signal, &signals.stop));

@@ -1,4 +1,5 @@
-//! Devices that are captured on: opened with what selects in the kernel, and asked for frames in the order of their times.
+//! Devices that are captured on: opened with what selects in the kernel, and asked for frames in
+//! the order of their times.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -99,14 +100,17 @@ pub(crate) enum Purpose {
 
 /// Fewer wake-ups where nobody waits for a frame.
 const UNHURRIED: Duration = Duration::from_millis(50);
-/// Half of what those have whose readers take longer: half as much to get at the start, and more of it stays in the processor's cache
-/// (at 100,000 frames a second a fifth of the work of saving them). It is eight times what tcpdump has.
+/// Half of what those have whose readers take longer: half as much to get at the start, and more of
+/// it stays in the processor's cache (at 100,000 frames a second a fifth of the work of saving
+/// them). It is eight times what tcpdump has.
 const STORING_BUFFER: usize = 16 << 20;
-/// What only counts a selection is never away for long, and to get 32 MiB from the kernel costs more than some seconds of counting.
+/// What only counts a selection is never away for long, and to get 32 MiB from the kernel costs
+/// more than some seconds of counting.
 const COUNTING_BUFFER: usize = 8 << 20;
 
 impl Taps {
-    /// Opens the devices that were asked for. `selection` learns on which of them only overlay traffic is wanted.
+    /// Opens the devices that were asked for. `selection` learns on which of them only overlay
+    /// traffic is wanted.
     pub(crate) fn open(
         asked: &DeviceOptions,
         netns: Option<&Arc<Netns>>,
@@ -232,8 +236,8 @@ impl Taps {
         Ok(())
     }
 
-    /// The next frame that is there already, of all devices the one that came first; `None` where there is none, or where one that came
-    /// before may still come.
+    /// The next frame that is there already, of all devices the one that came first; `None` where
+    /// there is none, or where one that came before may still come.
     ///
     /// # Errors
     ///
@@ -248,7 +252,8 @@ impl Taps {
         }
     }
 
-    /// Waits until [`Self::next_frame`] may have something, at most `timeout`; a signal ends it sooner.
+    /// Waits until [`Self::next_frame`] may have something, at most `timeout`; a signal ends it
+    /// sooner.
     pub(crate) fn wait(&mut self, timeout: Duration) -> Result<(), Failure> {
         let timeout = self.order.patience().map_or(timeout, |patience| patience.min(timeout));
         let alone = self.all.len() == 1;
@@ -280,8 +285,8 @@ impl Taps {
         Ok(earliest)
     }
 
-    /// Takes no more frames from now on, and waits until those that were taken can be had. Only from libpcap, which
-    /// cannot be told to, there are none any more.
+    /// Takes no more frames from now on, and waits until those that were taken can be had. Only
+    /// from libpcap, which cannot be told to, there are none any more.
     pub(crate) fn stop(&mut self) -> Result<(), Failure> {
         let mut longest = Duration::ZERO;
         for tap in self.all.iter_mut().filter(|tap| !tap.gone) {
@@ -323,7 +328,8 @@ impl Tap {
         self.index == 0
     }
 
-    /// The next frame that is there already, and its interface; `None` where there is none, or the device is gone.
+    /// The next frame that is there already, and its interface; `None` where there is none, or the
+    /// device is gone.
     ///
     /// # Errors
     ///
@@ -343,7 +349,8 @@ impl Tap {
         }
     }
 
-    /// The time of that frame. Where there is none it is not looked for again before [`Self::ask_again`].
+    /// The time of that frame. Where there is none it is not looked for again before
+    /// [`Self::ask_again`].
     ///
     /// # Errors
     ///

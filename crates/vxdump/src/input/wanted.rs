@@ -1,5 +1,5 @@
-//! Which packets are wanted: the snapshot length, EXPRESSION, the decoder and the selection, in this
-//! order, for all commands. Where nothing is selected, callers go past this file.
+//! Which packets are wanted: the snapshot length, EXPRESSION, the decoder and the selection, in
+//! this order, for all commands. Where nothing is selected, callers go past this file.
 
 use std::sync::Arc;
 
@@ -94,8 +94,9 @@ impl Wanted {
         Ok(wanted.then_some(packet))
     }
 
-    /// The decoded packet of a frame that matches EXPRESSION, if it is wanted. Later outer fragments
-    /// carry no tunnel header, so they inherit the decision made for their first fragment.
+    /// The decoded packet of a frame that matches EXPRESSION, if it is wanted. Later outer
+    /// fragments carry no tunnel header, so they inherit the decision made for their first
+    /// fragment.
     #[inline]
     pub(crate) fn packet_or_fragment<'f>(
         &mut self,

@@ -1,4 +1,5 @@
-//! Numbers for people to read: in a narrow column three digits that count and a unit; words behind them.
+//! Numbers for people to read: in a narrow column three digits that count and a unit; words behind
+//! them.
 
 /// Thousands, and so on (SI prefixes).
 const PREFIXES: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
@@ -43,7 +44,8 @@ pub(crate) fn with_unit(number: u64, unit: &str) -> String {
     format!("{digits} {prefix}{unit}")
 }
 
-/// A time of this many nanoseconds in at most six characters: `850ns`, `123µs`, `1.23ms`, `12.3s`, `5040s`.
+/// A time of this many nanoseconds in at most six characters: `850ns`, `123µs`, `1.23ms`, `12.3s`,
+/// `5040s`.
 pub(crate) fn time(nanos: i64) -> String {
     let nanos = nanos.max(0);
     if nanos < 1000 {

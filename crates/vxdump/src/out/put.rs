@@ -1,4 +1,5 @@
-//! Appends numbers and addresses to a byte buffer by hand: std's formatting costs several times as much a packet.
+//! Appends numbers and addresses to a byte buffer by hand: std's formatting costs several times as
+//! much a packet.
 
 use std::net::IpAddr;
 
@@ -70,10 +71,12 @@ fn many_digits(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(&eight_digits((number % 100_000_000) as u32).to_le_bytes());
 }
 
-/// The eight decimal digits of a number below 100,000,000 as text, the first digit in the lowest byte.
+/// The eight decimal digits of a number below 100,000,000 as text, the first digit in the lowest
+/// byte.
 ///
-/// The number is halved three times, at 4, 2 and 1 digits, all parts of a step side by side in one word; a division by a
-/// constant is a multiplication and a shift that is exact for parts of that size.
+/// The number is halved three times, at 4, 2 and 1 digits, all parts of a step side by side in one
+/// word; a division by a constant is a multiplication and a shift that is exact for parts of that
+/// size.
 #[inline]
 pub(crate) fn eight_digits(number: u32) -> u64 {
     let number = u64::from(number);
@@ -84,8 +87,8 @@ pub(crate) fn eight_digits(number: u32) -> u64 {
     (tens | (twos - 10 * tens) << 8) | 0x3030_3030_3030_3030
 }
 
-/// Appends the first `len` of `bytes`. All are appended and the rest is taken back: a copy of constant length is a few
-/// instructions, and one of any length is a call.
+/// Appends the first `len` of `bytes`. All are appended and the rest is taken back: a copy of
+/// constant length is a few instructions, and one of any length is a call.
 #[inline]
 pub(crate) fn short<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N], len: usize) {
     let end = out.len() + len;
@@ -126,8 +129,8 @@ pub(crate) fn ipv4(out: &mut Vec<u8>, address: [u8; 4]) {
     let start = out.len();
     out.extend_from_slice(&[0; 16]);
     let mut len = 0;
-    // Each octet goes where it belongs at once: put together on the stack and copied from there, the wide load would
-    // wait for the narrow stores before it.
+    // Each octet goes where it belongs at once: put together on the stack and copied from there,
+    // the wide load would wait for the narrow stores before it.
     if let Some(room) = out.last_chunk_mut::<16>() {
         for octet in address {
             let octet = usize::from(octet);
@@ -209,8 +212,8 @@ pub(crate) fn hardware_address(out: &mut Vec<u8>, address: &[u8]) {
     }
 }
 
-/// Appends one byte of text from the network so that it can do no harm to a terminal: `^A` for control characters,
-/// `M-x` for what is not ASCII.
+/// Appends one byte of text from the network so that it can do no harm to a terminal: `^A` for
+/// control characters, `M-x` for what is not ASCII.
 pub(crate) fn harmless(out: &mut Vec<u8>, byte: u8) {
     let mut byte = byte;
     if !byte.is_ascii() {

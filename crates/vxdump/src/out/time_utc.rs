@@ -5,7 +5,8 @@ use vxcap::Timestamp;
 
 use crate::out::put;
 
-/// Writes times; the text of the last second is kept, for most packets share it with the one before.
+/// Writes times; the text of the last second is kept, for most packets share it with the one
+/// before.
 #[derive(Default)]
 pub(crate) struct Utc {
     second: Option<i64>,

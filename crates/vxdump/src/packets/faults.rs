@@ -1,7 +1,8 @@
-//! What of a tunnel packet contradicts the map: a VTEP's MAC address that nobody has, a VNI that nobody has, the wrong node.
+//! What of a tunnel packet contradicts the map: a VTEP's MAC address that nobody has, a VNI that
+//! nobody has, the wrong node.
 //!
-//! Only what routed pod traffic must have is looked at, and only where the map has the other side of it: frames of bridged
-//! overlays carry pods' MAC addresses, and are passed over.
+//! Only what routed pod traffic must have is looked at, and only where the map has the other side
+//! of it: frames of bridged overlays carry pods' MAC addresses, and are passed over.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,7 +13,8 @@ use vxlan::{Headers, MacAddr, Protocol, Tunnel, Vni};
 /// One contradiction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault<'m> {
-    /// The inner frame comes from a MAC address that is no VTEP's, of a pod whose node's VTEP is known.
+    /// The inner frame comes from a MAC address that is no VTEP's, of a pod whose node's VTEP is
+    /// known.
     SourceMac(MacAddr, u32),
     /// The same of where it goes.
     DestinationMac(MacAddr, u32),
@@ -80,8 +82,8 @@ fn vni_of(tunnel: &Tunnel<'_>) -> Option<Vni> {
     matches!(tunnel.protocol(), Protocol::Vxlan | Protocol::VxlanGbp).then(|| tunnel.vni())?
 }
 
-/// Routed frames go from VTEP to VTEP: where one end is a VTEP's, the other has to be, if it is known which that node has.
-/// Where neither is, it is another kind of overlay.
+/// Routed frames go from VTEP to VTEP: where one end is a VTEP's, the other has to be, if it is
+/// known which that node has. Where neither is, it is another kind of overlay.
 fn mac<'m>(
     map: &'m PodMap,
     inner: &Headers<'_>,
@@ -110,8 +112,9 @@ fn routed_to(map: &PodMap, owner: Owner<'_>, vni: u32) -> bool {
     })
 }
 
-/// Not what other overlays have between the same nodes: both ends must be the cluster's. Where only one is known to be, as
-/// when the kernel lost the row of the other, the outer addresses of two VTEPs stand for it.
+/// Not what other overlays have between the same nodes: both ends must be the cluster's. Where only
+/// one is known to be, as when the kernel lost the row of the other, the outer addresses of two
+/// VTEPs stand for it.
 fn unknown_vni<'m>(
     map: &'m PodMap,
     outer: &Headers<'_>,
@@ -131,8 +134,9 @@ fn unknown_vni<'m>(
     (known == 2 || (known == 1 && between_vteps())).then_some(Fault::Vni(vni))
 }
 
-/// Flannel gives a node one range, whose first address is its VTEP's. Elsewhere a pod may have an address out of another
-/// node's range; Calico's VTEPs, which can be told by their MAC addresses, get such packets rightly.
+/// Flannel gives a node one range, whose first address is its VTEP's. Elsewhere a pod may have an
+/// address out of another node's range; Calico's VTEPs, which can be told by their MAC addresses,
+/// get such packets rightly.
 fn elsewhere<'m>(
     map: &'m PodMap,
     outer: &Headers<'_>,

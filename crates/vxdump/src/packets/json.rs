@@ -1,6 +1,7 @@
 //! A packet as a JSON object, one a line.
 //!
-//! Written by hand: the shape is fixed, and serialising through a value or a derive costs several times as much a packet.
+//! Written by hand: the shape is fixed, and serialising through a value or a derive costs several
+//! times as much a packet.
 
 use std::net::IpAddr;
 
@@ -253,7 +254,8 @@ pub(crate) fn length(headers: &Headers<'_>) -> Option<u32> {
     let protocol = headers.protocol()?;
     let has_payload = headers.tcp().is_some() || headers.udp().is_some();
     if let Some(tcp) = headers.tcp() {
-        // not what the decoder found to be payload: of a cut header the options would be counted too
+        // not what the decoder found to be payload: of a cut header the options would be counted
+        // too
         return Some(headers.transport_wire_len().saturating_sub(tcp.header_len() as u32));
     }
     let whole = !has_payload || !matches!(protocol, IpProtocol::TCP | IpProtocol::UDP);

@@ -120,8 +120,8 @@ impl<N> Merge<N> {
         self.sources.get(number).is_some_and(|source| source.next < source.batch.lines.len())
     }
 
-    /// The thread's next line, if it is not later than `until`: its time, its bytes, and how many frames the thread has
-    /// seen since the line before.
+    /// The thread's next line, if it is not later than `until`: its time, its bytes, and how many
+    /// frames the thread has seen since the line before.
     pub(crate) fn line(
         &mut self,
         number: usize,

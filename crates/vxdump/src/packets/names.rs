@@ -69,7 +69,8 @@ fn write_ends(out: &mut Vec<u8>, inner: &Headers<'_>, map: &PodMap, colors: Colo
     put::text(out, colors.reset);
 }
 
-/// ` [quoted: vni 1 10.244.1.5 > 10.244.2.7, worker > worker2]`: the tunnel packet that an ICMP error is about.
+/// ` [quoted: vni 1 10.244.1.5 > 10.244.2.7, worker > worker2]`: the tunnel packet that an ICMP
+/// error is about.
 fn write_quoted(out: &mut Vec<u8>, packet: &Packet<'_>, decoder: &Decoder, map: &PodMap) {
     let quoted = decoder.decode_quote(&packet.inner);
     let Some((quoted, tunnel)) = quoted.and_then(|quoted| Some((quoted, quoted.tunnel?))) else {
@@ -97,7 +98,8 @@ fn write_quoted(out: &mut Vec<u8>, packet: &Packet<'_>, decoder: &Decoder, map: 
     put::text(out, "]");
 }
 
-/// ` [outer fragment, id 4711, offset 1480]`: of a tunnel packet; of UDP between nodes, which a later fragment of one is.
+/// ` [outer fragment, id 4711, offset 1480]`: of a tunnel packet; of UDP between nodes, which a
+/// later fragment of one is.
 fn write_outer_fragment(out: &mut Vec<u8>, packet: &Packet<'_>, fragment: Fragment, map: &PodMap) {
     let outer = &packet.outer;
     let is_later = || {

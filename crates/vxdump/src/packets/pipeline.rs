@@ -72,7 +72,8 @@ impl<'w> Pipeline<'w> {
         pipeline
     }
 
-    /// What is printed goes to another thread, with nothing before the first packet, and without an end.
+    /// What is printed goes to another thread, with nothing before the first packet, and without an
+    /// end.
     pub(crate) fn hand_over(&mut self) {
         self.handed = Some(Batch::default());
         self.most = u64::MAX;

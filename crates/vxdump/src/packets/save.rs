@@ -81,8 +81,8 @@ impl Plan {
         self.command.is_some()
     }
 
-    /// The name of a file: with `-G` the time when its period began is filled in as by strftime(3), with `-C` its number in the
-    /// period follows, as with tcpdump.
+    /// The name of a file: with `-G` the time when its period began is filled in as by strftime(3),
+    /// with `-C` its number in the period follows, as with tcpdump.
     fn name(&self, period: &Zoned, number: u32) -> Result<PathBuf, Failure> {
         let mut name = self.path.clone().into_os_string();
         if self.period.is_some() {
@@ -155,7 +155,8 @@ pub(crate) struct Save {
     number: u32,
     /// … and the number of this one in its period.
     in_period: u32,
-    /// When the period began, of which there is but one without `-G`: by the clock, and to measure from.
+    /// When the period began, of which there is but one without `-G`: by the clock, and to measure
+    /// from.
     period: (Zoned, Instant),
     children: Vec<Child>,
     /// It was said that times lose digits.
@@ -319,8 +320,8 @@ impl Save {
         Ok(())
     }
 
-    /// Says what happened to which file. Where the disk is full, a block that was written in part is taken back, so that
-    /// what is there can be read.
+    /// Says what happened to which file. Where the disk is full, a block that was written in part
+    /// is taken back, so that what is there can be read.
     fn checked<T>(&mut self, result: Result<T, Error>) -> Result<T, Failure> {
         result.map_err(|error| {
             if let Error::Io { source, .. } = &error

@@ -1,5 +1,6 @@
-//! Packets printed by several threads: the devices' frames are shared by their inner ends, each thread decodes, selects and prints
-//! its part, and the calling one puts the lines in order and writes them.
+//! Packets printed by several threads: the devices' frames are shared by their inner ends, each
+//! thread decodes, selects and prints its part, and the calling one puts the lines in order and
+//! writes them.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -27,7 +28,8 @@ use crate::input::taps::{DeviceFrame, Taps};
 use crate::input::wanted::Wanted;
 use crate::out::output::Output;
 
-/// Batches of lines that may wait for a thread's turn; then it waits, and its frames wait in its rings.
+/// Batches of lines that may wait for a thread's turn; then it waits, and its frames wait in its
+/// rings.
 const WAITING: usize = 16;
 /// A thread that has nothing says so this often, so that others' lines do not wait for it.
 const WORD: Duration = Duration::from_millis(20);
@@ -80,7 +82,8 @@ enum News {
     Failed(Failure),
 }
 
-/// What is left of a thread: what became of the frames, and how many fragments could not be followed.
+/// What is left of a thread: what became of the frames, and how many fragments could not be
+/// followed.
 struct Ended {
     taps: Taps,
     unfollowed: u64,

@@ -8,10 +8,12 @@ use super::{Line, put};
 const HEADER: usize = 12;
 /// The class of the internet.
 const IN: u16 = 1;
-/// In multicast DNS: an answer by unicast is wanted, or older records are to be dropped (RFC 6762 sections 5.4, 10.2).
+/// In multicast DNS: an answer by unicast is wanted, or older records are to be dropped (RFC 6762
+/// sections 5.4, 10.2).
 const TOP_BIT: u16 = 0x8000;
 const OPT: u16 = 41;
-/// Output of a message is ended here: names are compressed, so that a small message can print as a large one.
+/// Output of a message is ended here: names are compressed, so that a small message can print as a
+/// large one.
 const MOST_OUTPUT: usize = 32 * 1024;
 
 /// Codes of the header's flags field as they are printed.

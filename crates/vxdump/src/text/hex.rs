@@ -1,7 +1,7 @@
 //! Dumps of bytes below a packet's line: `-x`, `-xx`, `-X`, `-XX`, `-A`, `-AA`.
 //!
-//! Which bytes are dumped is the caller's choice: what stands [behind the link-layer header](behind_link_header) for the
-//! single letters, the whole frame for the doubled ones.
+//! Which bytes are dumped is the caller's choice: what stands [behind the link-layer
+//! header](behind_link_header) for the single letters, the whole frame for the doubled ones.
 
 use vxlan::{EtherType, Headers, LinkType};
 
@@ -68,13 +68,14 @@ pub fn hexadecimal_and_ascii(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
-/// As text (`-A`): what is no printable character or line end becomes a point. Begins with a line feed.
+/// As text (`-A`): what is no printable character or line end becomes a point. Begins with a line
+/// feed.
 pub fn ascii(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'\n');
     for (at, &byte) in bytes.iter().enumerate() {
         match byte {
-            // Left out as part of a line end; anywhere else the text would overwrite itself. (tcpdump leaves it out
-            // before the last byte too.)
+            // Left out as part of a line end; anywhere else the text would overwrite itself.
+            // (tcpdump leaves it out before the last byte too.)
             b'\r' if bytes.get(at + 2).is_none() || bytes.get(at + 1) == Some(&b'\n') => {}
             b'\n' | b'\t' | b' '..=b'~' => out.push(byte),
             _ => out.push(b'.'),

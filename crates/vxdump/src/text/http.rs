@@ -3,7 +3,8 @@
 use super::field::{self, Printed};
 use super::{Line, put};
 
-/// Request methods: those of RFC 9110, `WebDAV` (RFC 4918, 3253) and of some old programs, as tcpdump knows them.
+/// Request methods: those of RFC 9110, `WebDAV` (RFC 4918, 3253) and of some old programs, as
+/// tcpdump knows them.
 const METHODS: [&[u8]; 38] = [
     b"GET",
     b"PUT",

@@ -28,7 +28,8 @@ impl Ip<'_> {
         })
     }
 
-    /// The destination that counts in the pseudo header: the last hop of a source route (RFC 8200 section 8.1).
+    /// The destination that counts in the pseudo header: the last hop of a source route (RFC 8200
+    /// section 8.1).
     pub(super) fn final_destination(&self) -> &[u8] {
         let last_hop = match self.version {
             4 => super::ipv4::source_route_end(self.header),
@@ -103,7 +104,8 @@ impl Line<'_> {
         self.text(": ");
     }
 
-    /// `a.1 > b.2: `, or without the addresses where other headers stand before the ports: they were printed then.
+    /// `a.1 > b.2: `, or without the addresses where other headers stand before the ports: they
+    /// were printed then.
     #[inline]
     pub(super) fn ends(
         &mut self,

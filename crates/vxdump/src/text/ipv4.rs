@@ -37,7 +37,8 @@ pub(super) fn source_route_end(header: &[u8]) -> Option<&[u8]> {
 }
 
 impl Line<'_> {
-    /// An IPv4 packet. `bytes` may go on behind it; `length`: on the wire, of what the layer around it has.
+    /// An IPv4 packet. `bytes` may go on behind it; `length`: on the wire, of what the layer around
+    /// it has.
     pub(super) fn ipv4(&mut self, bytes: &[u8], length: usize) -> Printed {
         self.layer = "IPv4";
         let version = field::u8(bytes, 0)? >> 4;

@@ -5,7 +5,8 @@ use super::field::{self, Printed};
 use super::ip::{Ip, protocol_name};
 
 impl Line<'_> {
-    /// An IPv6 packet. `bytes` may go on behind it; `length`: on the wire, of what the layer around it has.
+    /// An IPv6 packet. `bytes` may go on behind it; `length`: on the wire, of what the layer around
+    /// it has.
     pub(super) fn ipv6(&mut self, bytes: &[u8], length: usize) -> Printed {
         self.layer = "IPv6";
         let fixed: [u8; 40] = field::array(bytes, 0)?;
@@ -22,7 +23,8 @@ impl Line<'_> {
             return Ok(());
         }
         let payload_field = u16::from_be_bytes([fixed[4], fixed[5]]);
-        // 0: nothing, or more than the field can say (a jumbogram, BIG TCP): the length of the layer around holds
+        // 0: nothing, or more than the field can say (a jumbogram, BIG TCP): the length of the
+        // layer around holds
         let is_jumbo = payload_field == 0 && (length > 0xffff || fixed[6] == 0);
         let total = if is_jumbo { length } else { usize::from(payload_field) + 40 };
         if length < total {

@@ -185,8 +185,8 @@ impl Line<'_> {
         }
     }
 
-    /// Ends the line of a packet of an unknown type. Here tcpdump dumps the bytes, which would be more than one line a
-    /// packet; `-X` does that.
+    /// Ends the line of a packet of an unknown type. Here tcpdump dumps the bytes, which would be
+    /// more than one line a packet; `-X` does that.
     fn undecoded(&mut self) {
         while self.out.last() == Some(&b' ') {
             self.out.pop();
@@ -266,7 +266,8 @@ impl Line<'_> {
             }
         }
         let (rest, rest_len) = (field::rest(bytes, at), length.saturating_sub(at));
-        // nothing says what follows: reserved labels, and else the version (RFC 3032 section 2.1, RFC 4928)
+        // nothing says what follows: reserved labels, and else the version (RFC 3032 section 2.1,
+        // RFC 4928)
         let version = match (label, rest.first()) {
             (0 | 3, _) | (4.., Some(0x45..=0x4f)) => 4,
             (2, _) | (4.., Some(0x60..=0x6f)) => 6,
@@ -282,7 +283,8 @@ impl Line<'_> {
     /// BSD loopback.
     fn loopback(&mut self, bytes: &[u8], length: usize) -> Printed {
         self.layer = "the loopback header";
-        // In the byte order of the capturing host, which the file may not tell: all families are below 65,536.
+        // In the byte order of the capturing host, which the file may not tell: all families are
+        // below 65,536.
         let family = u32::from_le_bytes(field::array(bytes, 0)?);
         let family = if family > 0xffff { family.swap_bytes() } else { family };
         let name = match family {
@@ -333,7 +335,8 @@ impl Line<'_> {
         self.cooked_rest(ether_type, bytes, 16, length)
     }
 
-    /// Linux cooked header, version 2: the interface and the direction are printed even without the link header.
+    /// Linux cooked header, version 2: the interface and the direction are printed even without the
+    /// link header.
     fn cooked_v2(&mut self, bytes: &[u8], length: usize) -> Printed {
         self.layer = "the Linux cooked header";
         let header: [u8; 20] = field::array(bytes, 0)?;
@@ -419,7 +422,8 @@ impl Line<'_> {
     }
 }
 
-/// What stands before a packet with a Linux cooked header of version 2: its device, and which way it went.
+/// What stands before a packet with a Linux cooked header of version 2: its device, and which way
+/// it went.
 pub(crate) fn device_and_direction(out: &mut Vec<u8>, device: Option<&str>, packet_type: u16) {
     for (text, width) in [(device.unwrap_or("?"), 5), (cooked_type(packet_type), 3)] {
         put::text(out, text);

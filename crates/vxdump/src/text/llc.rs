@@ -10,7 +10,8 @@ const SNAP: u8 = 0xaa;
 const IP: u8 = 0x06;
 
 impl Line<'_> {
-    /// An LLC frame; `mac` is the source and the destination address of an Ethernet header. `length`: on the wire.
+    /// An LLC frame; `mac` is the source and the destination address of an Ethernet header.
+    /// `length`: on the wire.
     pub(super) fn llc(
         &mut self,
         bytes: &[u8],

@@ -237,8 +237,8 @@ impl Line<'_> {
     }
 }
 
-/// A code of `bits` bits and one more that says whether it is a floating-point number (RFC 3376 section 4.1.1, RFC 3810
-/// section 5.1.3).
+/// A code of `bits` bits and one more that says whether it is a floating-point number (RFC 3376
+/// section 4.1.1, RFC 3810 section 5.1.3).
 fn exponential(code: u32, bits: u32) -> u32 {
     if code < 1 << bits {
         return code;

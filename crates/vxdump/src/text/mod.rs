@@ -1,8 +1,8 @@
 //! Packets as text, in the form of tcpdump 4.99.
 //!
-//! [`Printer`] prints what tcpdump prints after the time stamp, [`time::Clock`] the time stamp, [`hex`] the dumps below.
-//! Addresses and ports are always numbers, as with `-nn`. Where a packet cannot be decoded further, the reason stands in
-//! brackets, in place of tcpdump's `[|tcp]`.
+//! [`Printer`] prints what tcpdump prints after the time stamp, [`time::Clock`] the time stamp,
+//! [`hex`] the dumps below. Addresses and ports are always numbers, as with `-nn`. Where a packet
+//! cannot be decoded further, the reason stands in brackets, in place of tcpdump's `[|tcp]`.
 
 mod arp;
 mod carrier;
@@ -65,22 +65,24 @@ impl Printer {
         Self { options, sequences: Sequences::new(), interfaces: Vec::new(), devices_told: false }
     }
 
-    /// Names for the interface indexes in Linux cooked headers of version 2; without a name `?` is printed.
+    /// Names for the interface indexes in Linux cooked headers of version 2; without a name `?` is
+    /// printed.
     pub fn interface_names(&mut self, names: Vec<(u32, String)>) {
         self.interfaces = names;
     }
 
-    /// Leaves out the device and the direction of Linux cooked headers of version 2: the caller tells them.
+    /// Leaves out the device and the direction of Linux cooked headers of version 2: the caller
+    /// tells them.
     pub fn devices_are_told(&mut self) {
         self.devices_told = true;
     }
 
-    /// Prints one level of a packet: no time stamp before it, no line end behind it; with `verbose` it may be several
-    /// lines.
+    /// Prints one level of a packet: no time stamp before it, no line end behind it; with `verbose`
+    /// it may be several lines.
     ///
-    /// `decoder` is the one that decoded `headers`. `vni` is the tunnel that carries this level, if one does: the same
-    /// TCP connection in two tunnels is two connections. `link_len` is the length of this level on the wire in bytes, its
-    /// link-layer header included.
+    /// `decoder` is the one that decoded `headers`. `vni` is the tunnel that carries this level, if
+    /// one does: the same TCP connection in two tunnels is two connections. `link_len` is the
+    /// length of this level on the wire in bytes, its link-layer header included.
     pub fn packet(
         &mut self,
         out: &mut Vec<u8>,
@@ -108,8 +110,8 @@ impl Printer {
     }
 }
 
-/// Packets within a packet (IP in IP, GRE, quotes of ICMP errors) that are printed: bounds the work and the stack on
-/// hostile frames.
+/// Packets within a packet (IP in IP, GRE, quotes of ICMP errors) that are printed: bounds the work
+/// and the stack on hostile frames.
 const MOST_LEVELS: u8 = 8;
 
 /// One packet on its way into the output.
@@ -230,8 +232,8 @@ impl Line<'_> {
                 Some(stop) => self.reason(|out| put::text(out, &stop.to_string())),
                 None => self.cut(cut),
             },
-            // The packet itself is well as far as it is printed, but not the tunnel that may be in it; or nothing was.
-            // Of the other layers all is told.
+            // The packet itself is well as far as it is printed, but not the tunnel that may be in
+            // it; or nothing was. Of the other layers all is told.
             (Ok(()), Some(stop))
                 if matches!(
                     stop.layer,
@@ -246,7 +248,8 @@ impl Line<'_> {
         }
     }
 
-    /// An ICMP error of the network between the nodes may quote a tunnel packet: with `-v`, the packet in the tunnel too.
+    /// An ICMP error of the network between the nodes may quote a tunnel packet: with `-v`, the
+    /// packet in the tunnel too.
     fn quoted_tunnel(&mut self, headers: &Headers<'_>, decoder: &Decoder) {
         let Some(quoted) = decoder.decode_quote(headers).filter(|quoted| quoted.tunnel.is_some())
         else {

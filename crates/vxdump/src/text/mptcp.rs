@@ -7,7 +7,8 @@ const SYN: u8 = 0x02;
 const ACK: u8 = 0x10;
 
 impl Line<'_> {
-    /// The option's data, without kind and length; `flags` are those of the TCP header. `false` where it makes no sense.
+    /// The option's data, without kind and length; `flags` are those of the TCP header. `false`
+    /// where it makes no sense.
     pub(super) fn mptcp(&mut self, data: &[u8], flags: u8) -> Result<bool, Cut> {
         let len = data.len() + 2;
         if data.is_empty() {

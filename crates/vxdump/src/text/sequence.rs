@@ -5,7 +5,8 @@ use std::mem;
 
 use foldhash::fast::RandomState;
 
-/// How many connections are remembered at most, the oldest forgotten first. tcpdump remembers all, for ever.
+/// How many connections are remembered at most, the oldest forgotten first. tcpdump remembers all,
+/// for ever.
 const MOST: usize = 1 << 20;
 
 /// A connection, in the order that both its directions share.
@@ -87,8 +88,8 @@ impl Sequences {
         Self { v4: Halves::new(), v6: Halves::new() }
     }
 
-    /// Makes the numbers of a packet that acknowledges something relative to the connection's first ones; those of the
-    /// first packet stay as they are.
+    /// Makes the numbers of a packet that acknowledges something relative to the connection's first
+    /// ones; those of the first packet stay as they are.
     pub(super) fn relative(
         &mut self,
         ends: Ends,

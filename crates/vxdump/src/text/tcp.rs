@@ -265,7 +265,8 @@ impl Line<'_> {
                 self.hex(" cap ", capabilities, 2);
                 self.labelled(" id ", connection);
             }
-            // user timeout (RFC 5482): the first bit says minutes; tcpdump takes the last one, and so is this
+            // user timeout (RFC 5482): the first bit says minutes; tcpdump takes the last one, and
+            // so is this
             28 => {
                 let timeout = field::u16(data, 0)?;
                 self.hex(" 0x", timeout, 1);

@@ -5,7 +5,8 @@ use super::checksum;
 use super::field::{self, Printed};
 use super::ip::Ip;
 
-/// Ports whose datagrams are decoded (IANA "Service Name and Transport Protocol Port Number Registry").
+/// Ports whose datagrams are decoded (IANA "Service Name and Transport Protocol Port Number
+/// Registry").
 pub(super) const DNS: u16 = 53;
 pub(super) const MULTICAST_DNS: u16 = 5353;
 

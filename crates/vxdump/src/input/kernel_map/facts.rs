@@ -8,7 +8,8 @@ use vxcap::live::{Device, DeviceKind, Tables};
 
 use super::tunnel::{Endpoint, Tunnel};
 
-/// The part of the tables that names hang on. Much else in them changes all the time, and changes nothing here.
+/// The part of the tables that names hang on. Much else in them changes all the time, and changes
+/// nothing here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Facts {
     pub(super) tunnels: Vec<Tunnel>,
@@ -32,9 +33,9 @@ impl Facts {
         facts
     }
 
-    /// What this node itself has: the tunnels' own outer addresses, and those of its devices, the bridge of its pods
-    /// among them. Not the tunnel devices', which are VTEPs, and not what is kept on loopback and dummy devices: there
-    /// kube-proxy's IPVS has all services.
+    /// What this node itself has: the tunnels' own outer addresses, and those of its devices, the
+    /// bridge of its pods among them. Not the tunnel devices', which are VTEPs, and not what is
+    /// kept on loopback and dummy devices: there kube-proxy's IPVS has all services.
     fn read_node_addresses(&mut self, tables: &Tables) {
         let of_devices = tables.addresses.iter().filter(|row| {
             let devices = &tables.devices;
@@ -89,9 +90,9 @@ impl Facts {
         self.pod_cidrs.dedup();
     }
 
-    /// Routes to other nodes' pods without a tunnel (flannel's host-gw and `DirectRouting`, Calico's routes within a subnet)
-    /// have the node itself as their gateway. Any other network behind a router looks the same: only what lies where
-    /// pods are is taken.
+    /// Routes to other nodes' pods without a tunnel (flannel's host-gw and `DirectRouting`,
+    /// Calico's routes within a subnet) have the node itself as their gateway. Any other network
+    /// behind a router looks the same: only what lies where pods are is taken.
     fn read_direct_routes(&mut self, tables: &Tables, pod_networks: &[Cidr]) {
         let own: Vec<Cidr> = self
             .pod_cidrs
@@ -121,8 +122,8 @@ impl Facts {
         self.direct.dedup();
     }
 
-    /// Puts it all into a builder. Other nodes are known by their underlay addresses; a file that knows their names
-    /// has the same addresses.
+    /// Puts it all into a builder. Other nodes are known by their underlay addresses; a file that
+    /// knows their names has the same addresses.
     pub(super) fn fill(&self, builder: &mut Builder, source: SourceId) {
         for address in &self.node_addresses {
             builder.add_node_address(source, NodeRef::Local, *address);
@@ -192,9 +193,10 @@ fn tunnel(device: &Device, tables: &Tables) -> Option<Tunnel> {
     })
 }
 
-/// Which of a MAC address's neighbours, permanent ones and learned ones, are an endpoint's own: in each family all that were
-/// set by hand, for a device may carry IPv4 and IPv6 whatever its underlay is; without such the last one that was learned,
-/// as a device that takes over from another may have two.
+/// Which of a MAC address's neighbours, permanent ones and learned ones, are an endpoint's own: in
+/// each family all that were set by hand, for a device may carry IPv4 and IPv6 whatever its
+/// underlay is; without such the last one that was learned, as a device that takes over from
+/// another may have two.
 fn of_endpoint(known: &BTreeSet<(bool, IpAddr)>) -> impl Iterator<Item = IpAddr> {
     [true, false].into_iter().flat_map(move |v4| {
         let of_family = move || known.iter().rev().filter(move |(_, a)| a.is_ipv4() == v4);
@@ -205,8 +207,8 @@ fn of_endpoint(known: &BTreeSet<(bool, IpAddr)>) -> impl Iterator<Item = IpAddr>
     })
 }
 
-/// Whether two networks look like two nodes' parts of one cluster's: of equal size, in one /16 (IPv6: /48), which is how large
-/// clusters' networks usually are at least.
+/// Whether two networks look like two nodes' parts of one cluster's: of equal size, in one /16
+/// (IPv6: /48), which is how large clusters' networks usually are at least.
 fn are_siblings(a: Cidr, b: Cidr) -> bool {
     let (whole, longest) = if a.address().is_ipv4() { (16, 32) } else { (48, 128) };
     let around = Cidr::around(a.address(), whole);

@@ -1,8 +1,9 @@
 //! Names without any flag: what the kernel of a node knows of its cluster.
 //!
-//! A node's routes lead to the other nodes' pods, its neighbours and forwarding database say which node is behind which
-//! route, and its VXLAN devices which identifier and port the cluster uses. All that needs no privilege to read, and is told
-//! when it changes. A pod's kernel tables know none of that: in a pod, its node's are asked.
+//! A node's routes lead to the other nodes' pods, its neighbours and forwarding database say which
+//! node is behind which route, and its VXLAN devices which identifier and port the cluster uses.
+//! All that needs no privilege to read, and is told when it changes. A pod's kernel tables know
+//! none of that: in a pod, its node's are asked.
 
 mod facts;
 mod subnet_env;
@@ -28,8 +29,8 @@ pub use tunnel::{Endpoint, Tunnel};
 /// What a map calls the kernel.
 const LABEL: &str = "kernel";
 
-/// The tables are read at most so often while they change. The pause never grows, whatever changes: names lag behind the
-/// kernel by this much at most.
+/// The tables are read at most so often while they change. The pause never grows, whatever changes:
+/// names lag behind the kernel by this much at most.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// The kernel's word on names, followed while it changes.
@@ -49,7 +50,8 @@ pub struct KernelMap {
     remotes: Arc<Remotes>,
 }
 
-/// Outer addresses by VXLAN device and MAC address there: the devices' forwarding databases, and this node's own ends.
+/// Outer addresses by VXLAN device and MAC address there: the devices' forwarding databases, and
+/// this node's own ends.
 pub(crate) type Remotes = HashMap<(u32, [u8; 6]), IpAddr>;
 
 /// Where the capture is, seen from the tables.
@@ -64,14 +66,14 @@ enum Place {
 }
 
 impl KernelMap {
-    /// Reads the tables, of this network namespace or of another, and puts what they say into a new source of
-    /// `builder`; where that namespace is a pod's, those of the pod's node. Flannel's subnet.env is another source, where the
-    /// file is there.
+    /// Reads the tables, of this network namespace or of another, and puts what they say into a new
+    /// source of `builder`; where that namespace is a pod's, those of the pod's node. Flannel's
+    /// subnet.env is another source, where the file is there.
     ///
     /// # Errors
     ///
-    /// What [`TableReader::read`] and [`TableWatch::open_in`] say. That a subnet.env makes no sense, or that a pod's node cannot be
-    /// asked, is handed to `complain`.
+    /// What [`TableReader::read`] and [`TableWatch::open_in`] say. That a subnet.env makes no
+    /// sense, or that a pod's node cannot be asked, is handed to `complain`.
     pub fn open(
         netns: Option<&Netns>,
         builder: &mut Builder,
@@ -113,8 +115,8 @@ impl KernelMap {
         })
     }
 
-    /// Makes the map of all that is in `builder`. The local node, where no other source names it, has
-    /// the host's name.
+    /// Makes the map of all that is in `builder`. The local node, where no other source names it,
+    /// has the host's name.
     pub fn build(builder: &mut Builder) -> PodMap {
         let map = builder.build();
         // what podmap calls the local node where it finds no name for it
@@ -130,8 +132,9 @@ impl KernelMap {
         builder.build()
     }
 
-    /// Follows the kernel: if what hangs on its tables changed, `builder` says so, and `true` is returned: the map is to be built
-    /// anew. To be called now and then; reads the tables four times a second at most, however many changes there were.
+    /// Follows the kernel: if what hangs on its tables changed, `builder` says so, and `true` is
+    /// returned: the map is to be built anew. To be called now and then; reads the tables four
+    /// times a second at most, however many changes there were.
     ///
     /// # Errors
     ///
@@ -162,8 +165,8 @@ impl KernelMap {
         &self.facts.tunnels
     }
 
-    /// Where a frame on a VXLAN device comes from or goes to in the underlay, by its MAC address there: another
-    /// node's outer address, or this node's own. In a pod there is no such device.
+    /// Where a frame on a VXLAN device comes from or goes to in the underlay, by its MAC address
+    /// there: another node's outer address, or this node's own. In a pod there is no such device.
     pub fn remote_of(&self, device: u32, mac: [u8; 6]) -> Option<IpAddr> {
         self.remotes.get(&(device, mac)).copied()
     }

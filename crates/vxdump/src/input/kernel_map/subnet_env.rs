@@ -29,7 +29,8 @@ pub(super) struct SubnetEnv {
 }
 
 impl SubnetEnv {
-    /// Reads the file, if it is there, into a new source. One that makes no sense is handed to `complain`.
+    /// Reads the file, if it is there, into a new source. One that makes no sense is handed to
+    /// `complain`.
     pub(super) fn open(
         path: &Path,
         builder: &mut Builder,
@@ -62,8 +63,8 @@ impl SubnetEnv {
         subnet_env
     }
 
-    /// Looks once a second whether the file says something else, and if so, `builder` does too and `true` is returned. What was
-    /// known stays where the file is gone or makes no sense.
+    /// Looks once a second whether the file says something else, and if so, `builder` does too and
+    /// `true` is returned. What was known stays where the file is gone or makes no sense.
     pub(super) fn refresh(&mut self, builder: &mut Builder, now: Instant) -> bool {
         if now < self.not_before {
             return false;
