@@ -90,13 +90,13 @@ impl Watch for Capturing {
         let is_last = self.selected >= self.most;
         // a packet has at most two summaries, and there is room for both
         if is_last || self.batch.len() + 2 > TOGETHER {
-            return Ok(next(self.hand_on(), is_last));
+            return Ok(next(&self.hand_on(), is_last));
         }
         Ok(Next::Continue)
     }
 
     fn turn(&mut self, taps: &mut Taps, came: bool) -> Result<Next, Failure> {
-        Ok(next(self.hand_on_in_turn(taps, came), false))
+        Ok(next(&self.hand_on_in_turn(taps, came), false))
     }
 
     fn map_changed(&mut self, known: &Known) {
@@ -117,6 +117,6 @@ impl Watch for Capturing {
 }
 
 /// The capture ends after the last packet, or if the counting thread is gone.
-fn next(sent: Result<(), SendError<Message>>, is_last: bool) -> Next {
+fn next(sent: &Result<(), SendError<Message>>, is_last: bool) -> Next {
     if sent.is_err() || is_last { Next::Enough } else { Next::Continue }
 }
