@@ -1,4 +1,5 @@
-//! The `pcap` crate works through the shim where libpcap is installed, and fails in words where it is not.
+//! The `pcap` crate works through the shim where libpcap is installed, and fails in words where it
+//! is not.
 //!
 //! What is loaded is decided once a process, so each case runs in a process of its own: this test
 //! program again, with `VXDUMP_LIBPCAP` set and the name of one case.

@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 
 use crate::file::Compression;
 
-/// Why a capture could not be read or written (further).
+/// Why a capture cannot be read or written, or not any further.
 ///
-/// Offsets count the bytes of the capture format itself: in a compressed file they are offsets
-/// into the decompressed bytes.
+/// Offsets count the bytes of the capture format. For a compressed file they are offsets into the
+/// decompressed bytes.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// Another error, with the file in which it happened.
+    /// Another error, and the file in which it happened.
     InFile {
         /// The file, as it was named when it was opened.
         path: PathBuf,
-        /// How many packets of it came before, where that is known.
+        /// How many packets were read before it, where that is known.
         packets: Option<u64>,
         /// What happened.
         error: Box<Error>,
@@ -31,13 +31,13 @@ pub enum Error {
     },
     /// A file or device could not be opened or created.
     Open(io::Error),
-    /// There was not a single byte.
+    /// The file has no bytes.
     Empty,
-    /// The first bytes are those of no capture format that can be read here.
+    /// The first bytes do not belong to a capture format that can be read here.
     BadMagic {
         /// The first four bytes.
         magic: [u8; 4],
-        /// What the bytes look like, and what could be done; completes the sentence “it …”.
+        /// What the bytes look like, and what helps. It completes the sentence “it …”.
         looks: &'static str,
     },
     /// The file is compressed, and the feature of this crate that decompresses it is off.
@@ -51,12 +51,12 @@ pub enum Error {
         offset: u64,
         /// What was cut.
         part: Part,
-        /// How many bytes the part has, as far as that is known.
+        /// How many bytes the part has at least.
         needed: u64,
         /// How many of them are there.
         available: u64,
     },
-    /// What stands there cannot be.
+    /// The bytes contradict the format.
     Damaged {
         /// Where the record or block begins.
         offset: u64,
@@ -70,9 +70,9 @@ pub enum Error {
         /// What it asks for.
         what: Box<str>,
     },
-    /// Something that the output format cannot hold.
+    /// The output format cannot hold it.
     Unwritable {
-        /// What it is, and what to do.
+        /// What it is, and what helps.
         what: Box<str>,
     },
 }
@@ -119,7 +119,7 @@ impl std::error::Error for Error {
 }
 
 impl Error {
-    /// The byte offset of the error, where there is one.
+    /// The byte offset of the error, if it has one.
     pub fn offset(&self) -> Option<u64> {
         match self.cause() {
             Self::Io { offset, .. }
@@ -130,7 +130,7 @@ impl Error {
         }
     }
 
-    /// The file in which it happened, where it was opened by name.
+    /// The file in which it happened, if it was opened by name.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::InFile { path, .. } => Some(path),
@@ -146,7 +146,8 @@ impl Error {
         }
     }
 
-    /// The same error with the name of the file in which it happened; a name that is there stays.
+    /// The same error with the name of the file in which it happened. An error that has a name
+    /// keeps it.
     #[must_use]
     pub fn in_file(self, path: &Path) -> Self {
         match self {
@@ -155,7 +156,7 @@ impl Error {
         }
     }
 
-    /// [`Self::in_file`], where so many packets came before.
+    /// [`Self::in_file`], after this many packets.
     #[cold]
     pub(crate) fn in_file_after(self, path: &Path, packets: u64) -> Self {
         Self::InFile { path: path.to_owned(), packets: Some(packets), error: Box::new(self) }
@@ -196,7 +197,7 @@ impl fmt::Display for Part {
 /// Bytes in hexadecimal with spaces between.
 struct Hex([u8; 4]);
 
-/// How many packets came before, if that is known.
+/// How many packets were read before, if that is known.
 struct After(Option<u64>);
 
 impl fmt::Display for After {

@@ -1,4 +1,4 @@
-//! Capture files: reading frames and blocks, from files, pipes and compressed files.
+//! Reading capture files: frames or whole blocks, from files, pipes and compressed files.
 //!
 //! # What is read
 //!
@@ -9,7 +9,7 @@
 //! | pcap of Kuznetzov's patch (24-byte record headers) | `a1b2cd34`, either byte order | libpcap, `sf-pcap.c` |
 //! | pcap of IXIA's hardware and software (28-byte file header) | `1c0001ac`, `1c0001ab`, either byte order | Wireshark, `wiretap/libpcap.c` |
 //! | pcapng | `0a0d0d0a` | draft-ietf-opsawg-pcapng, section 4.1 |
-//! | gzip, zstd, lz4 of one of these | `1f8b`, `28b52ffd`, `04224d18` | RFC 1952, RFC 8878, the LZ4 frame format |
+//! | one of these, compressed with gzip, zstd or LZ4 (by features) | `1f8b`, `28b52ffd`, `04224d18` | RFC 1952, RFC 8878, the LZ4 frame format |
 //!
 //! A pcap file (multi-byte fields in the byte order of the magic number):
 //!
@@ -21,9 +21,10 @@
 //! | 16 | 4 | snapshot length | 12 | 4 | original length |
 //! | 20 | 4 | FCS length (4 bits), FCS present (1), reserved (10), link type (16) | 16 | | captured bytes |
 //!
-//! A pcapng file is a sequence of blocks (section 3.1): type (4 bytes), total length (4), body, padding to 4 bytes, total length again (4).
-//! A section header block (section 4.1) sets the byte order and starts a new count of interfaces. Options
-//! (section 3.5) end most blocks: code (2 bytes), length (2), value, padding to 4 bytes.
+//! A pcapng file is a sequence of blocks (section 3.1): type (4 bytes), total length (4), body,
+//! padding to 4 bytes, total length again (4). A section header block (section 4.1) sets the byte
+//! order and starts a new count of interfaces. Options (section 3.5) end most blocks: code (2
+//! bytes), length (2), value, padding to 4 bytes.
 //!
 //! | type | block | section | type | block | section |
 //! |---|---|---|---|---|---|
@@ -33,12 +34,15 @@
 //! | 3 | simple packet | 4.4 | `0bad`, `40000bad` | custom (to copy, not to copy) | 4.9 |
 //! | 4 | name resolution | 4.5 | 6 | enhanced packet | 4.3 |
 //!
-//! # How
+//! # How files are read
 //!
-//! [`Input`] opens and decompresses; [`BlockReader`] cuts its bytes into blocks, in place in one reused
-//! read block of at most 256 KiB (which grows only for a larger block, and only as its bytes really arrive);
-//! [`Reader`] gives the frames of the packet blocks; [`Merge`] gives those of several readers in time order; [`Pieces`]
-//! gives those of a file to several threads.
+//! - [`Input`] opens a file and decompresses it.
+//! - [`BlockReader`] cuts its bytes into blocks, in place in one reused buffer of at most 256 KiB.
+//!   The buffer grows beyond that only for a larger block, and only as the block's bytes really
+//!   arrive.
+//! - [`Reader`] gives the frames of the packet blocks.
+//! - [`Merge`] gives the frames of several files in the order of time.
+//! - [`Pieces`] gives the frames of one file to several threads.
 
 mod block;
 mod block_reader;
@@ -100,7 +104,8 @@ pub mod block_type {
     pub const CUSTOM_NO_COPY: u32 = 0x4000_0bad;
 }
 
-/// Codes of pcapng options; those above 1 (except [`COMMENT`](option::COMMENT)) depend on the block they stand in.
+/// Codes of pcapng options. The meaning of a code above 1 depends on the block that the option is
+/// in.
 pub mod option {
     /// End of the options (draft-ietf-opsawg-pcapng, section 3.5).
     pub const END: u16 = 0;
@@ -169,6 +174,6 @@ pub(crate) mod magic {
     pub(crate) use super::pcapng::BYTE_ORDER_MAGIC;
 }
 
-/// The longest packet or block that makes sense, 256 MiB: twice the largest limit of libpcap and Wireshark
-/// (`MAXIMUM_DBUS_SNAPLEN`, 128 MiB). A length beyond it is damage.
+/// The longest packet or block that makes sense, 256 MiB: twice the largest limit of libpcap and
+/// Wireshark (`MAXIMUM_DBUS_SNAPLEN`, 128 MiB). A length beyond it is damage.
 pub(crate) const MAX_LEN: u32 = 256 << 20;

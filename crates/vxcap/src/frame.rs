@@ -1,4 +1,4 @@
-//! A captured frame, and what is known about it beside its bytes.
+//! A captured frame, and what is known about it besides its bytes.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ pub(crate) const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// A point in time: nanoseconds since the Unix epoch, signed (1677 to 2262).
 ///
-/// Times of a pcapng file that are finer are rounded down, and times farther away are saturated;
-/// the raw blocks keep them as they are.
+/// Finer times of a pcapng file are rounded down, and times outside of this range become its first
+/// or last one. The raw blocks keep all times as they are in the file.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Timestamp(i64);
 
@@ -25,7 +25,7 @@ impl Timestamp {
         self.0
     }
 
-    /// The time this much earlier; far outside of what can be told, the first time that can.
+    /// The time this much earlier, or the first time that there is.
     #[must_use]
     pub fn earlier(self, by: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX)))
@@ -42,16 +42,18 @@ impl Timestamp {
     }
 }
 
-/// A captured frame, borrowed from a read block or a device's ring.
+/// A captured frame, borrowed from a reader's buffer or a device's ring.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// When it was captured. Simple packet blocks of pcapng carry no time and have 0 here.
+    /// When it was captured. It is 0 in simple packet blocks of pcapng, which have no time.
     pub time: Timestamp,
-    /// What the bytes begin with.
+    /// Which header the bytes begin with.
     pub link_type: LinkType,
-    /// Index into the reader's interfaces (counted over the whole file, all its sections).
+    /// The index of its interface among the reader's interfaces, which are counted over all
+    /// sections of the file.
     pub interface: u32,
-    /// Length on the wire in bytes, as the file says it. Damaged files may say less than was captured.
+    /// The length on the wire in bytes, as the file has it. In a damaged file it may be less than
+    /// the captured length.
     pub orig_len: u32,
     /// The captured bytes.
     pub data: &'a [u8],
@@ -59,10 +61,10 @@ pub struct Frame<'a> {
     pub flags: FrameFlags,
 }
 
-/// Which way a frame went, seen from the capturing host.
+/// Which way a frame went, as seen from the capturing host.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Direction {
-    /// Not told.
+    /// Not known.
     #[default]
     Unknown,
     /// Received.
@@ -73,13 +75,14 @@ pub enum Direction {
 
 /// What the capturing kernel knew about the transport checksum.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum ChecksumHint {
-    /// Nothing.
+    /// Nothing is known.
     #[default]
     None,
-    /// The checksum field is not complete yet; the device will fill it in (`CHECKSUM_PARTIAL`).
+    /// The checksum field is incomplete: the device was to fill it in (`CHECKSUM_PARTIAL`).
     NotReady,
-    /// It was found right, or never left the host.
+    /// The kernel or the device has verified it, or the packet never left the host.
     Valid,
 }
 
@@ -89,16 +92,17 @@ pub enum ChecksumHint {
 pub struct FrameFlags {
     /// Which way the frame went.
     pub direction: Direction,
-    /// The kernel's word on the transport checksum.
+    /// What the kernel knew about the transport checksum.
     pub checksum: ChecksumHint,
-    /// The frame stands for several on the wire: segmentation is left to the device (GSO), or
-    /// was undone by it (GRO).
+    /// The frame stands for several frames on the wire: the device segments it (GSO), or has
+    /// combined them (GRO).
     pub gso: bool,
 }
 
 impl FrameFlags {
-    /// The state in an `epb_flags` word (draft-ietf-opsawg-pcapng, section 4.3.1: bits 0 to 1 are the
-    /// direction, bit 9 is “checksum not ready”, bit 10 “checksum valid”, bit 11 “TCP segmentation offloaded”).
+    /// Reads an `epb_flags` word (draft-ietf-opsawg-pcapng, section 4.3.1): bits 0 and 1 are the
+    /// direction, bit 9 is “checksum not ready”, bit 10 “checksum valid”, bit 11 “TCP segmentation
+    /// offloaded”.
     pub const fn from_epb_flags(word: u32) -> Self {
         Self {
             direction: match word & 0b11 {
@@ -117,7 +121,7 @@ impl FrameFlags {
         }
     }
 
-    /// The `epb_flags` word with this state and all else unknown; 0 where nothing is known.
+    /// The `epb_flags` word of these flags. It is 0 where nothing is known.
     pub const fn epb_flags(self) -> u32 {
         let direction = match self.direction {
             Direction::Unknown => 0,

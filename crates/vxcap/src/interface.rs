@@ -1,28 +1,30 @@
-//! What a capture says about the interface it was taken on.
+//! The interface that frames were captured on.
 
 use vxlan::LinkType;
 
 use crate::frame::{NANOS_PER_SECOND, Timestamp};
 
-/// An interface of a capture: a pcap file has one, a pcapng file one for each interface description block.
+/// An interface of a capture. A pcap file has one, a pcapng file one for each interface description
+/// block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Interface {
     /// The link type of its frames.
     pub link_type: LinkType,
-    /// At most this many bytes of a frame were captured; 0 means no limit.
+    /// At most this many bytes of a frame were captured. 0 means no limit.
     pub snaplen: u32,
     /// The unit of its times.
     pub resolution: Resolution,
     /// Seconds to add to its times (`if_tsoffset`).
     pub ts_offset: i64,
-    /// The section of the file it stands in, counted from 0.
+    /// The section of the file that describes it, counted from 0.
     pub section: u32,
-    /// Length in bytes of the frame check sequence at the end of each frame, where it is told.
+    /// The length in bytes of the frame check sequence at the end of each frame, where it is known
+    /// (`if_fcslen`).
     pub fcs_len: Option<u8>,
     /// The device's name (`if_name`).
     pub name: Option<String>,
-    /// What the user calls it (`if_description`).
+    /// A description of the device (`if_description`).
     pub description: Option<String>,
     /// The capture filter, as text (`if_filter` of kind 0).
     pub filter: Option<String>,
@@ -79,8 +81,8 @@ impl Interface {
 }
 
 /// The unit of an interface's times, as the byte of `if_tsresol` (draft-ietf-opsawg-pcapng, section
-/// 4.2): with the highest bit clear 10 to the power of minus the byte, with it set 2 to the power of minus
-/// the other seven bits, in seconds.
+/// 4.2). With the highest bit clear, the unit is 10<sup>-n</sup> seconds, where n is the byte. With
+/// it set, the unit is 2<sup>-n</sup> seconds, where n is the other seven bits.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Resolution(pub u8);
 
@@ -88,12 +90,12 @@ pub struct Resolution(pub u8);
 const FINER_THAN_NANOS: u32 = 30;
 
 impl Resolution {
-    /// Microseconds: what holds where a file says nothing.
+    /// Microseconds, the unit of files that name none.
     pub const MICROS: Self = Self(6);
     /// Nanoseconds.
     pub const NANOS: Self = Self(9);
 
-    /// The power of ten or of two, without its sign.
+    /// The exponent n.
     pub const fn exponent(self) -> u32 {
         (self.0 & 0x7f) as u32
     }
@@ -119,14 +121,14 @@ impl Resolution {
         }
     }
 
-    /// The time of a count of ticks since the epoch plus `offset` seconds, rounded down to
-    /// nanoseconds and saturated.
+    /// The time that is `ticks` units and `offset` seconds after the epoch. It is rounded down to
+    /// nanoseconds. A time that is too early or too late becomes the first or the last one.
     pub const fn timestamp(self, ticks: u64, offset: i64) -> Timestamp {
         self.scale().timestamp(ticks, offset)
     }
 
-    /// The ticks since the epoch plus `offset` seconds, rounded down; saturated for a time before that or beyond
-    /// what 64 bits count.
+    /// How many units a time is after the epoch plus `offset` seconds, rounded down. It is 0 for an
+    /// earlier time, and [`u64::MAX`] for a time that 64 bits cannot count.
     pub const fn ticks(self, time: Timestamp, offset: i64) -> u64 {
         match self.checked_ticks(time, offset) {
             Some(ticks) => ticks,
@@ -135,8 +137,11 @@ impl Resolution {
         }
     }
 
-    /// The ticks since the epoch plus `offset` seconds, rounded down, but a time that [`Self::timestamp`] made of ticks of a
-    /// nanosecond or longer becomes those ticks again; `None` for a time before that or beyond what 64 bits count.
+    /// How many units a time is after the epoch plus `offset` seconds, rounded down. `None` for an
+    /// earlier time, and for a time that 64 bits cannot count.
+    ///
+    /// It is the inverse of [`Self::timestamp`] for units of a nanosecond or longer: ticks come
+    /// back as they were.
     #[inline]
     pub const fn checked_ticks(self, time: Timestamp, offset: i64) -> Option<u64> {
         // every packet of nearly every file: no division of 128 bits

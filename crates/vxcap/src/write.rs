@@ -1,7 +1,8 @@
 //! Writing capture files.
 //!
-//! [`BlockWriter`] collects whole blocks in one large buffer and writes it in large pieces; [`PcapWriter`] and
-//! [`PcapngWriter`] make the blocks. The formats are described at [`file`](crate::file).
+//! [`PcapWriter`] and [`PcapngWriter`] make the blocks of a file. [`BlockWriter`] collects them in
+//! one large buffer and writes it in large pieces, so the sink needs no buffer. The formats are
+//! described at [`file`](crate::file).
 //!
 //! ```
 //! use vxcap::write::{PcapngWriter, Section};

@@ -47,7 +47,8 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// The most bytes that were held at once while this ran, above those before, and how often it allocated.
+/// The most bytes that were held at once while this ran, above those before, and how often it
+/// allocated.
 fn measure(run: impl FnOnce()) -> (usize, usize) {
     let before = HELD.with(|held| {
         let (now, _, times) = held.get();
@@ -68,7 +69,8 @@ fn read(bytes: &[u8]) {
     }
 }
 
-/// A section header block, an interface description block and the begin of a block of this type and length.
+/// A section header block, an interface description block and the begin of a block of this type and
+/// length.
 fn pcapng(kind: u32, len: u32, rest: usize) -> Vec<u8> {
     let mut file = vec![0x0a, 0x0d, 0x0d, 0x0a, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0];
     file.extend([0xff; 8]);

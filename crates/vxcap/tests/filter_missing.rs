@@ -26,7 +26,7 @@ fn child() {
         return;
     }
     let error = Filter::new("tcp port 80").expect_err("there is no libpcap");
-    assert!(matches!(error, Error::Missing(_)));
+    assert!(matches!(error, Error::NoLibpcap(_)));
     let words = error.to_string();
     assert!(words.starts_with("filter expressions need libpcap"), "{words}");
     assert!(words.contains("apt install libpcap0.8"), "{words}");

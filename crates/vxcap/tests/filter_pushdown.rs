@@ -295,7 +295,8 @@ fn cooked(frame: &[u8], link_type: LinkType) -> Option<Vec<u8>> {
     Some([&header, packet].concat())
 }
 
-/// What the program would do with a frame of a cooked header on its way to a socket, where it has none.
+/// What the program would do with a frame of a cooked header on its way to a socket, where it has
+/// none.
 fn pushed_without_header(program: &Program, frame: &[u8], link_type: LinkType) -> bool {
     let (len, protocol) = if link_type == LinkType::LINUX_SLL2 { (20, 0) } else { (16, 14) };
     let mut ancillary = Ancillary::default();
@@ -514,68 +515,6 @@ fn errors_about_tunnel_packets_are_overlay_traffic_and_others_are_not() {
     assert_eq!(decide(&other), (true, true), "a later fragment");
     let cut = &tunnel[..tunnel.len() - 6];
     assert_eq!(decide(cut), (false, false), "the quote does not show its port");
-}
-
-#[test]
-fn a_program_is_moved_as_if_nothing_stood_before() {
-    let Some(frames) = ethernet("lab", 20) else { return };
-    let programs = compile(INNER, LinkType::ETHERNET);
-    let mut kept = 0;
-    for (index, program) in programs.iter().enumerate() {
-        for offset in [0, 1, 18, 50, 70, 1000] {
-            let moved = pushdown::relocated(program, offset).expect("a program");
-            for (_, frame) in &frames {
-                let before = usize::try_from(offset).expect("a small offset");
-                let mut data = vec![0xa5; before];
-                data.extend(&frame.data);
-                let (own, whole) = (frame.data.len() as u32, data.len() as u32);
-                let expected = program.matches(&frame.data, own);
-                assert_eq!(moved.matches(&data, whole), expected, "{} {offset}", INNER[index]);
-                assert_eq!(pushed(&moved, &data), expected, "{} {offset}", INNER[index]);
-                kept += usize::from(expected);
-            }
-            let short = vec![0; offset.saturating_sub(1) as usize];
-            let accepts = moved.matches(&short, short.len() as u32);
-            assert!(offset == 0 || !accepts, "{} {offset}: nothing is left", INNER[index]);
-        }
-    }
-    assert!(kept > 1000, "{kept}");
-}
-
-#[test]
-fn programs_are_joined() {
-    let Some(frames) = ethernet("lab", 30) else { return };
-    let programs = compile(&INNER[..16], LinkType::ETHERNET);
-    let mut more = 0;
-    for one in &programs {
-        for two in &programs {
-            let both = pushdown::all(&[one, two]).expect("a program");
-            let either = pushdown::any(&[one, two]).expect("a program");
-            for (_, frame) in &frames {
-                let length = frame.data.len() as u32;
-                let is = |program: &Program| program.matches(&frame.data, length);
-                assert_eq!(is(&both), is(one) && is(two));
-                if is(one) || is(two) {
-                    assert!(is(&either));
-                } else {
-                    more += usize::from(is(&either));
-                }
-            }
-        }
-    }
-    // only those with a program of which it is not known how far it reads
-    eprintln!("{more} frames too many by `any`");
-    let tcp_or_dns = pushdown::any(&[&ethernet_program("tcp"), &ethernet_program("udp port 53")]);
-    let tcp_or_dns = tcp_or_dns.expect("a program");
-    for (_, frame) in &frames {
-        let length = frame.data.len() as u32;
-        let expected = ethernet_program("tcp or udp port 53").matches(&frame.data, length);
-        if length >= 78 {
-            assert_eq!(tcp_or_dns.matches(&frame.data, length), expected);
-        }
-    }
-    assert!(pushdown::all(&[]).expect("a program").matches(&[], 0));
-    assert!(!pushdown::any(&[]).expect("a program").matches(&[], 0));
 }
 
 #[test]

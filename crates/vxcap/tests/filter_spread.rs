@@ -1,5 +1,5 @@
-//! The program that shares frames among threads: all packets between two inner ends have one number, whichever way they go,
-//! and the numbers are spread evenly.
+//! The program that shares frames among threads: all packets between two inner ends have one
+//! number, whichever way they go, and the numbers are spread evenly.
 
 mod captures;
 
@@ -12,7 +12,8 @@ use vxlan::{Decoder, LinkType, Packet, Ports};
 /// `PACKET_OUTGOING` of `linux/if_packet.h`.
 const OUTGOING: u8 = 4;
 
-/// The program's number, as the kernel gets it for a frame that is received and for one that is sent.
+/// The program's number, as the kernel gets it for a frame that is received and for one that is
+/// sent.
 fn numbers(program: &Program, frame: &[u8]) -> [u32; 2] {
     let protocol = frame.get(12..14).map_or(0, |b| u16::from_be_bytes([b[0], b[1]]));
     let mut received = Ancillary::default();

@@ -2,8 +2,8 @@
 //! wanted by the exact decision, and unwanted by what stands where the wanted thing mostly stands.
 
 use vxcap::filter::{
-    Ancillary, Instruction, Program,
-    pushdown::{self, KernelSelection, Overlay, Prefix},
+    Ancillary, Program,
+    pushdown::{KernelSelection, Overlay, Prefix},
 };
 use vxlan::{Decoder, LinkType, Ports, TunnelKind, Vni, example::SYN};
 
@@ -205,26 +205,4 @@ fn errors_over_ipv6() {
         error[54] = 128;
         assert!(!kept(&only, &error), "an echo request");
     }
-}
-
-#[test]
-fn programs_made_by_hand_see_what_they_saw_alone() {
-    let plain = |code, k| Instruction { code, jt: 0, jf: 0, k };
-    let equal = |k| Instruction { code: 0x15, jt: 0, jf: 1, k };
-    let end = [plain(0x06, 1), plain(0x06, 0)];
-    // A is 0 at the start: add #5; jeq #5. X is, too: txa; jeq #0.
-    let from_a = Program::new([&[plain(0x04, 5), equal(5)][..], &end].concat()).expect("sound");
-    let from_x = Program::new([&[plain(0x87, 0), equal(0)][..], &end].concat()).expect("sound");
-    let other = compile("tcp[2:2] > 0 or udp[2:2] > 0");
-    let together = pushdown::all(&[&other, &from_a, &from_x, &other]).expect("a program");
-    assert!(kept(&together, SYN) && together.matches(SYN, 124));
-    // the length in X: ldx #len; txa; jeq
-    let length = u32::try_from(SYN.len()).expect("a short frame");
-    let program = [&[plain(0x81, 0), plain(0x87, 0), equal(length - 50)][..], &end].concat();
-    let program = Program::new(program).expect("sound");
-    assert!(kept(&pushdown::relocated(&program, 50).expect("a program"), SYN));
-    // and A is not lost by it: ld #7; ldx #len; jeq #7
-    let program = [&[plain(0x00, 7), plain(0x81, 0), equal(7)][..], &end].concat();
-    let program = Program::new(program).expect("sound");
-    assert!(kept(&pushdown::relocated(&program, 50).expect("a program"), SYN));
 }

@@ -1,4 +1,4 @@
-//! Views of blocks: the parts of a capture file as they stand in it.
+//! Views of blocks, the parts of a capture file.
 
 use std::ops::Range;
 
@@ -18,16 +18,17 @@ const SECRETS_AT: usize = 16;
 
 /// A part of a capture file: a block of pcapng, or the file header or a packet record of pcap.
 ///
-/// The `raw` bytes of all blocks, one behind the other, are the file.
+/// The `raw` bytes of all blocks, in their order, are the file.
 #[derive(Copy, Clone, Debug)]
 pub struct Block<'a> {
-    /// The whole block as it stands in the file, with its headers and padding.
+    /// The whole block as it is in the file, with its headers and padding.
     pub raw: &'a [u8],
     /// Its offset in the (decompressed) file.
     pub offset: u64,
     /// The byte order of its numbers.
     pub order: ByteOrder,
-    /// The section it stands in, counted from 0; a section header block opens its own.
+    /// The section that it belongs to, counted from 0. A section header block belongs to the
+    /// section that it begins.
     pub section: u32,
     /// What it is.
     pub body: Body<'a>,
@@ -43,25 +44,25 @@ pub enum Body<'a> {
     PcapRecord(PcapRecord<'a>),
     /// A section header block.
     Section(SectionHeader),
-    /// An interface description block; [`Block::interface`] reads all of it.
+    /// An interface description block. [`Block::interface`] reads all of it.
     Interface(InterfaceDescription),
     /// An enhanced packet block.
     EnhancedPacket(PcapngPacket<'a>),
     /// A simple packet block.
     SimplePacket(PcapngPacket<'a>),
-    /// A packet block of the obsolete kind.
+    /// An obsolete packet block.
     ObsoletePacket(PcapngPacket<'a>),
-    /// A name resolution block; [`Block::name_records`] reads its records.
+    /// A name resolution block. [`Block::name_records`] reads its records.
     NameResolution,
-    /// An interface statistics block; its counts are options.
+    /// An interface statistics block. Its counts are options.
     Statistics(InterfaceStatistics),
     /// A decryption secrets block.
     Secrets(Secrets<'a>),
     /// A custom block.
     Custom(Custom<'a>),
-    /// A systemd journal export block: the entry.
+    /// A systemd journal export block, with its entry.
     Journal(&'a [u8]),
-    /// A block of this unknown type, or a block of a known type other than a packet's that is too short for it.
+    /// A block of this type, which is unknown, or whose block is too short for what it should hold.
     Unknown(u32),
 }
 
@@ -70,7 +71,7 @@ pub enum Body<'a> {
 pub struct PcapRecord<'a> {
     /// The packet.
     pub frame: Frame<'a>,
-    /// Length of the record header: 16 bytes, or 24 in Kuznetzov's variant.
+    /// The length of the record header: 16 bytes, or 24 in Kuznetzov's variant.
     pub header_len: usize,
 }
 
@@ -79,38 +80,40 @@ pub struct PcapRecord<'a> {
 pub struct SectionHeader {
     /// Major and minor version.
     pub version: (u16, u16),
-    /// Length in bytes of the section behind its header, where it is told. Nothing relies on it.
+    /// The length in bytes of the section after its header, if the file has it. Nothing relies on
+    /// it.
     pub length: Option<u64>,
 }
 
 /// The fixed part of an interface description block (draft-ietf-opsawg-pcapng, section 4.2).
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct InterfaceDescription {
-    /// Index of the interface in the reader's interfaces, over all sections.
+    /// The index of the interface among the reader's interfaces, over all sections.
     pub index: u32,
     /// The link type of its packets.
     pub link_type: LinkType,
-    /// At most this many bytes of a packet were captured; 0 means no limit.
+    /// At most this many bytes of a packet were captured. 0 means no limit.
     pub snaplen: u32,
 }
 
-/// A packet block.
+/// A packet block of pcapng.
 #[derive(Copy, Clone, Debug)]
 pub struct PcapngPacket<'a> {
     /// The packet.
     pub frame: Frame<'a>,
-    /// Number of the interface in its section, as it stands in the block.
+    /// The number of the interface in its section, as it is in the block.
     pub section_interface: u32,
-    /// Offset of the packet's bytes in the block.
+    /// The offset of the packet's bytes in the block.
     pub data_at: usize,
-    /// Of an obsolete packet block: packets lost before it, where that was counted.
+    /// How many packets were lost before it, if that was counted. Only obsolete packet blocks have
+    /// it.
     pub drops: Option<u16>,
 }
 
 /// The fixed part of an interface statistics block (draft-ietf-opsawg-pcapng, section 4.6).
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct InterfaceStatistics {
-    /// Number of the interface in its section.
+    /// The number of the interface in its section.
     pub section_interface: u32,
     /// When the counts were taken, in the interface's unit.
     pub ticks: u64,
@@ -119,7 +122,8 @@ pub struct InterfaceStatistics {
 /// A decryption secrets block (draft-ietf-opsawg-pcapng, section 4.8).
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct Secrets<'a> {
-    /// What they are: `544c534b` a TLS key log, `5353484b` an SSH key log, `57474b4c` a `WireGuard` key log.
+    /// What they are: `544c534b` is a TLS key log, `5353484b` an SSH key log, `57474b4c` a
+    /// `WireGuard` key log.
     pub kind: u32,
     /// The secrets.
     pub data: &'a [u8],
@@ -132,12 +136,12 @@ pub struct Custom<'a> {
     pub enterprise: u32,
     /// Whether a rewriter that does not know the block should copy it.
     pub copy: bool,
-    /// The rest of the body: data, padding and perhaps options, as only the enterprise knows.
+    /// The rest of the body: data, padding and perhaps options. Only the enterprise knows its form.
     pub data: &'a [u8],
 }
 
 impl<'a> Block<'a> {
-    /// The packet, where the block is one.
+    /// The packet, if the block has one.
     pub fn frame(&self) -> Option<Frame<'a>> {
         match self.body {
             Body::PcapRecord(record) => Some(record.frame),
@@ -148,7 +152,7 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// The type of a pcapng block; `None` for the parts of a pcap file.
+    /// The type of a pcapng block. `None` for the parts of a pcap file.
     pub fn block_type(&self) -> Option<u32> {
         match self.body {
             Body::PcapHeader(_) | Body::PcapRecord(_) => None,
@@ -156,7 +160,7 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// The interface that an interface description block describes.
+    /// The interface that an interface description block describes. `None` for other blocks.
     pub fn interface(&self) -> Option<Interface> {
         match self.body {
             Body::Interface(_) => interface_block::parse(self.raw, self.order, self.section),
@@ -164,8 +168,8 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// The place of the options in `raw`; `None` where a block of this kind has none. The place may be
-    /// empty, and includes the end-of-options mark.
+    /// The place of the options in `raw`, with the end-of-options mark. It may be empty. `None`
+    /// where a block of this kind has no options.
     pub fn options_range(&self) -> Option<Range<usize>> {
         let end = self.raw.len().checked_sub(4)?;
         let start = match self.body {
@@ -182,25 +186,26 @@ impl<'a> Block<'a> {
         Some(start.min(end)..end)
     }
 
-    /// The options; none where a block of this kind has none.
+    /// The options. A block of a kind without options gives none.
     pub fn options(&self) -> OptionFields<'a> {
         let range = self.options_range().unwrap_or_default();
         OptionFields::new(self.raw.get(range.clone()).unwrap_or_default(), range.start, self.order)
     }
 
-    /// The offset in `raw` at which another option could be inserted: behind the last one, before the
-    /// end-of-options mark. `None` where a block of this kind has no options.
+    /// The offset in `raw` at which another option could be inserted: after the last one, before
+    /// the end-of-options mark. `None` where a block of this kind has no options.
     pub fn options_end(&self) -> Option<usize> {
         self.options_range()?;
         Some(self.options().end())
     }
 
-    /// The records of a name resolution block; none in another block.
+    /// The records of a name resolution block. Other blocks give none.
     pub fn name_records(&self) -> NameRecords<'a> {
         self.names().unwrap_or_else(|| NameRecords::new(&[], 0, self.order))
     }
 
     /// The offset in `raw` at which another record could be inserted in a name resolution block.
+    /// `None` for other blocks.
     pub fn name_records_end(&self) -> Option<usize> {
         Some(self.names()?.end().0)
     }
@@ -213,7 +218,8 @@ impl<'a> Block<'a> {
 }
 
 impl<'a> Body<'a> {
-    /// The body of a whole pcapng block that is no packet; `index` is that of the interface read last.
+    /// The body of a whole pcapng block that is not a packet. `index` is that of the interface read
+    /// last.
     pub(crate) fn parse(kind: u32, raw: &'a [u8], order: ByteOrder, index: u32) -> Self {
         Self::parse_known(kind, raw, order, index).unwrap_or(Self::Unknown(kind))
     }

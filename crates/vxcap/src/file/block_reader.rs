@@ -72,12 +72,11 @@ enum Kind {
 }
 
 impl BlockReader<Input> {
-    /// Opens a file, or the standard input for `-`, compressed or not.
+    /// Opens a file, compressed or not. `-` is the standard input.
     ///
     /// # Errors
     ///
-    /// [`Error::Open`] where it cannot be opened, and the errors of [`BlockReader::new`]; all with the
-    /// file's name.
+    /// Those of [`Input::open`] and [`BlockReader::new`], with the file's name.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         Self::from_input(Input::open(path)?)
@@ -151,13 +150,13 @@ impl<R: Read> BlockReader<R> {
         self.header
     }
 
-    /// Lets the read block grow to this many bytes only instead of 256 KiB (single larger blocks
-    /// apart), where many files are open at once. At least 64 KiB.
+    /// Limits the buffer to this many bytes instead of 256 KiB, for programs that have many files
+    /// open. It is never less than 64 KiB, and grows beyond the limit for a larger block.
     pub fn limit_read_block(&mut self, len: usize) {
         self.buffer.limit_len(len);
     }
 
-    /// The file's format; the byte order of pcapng is that of the section that was read last.
+    /// The file's format. The byte order of pcapng is that of the section that was read last.
     pub fn format(&self) -> Format {
         match self.format {
             Format::Pcapng { .. } => Format::Pcapng { order: self.sections.order },
@@ -165,31 +164,32 @@ impl<R: Read> BlockReader<R> {
         }
     }
 
-    /// The interfaces that were described so far, over all sections. A pcap file has one.
+    /// The interfaces that the file has described so far, in all sections. A pcap file has one.
     pub fn interfaces(&self) -> &[Interface] {
         self.sections.interfaces()
     }
 
-    /// Offset in the (decompressed) file of the next block.
+    /// The offset in the (decompressed) file of the next block.
     pub fn position(&self) -> u64 {
         self.buffer.offset()
     }
 
-    /// How much of the file has been read, where it was opened as [`Input`].
+    /// How much of the file has been read, if it was opened as [`Input`].
     pub fn progress(&self) -> Option<&ReadProgress> {
         self.progress.as_ref()
     }
 
-    /// The file's name, where it was opened by name.
+    /// The file's name, if it was opened by name.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
 
-    /// The next block; `None` at a clean end.
+    /// The next block. `None` at a clean end.
     ///
     /// # Errors
     ///
-    /// What is damaged or cut, and where. The reader is finished then: the next call gives `None`.
+    /// What is damaged or cut off, and where. Then the reader is finished, and the next call gives
+    /// `None`.
     #[inline]
     pub fn next_block(&mut self) -> Result<Option<Block<'_>>, Error> {
         let (offset, start) = (self.buffer.offset(), self.buffer.start());
@@ -244,7 +244,7 @@ impl<R: Read> BlockReader<R> {
         Ok(Some(Block { raw, offset: span.offset, order, section, body }))
     }
 
-    /// The next packet, whatever stands before it; `None` at a clean end.
+    /// The next packet; blocks before it that are no packets are skipped. `None` at a clean end.
     ///
     /// # Errors
     ///
@@ -267,10 +267,11 @@ impl<R: Read> BlockReader<R> {
         }
     }
 
-    /// Gives the packets that are in memory already, as long as they are of the usual kind and `each` goes on.
+    /// Passes packets that are in the buffer already to `each`, until it breaks. This is much
+    /// faster than one call of [`Self::next_frame`] a packet.
     ///
-    /// Much faster than [`Self::next_frame`] for each of them, as a packet is handed over in registers. It reads nothing and
-    /// finds nothing damaged, and may stop before any packet: what comes next is to be asked of [`Self::next_frame`].
+    /// Only packets of the usual form are passed; nothing is read, and damage is not reported. So
+    /// it may return before any packet, and [`Self::next_frame`] must be called for the next one.
     #[inline]
     pub fn frames_at_hand<B>(
         &mut self,
@@ -309,7 +310,7 @@ impl<R: Read> BlockReader<R> {
         flow
     }
 
-    /// The usual pcap record, whole in the buffer: its length and its numbers.
+    /// The length and the numbers of the next record, if it is a usual one and whole in the buffer.
     #[inline]
     fn usual_record(&self) -> Option<(usize, RecordHeader)> {
         if !matches!(self.stage, Stage::PcapRecords) {
@@ -318,14 +319,15 @@ impl<R: Read> BlockReader<R> {
         self.records.usual(self.buffer.available())
     }
 
-    /// A packet of this length is given.
+    /// Counts a packet of this length as given.
     #[inline]
     fn given(&mut self, len: usize) {
         self.buffer.consume(len);
         self.packets += 1;
     }
 
-    /// The usual packet block of pcapng, whole in the buffer: its length, and the packet's place in it.
+    /// The length of the next packet block and the packet's place in it, if it is a usual one and
+    /// whole in the buffer.
     #[inline]
     fn usual_packet(&self) -> Option<(usize, Located)> {
         if !matches!(self.stage, Stage::Pcapng) {
@@ -334,7 +336,7 @@ impl<R: Read> BlockReader<R> {
         self.sections.usual_packet(self.buffer.available())
     }
 
-    /// The next packet by its place in the buffer, which holds until the next one is asked for.
+    /// The place of the next packet in the buffer, which is valid until the next one is asked for.
     pub(crate) fn next_located(&mut self) -> Result<Option<Located>, Error> {
         loop {
             let Some(span) = self.next_span()? else { return Ok(None) };
@@ -399,7 +401,7 @@ impl<R: Read> BlockReader<R> {
         }
     }
 
-    /// The next whole block, which is consumed.
+    /// Consumes the next whole block.
     #[inline]
     fn next_span(&mut self) -> Result<Option<Span>, Error> {
         let span = match self.stage {
@@ -462,7 +464,7 @@ impl<R: Read> BlockReader<R> {
         Span { kind, offset, start, end: start + len }
     }
 
-    /// The input has ended: cleanly if nothing is left.
+    /// Ends the reader: cleanly if no bytes are left.
     #[cold]
     fn clean_end_or(&mut self, part: Part, needed: usize) -> Result<Option<Span>, Error> {
         let left = self.buffer.available().len();
@@ -473,7 +475,7 @@ impl<R: Read> BlockReader<R> {
         }
     }
 
-    /// Finishes the reader; the error with the file's name.
+    /// Finishes the reader, and adds the file's name to the error.
     #[cold]
     fn fail(&mut self, error: Error) -> Error {
         self.stage = Stage::Finished;
@@ -483,13 +485,14 @@ impl<R: Read> BlockReader<R> {
         }
     }
 
-    /// The link type of a pcap file, or of the first interface of a pcapng file that was described so far.
+    /// The link type of a pcap file, or of the first interface that a pcapng file has described so
+    /// far.
     pub fn link_type(&self) -> Option<LinkType> {
         self.interfaces().first().map(|interface| interface.link_type)
     }
 }
 
-/// The failure that ended the input inside a part, or that the part is cut.
+/// Why a part is not whole: the input failed, or it ended.
 #[cold]
 fn failure_or_cut<R: Read>(buffer: &mut ReadBlock<R>, part: Part, needed: usize) -> Error {
     let end = buffer.offset() + buffer.available().len() as u64;

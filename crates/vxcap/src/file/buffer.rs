@@ -6,8 +6,8 @@ use std::io::{self, Read};
 /// files cost little memory.
 const FIRST_LEN: usize = 64 << 10;
 
-/// The length it grows to: the largest that was as fast as any shorter one (128 KiB and 256 KiB 72 ns a packet of
-/// 396 bytes, 512 KiB 75, 1 MiB 87 with a second-level cache of 1 MiB a core).
+/// The length it grows to: the largest that was as fast as any shorter one (128 KiB and 256 KiB 72
+/// ns a packet of 396 bytes, 512 KiB 75, 1 MiB 87 with a second-level cache of 1 MiB a core).
 pub(crate) const BLOCK_LEN: usize = 256 << 10;
 
 /// Bytes of the input, those from `start` to `end` not consumed yet.

@@ -15,7 +15,7 @@ const BLOCK_LEN: usize = 256 << 10;
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Compression {
-    /// Not at all.
+    /// Not compressed.
     None,
     /// gzip (RFC 1952), one or several members.
     Gzip,

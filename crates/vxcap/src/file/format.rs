@@ -1,4 +1,4 @@
-//! Formats, told by the first bytes.
+//! Formats of capture files, detected by the first bytes.
 
 use super::block_type;
 use crate::Error;
@@ -16,7 +16,7 @@ impl ByteOrder {
     /// The byte order of this machine.
     pub const NATIVE: Self = if cfg!(target_endian = "big") { Self::Big } else { Self::Little };
 
-    /// The number that these bytes stand for.
+    /// The number that these bytes encode.
     #[inline]
     pub const fn u16(self, bytes: [u8; 2]) -> u16 {
         match self {
@@ -25,7 +25,7 @@ impl ByteOrder {
         }
     }
 
-    /// The number that these bytes stand for.
+    /// The number that these bytes encode.
     #[inline]
     pub const fn u32(self, bytes: [u8; 4]) -> u32 {
         match self {
@@ -34,7 +34,7 @@ impl ByteOrder {
         }
     }
 
-    /// The number that these bytes stand for.
+    /// The number that these bytes encode.
     #[inline]
     pub const fn u64(self, bytes: [u8; 8]) -> u64 {
         match self {
@@ -70,13 +70,13 @@ impl ByteOrder {
         }
     }
 
-    /// The number at an offset, where all its bytes are there.
+    /// The number at an offset. `None` where not all its bytes are there.
     #[inline]
     pub(crate) fn u16_at(self, bytes: &[u8], at: usize) -> Option<u16> {
         Some(self.u16(*bytes.get(at..)?.first_chunk()?))
     }
 
-    /// The number at an offset, where all its bytes are there.
+    /// The number at an offset. `None` where not all its bytes are there.
     #[inline]
     pub(crate) fn u32_at(self, bytes: &[u8], at: usize) -> Option<u32> {
         Some(self.u32(*bytes.get(at..)?.first_chunk()?))
@@ -91,7 +91,7 @@ pub enum Format {
     Pcap {
         /// The byte order of its headers.
         order: ByteOrder,
-        /// Times in nanoseconds, not microseconds.
+        /// Whether times are in nanoseconds. Otherwise they are in microseconds.
         nanos: bool,
         /// How its headers differ from the usual ones.
         variant: Variant,
@@ -107,12 +107,12 @@ pub enum Format {
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Variant {
-    /// Not at all.
+    /// They do not differ.
     Standard,
-    /// Alexey Kuznetzov's patched libpcap of old Linux distributions: record headers of 24 bytes, with the
-    /// interface's index, the protocol and the packet type behind the usual fields.
+    /// Alexey Kuznetzov's patched libpcap of old Linux distributions: record headers have 24 bytes,
+    /// with the interface's index, the protocol and the packet type after the usual fields.
     Kuznetzov,
-    /// IXIA's devices: the file header is followed by 4 bytes with the length of the records.
+    /// IXIA's devices: after the file header come 4 bytes with the length of the records.
     Ixia,
 }
 
@@ -128,12 +128,12 @@ const PCAP_IXIA_HARDWARE: u32 = 0x1c00_01ac;
 const PCAP_IXIA_SOFTWARE: u32 = 0x1c00_01ab;
 
 impl Format {
-    /// The format of a file that begins with these bytes. For pcapng the byte order is not known from
-    /// them, and is given as little-endian.
+    /// The format of a file that begins with these bytes. The byte order of pcapng is not known
+    /// from them, and is given as little-endian.
     ///
     /// # Errors
     ///
-    /// [`Error::BadMagic`] where they begin no format that can be read, with what they look like.
+    /// [`Error::BadMagic`] where no format that can be read begins so.
     pub fn detect(magic: [u8; 4], following: &[u8]) -> Result<Self, Error> {
         if magic == block_type::SECTION.to_be_bytes() {
             return Ok(Self::Pcapng { order: ByteOrder::Little });
@@ -183,7 +183,8 @@ fn resemblance(magic: [u8; 4], following: &[u8]) -> &'static str {
     }
 }
 
-/// Whether a byte may stand in text: printable ASCII, white space, or part of a longer UTF-8 sequence.
+/// Whether a byte may stand in text: printable ASCII, white space, or part of a longer UTF-8
+/// sequence.
 fn is_text(byte: u8) -> bool {
     matches!(byte, b'\t' | b'\n' | b'\r' | 0x0c | 0x20..=0x7e | 0x80..=0xf4)
 }

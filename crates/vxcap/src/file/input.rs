@@ -1,4 +1,4 @@
-//! Opens capture files, pipes and compressed files, and counts what was read.
+//! Opens capture files, pipes and compressed files, and counts the bytes that were read.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::compression::{Compression, MAGIC_LEN};
 use crate::Error;
 
-/// The bytes of a capture file, decompressed as they are read.
+/// The bytes of a capture file. They are decompressed as they are read.
 pub struct Input {
     source: Box<dyn Read + Send>,
     compression: Compression,
@@ -18,12 +18,13 @@ pub struct Input {
 }
 
 impl Input {
-    /// Opens a file, or the standard input for `-`. The first bytes are read to tell the compression.
+    /// Opens a file; `-` is the standard input. The first bytes are read to detect the compression.
     ///
     /// # Errors
     ///
     /// [`Error::Open`] where it cannot be opened, [`Error::Io`] where it cannot be read,
-    /// [`Error::NotDecompressed`] where the feature for its compression is off; all with the file's name.
+    /// [`Error::NotDecompressed`] where the feature for its compression is off; all with the file's
+    /// name.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         if path.as_os_str() == "-" {
@@ -39,7 +40,7 @@ impl Input {
         Ok(input)
     }
 
-    /// Reads from any source. The first bytes are read to tell the compression.
+    /// Reads from any source. The first bytes are read to detect the compression.
     ///
     /// # Errors
     ///
@@ -73,12 +74,12 @@ impl Input {
         self.compression
     }
 
-    /// The file's name, where it was opened by name.
+    /// The file's name, if it was opened by name.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
 
-    /// A handle on how much has been read, which goes on telling while the input is read elsewhere.
+    /// How much has been read. The value stays up to date while the input is read elsewhere.
     pub fn progress(&self) -> ReadProgress {
         self.progress.clone()
     }
@@ -100,12 +101,12 @@ pub struct ReadProgress {
 }
 
 impl ReadProgress {
-    /// Bytes of the (compressed) file that have been read.
+    /// How many bytes of the (compressed) file have been read.
     pub fn read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
     }
 
-    /// Length of the (compressed) file when it was opened; `None` for pipes and devices.
+    /// The length of the (compressed) file when it was opened. `None` for pipes and devices.
     pub fn total(&self) -> Option<u64> {
         self.total
     }

@@ -8,8 +8,8 @@ use lz4_flex::frame::FrameDecoder;
 /// decoder reads of a frame's begin.
 const END_MARK: [u8; 8] = [0; 8];
 
-/// Reads several LZ4 frames, one behind the other. The decoder reports an end after each of them, and
-/// also where the input ends between two blocks of a frame.
+/// Reads several LZ4 frames, one behind the other. The decoder reports an end after each of them,
+/// and also where the input ends between two blocks of a frame.
 pub(super) struct Frames<R: Read>(FrameDecoder<Marked<R>>);
 
 impl<R: BufRead> Frames<R> {
@@ -17,8 +17,8 @@ impl<R: BufRead> Frames<R> {
         Self(FrameDecoder::new(Marked { source, mark: &[] }))
     }
 
-    /// At the end of the input: whether the last frame has its end mark. Behind a whole frame the decoder
-    /// takes another end mark for a wrong magic number.
+    /// At the end of the input: whether the last frame has its end mark. Behind a whole frame the
+    /// decoder takes another end mark for a wrong magic number.
     fn is_whole(&mut self) -> bool {
         self.0.get_mut().mark = &END_MARK;
         let behind = self.0.read(&mut [0]).map_err(io::Error::downcast);

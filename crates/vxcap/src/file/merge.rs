@@ -1,4 +1,4 @@
-//! Several capture files in time order.
+//! Several capture files in the order of time.
 
 use std::cmp::Reverse;
 use std::collections::binary_heap::PeekMut;
@@ -10,27 +10,52 @@ use super::pcapng::Located;
 use super::{Input, Reader};
 use crate::{Error, Frame, Interface, Timestamp};
 
-/// The read blocks of all files together stay below this, as far as there are not too many files.
+/// The limit of all buffers together, unless there are very many files.
 const ALL_READ_BLOCKS: usize = 32 << 20;
 
-/// Reads several capture files in time order.
+/// Reads several capture files in the order of time.
 ///
-/// Always the earliest of the packets that come next in each file is given; at equal times that
-/// of the file that was named first. Files that are not in time order themselves are not sorted.
+/// Each call gives the earliest among the next packets of all files. At equal times, the file that
+/// was named first comes first. A file that is not in the order of time itself is not sorted.
 ///
-/// Interfaces are numbered apart by file: see [`Merge::interfaces`] and [`Merge::origin`].
+/// Each file has interfaces of its own: see [`Merge::interfaces`] and [`Merge::origin`].
 ///
-/// A damaged file gives its whole packets and the other files go on; its error is given at the end, as is that of a file
-/// that is no capture.
+/// A damaged file does not stop the others. Its whole packets are given, and its error comes at the
+/// end. So does the error of a file that is not a capture.
+///
+/// ```
+/// use vxcap::file::{Merge, Reader};
+/// use vxcap::write::{PcapFormat, PcapWriter};
+/// use vxcap::{Interface, LinkType, Timestamp};
+///
+/// let format = PcapFormat::of(&Interface::new(LinkType::ETHERNET, 0));
+/// let file = |seconds: [i64; 2]| {
+///     let mut writer = PcapWriter::new(Vec::new(), format)?;
+///     for second in seconds {
+///         writer.record(Timestamp::from_nanos(second * 1_000_000_000), 60, &[0; 60])?;
+///     }
+///     writer.finish()
+/// };
+/// let (first, second) = (file([1, 4])?, file([2, 3])?);
+/// let readers = [first.as_slice(), second.as_slice()].map(Reader::new);
+///
+/// let mut merge = Merge::new(readers.into_iter().collect::<Result<_, _>>()?);
+/// let mut order = Vec::new();
+/// while let Some(packet) = merge.next_frame()? {
+///     order.push((packet.file, packet.frame.time.seconds()));
+/// }
+/// assert_eq!(order, [(0, 1), (1, 2), (1, 3), (0, 4)]);
+/// # Ok::<(), vxcap::Error>(())
+/// ```
 pub struct Merge<R = Input> {
     readers: Vec<Source<R>>,
     /// The time of the next packet of each reader that has one, and the reader.
     heads: BinaryHeap<Reverse<(Timestamp, usize)>>,
-    /// Whether the packet of the earliest reader was given, so that it is to be advanced.
+    /// Whether the packet of the earliest reader was given: it must read the next one then.
     given: bool,
     interfaces: Vec<Interface>,
     origins: Vec<(usize, u32)>,
-    /// What is wrong with files that were read, and behind it with those that could not be.
+    /// The errors of files that were read, then those of files that could not be read.
     errors: VecDeque<Error>,
     /// How many of the errors are of files that could not be read.
     refused: usize,
@@ -38,10 +63,10 @@ pub struct Merge<R = Input> {
 
 struct Source<R> {
     reader: Reader<R>,
-    /// Which of the files it reads.
+    /// The number of the file that it reads.
     file: usize,
     head: Option<Located>,
-    /// The number here of each of the reader's interfaces.
+    /// The number among all interfaces of each of the reader's interfaces.
     interfaces: Vec<u32>,
 }
 
@@ -49,17 +74,17 @@ struct Source<R> {
 #[derive(Copy, Clone, Debug)]
 #[non_exhaustive]
 pub struct Merged<'a> {
-    /// The packet; its interface is an index into [`Merge::interfaces`].
+    /// The packet. Its interface is an index into [`Merge::interfaces`].
     pub frame: Frame<'a>,
-    /// The file, as an index into the files in the order in which they were named.
+    /// The number of the file, in the order in which the files were named, counted from 0.
     pub file: usize,
     /// The interface that it was captured on.
     pub interface: Option<&'a Interface>,
 }
 
 impl Merge<Input> {
-    /// Opens files; `-` is the standard input. Files that are no captures do not keep the others from being read: what is
-    /// wrong with them is given at the end, after all other errors.
+    /// Opens files; `-` is the standard input. A file that is not a capture does not stop the
+    /// others: its error is given at the end, after all other errors.
     ///
     /// # Errors
     ///
@@ -87,7 +112,7 @@ impl<R: Read> Merge<R> {
         Self::of(readers.into_iter().enumerate().collect())
     }
 
-    /// Merges readers, each of the file with that number.
+    /// Merges readers, each with the number of its file.
     fn of(readers: Vec<(usize, Reader<R>)>) -> Self {
         let share = ALL_READ_BLOCKS / readers.len().max(1);
         let mut merge = Self {
@@ -111,11 +136,12 @@ impl<R: Read> Merge<R> {
         merge
     }
 
-    /// The next packet; `None` at the end of all files.
+    /// The next packet. `None` at the end of all files.
     ///
     /// # Errors
     ///
-    /// At the end the error of each damaged file, one a call, then of each that is no capture, and then `None`.
+    /// At the end, one error a call: those of damaged files, then those of files that are not
+    /// captures.
     pub fn next_frame(&mut self) -> Result<Option<Merged<'_>>, Error> {
         if std::mem::take(&mut self.given)
             && let Some(&Reverse((_, index))) = self.heads.peek()
@@ -142,7 +168,7 @@ impl<R: Read> Merge<R> {
         Ok(Some(Merged { frame, file: *file, interface }))
     }
 
-    /// The interfaces of all files that were described so far.
+    /// The interfaces that all files have described so far.
     pub fn interfaces(&self) -> &[Interface] {
         &self.interfaces
     }
@@ -152,7 +178,8 @@ impl<R: Read> Merge<R> {
         self.origins.get(interface as usize).copied()
     }
 
-    /// Bytes read of all captures, and their length; `None` where one of them has no known length.
+    /// How many bytes of all files have been read, and their length. `None` where the length of one
+    /// is not known.
     pub fn progress(&self) -> Option<(u64, u64)> {
         self.readers.iter().try_fold((0, 0), |(read, total), source| {
             let progress = source.reader.progress()?;
@@ -160,7 +187,7 @@ impl<R: Read> Merge<R> {
         })
     }
 
-    /// Reads the next packet of a file: its time.
+    /// Reads the next packet of a file, and gives its time.
     fn advance(&mut self, index: usize) -> Option<Timestamp> {
         let source = self.readers.get_mut(index)?;
         source.head = source.reader.next_located().unwrap_or_else(|error| {

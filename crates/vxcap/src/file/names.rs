@@ -17,14 +17,14 @@ const IPV6: u16 = 2;
 pub struct NameRecord<'a> {
     /// The record's type: 1 is IPv4, 2 is IPv6, 3 is EUI-48, 4 is EUI-64.
     pub code: u16,
-    /// The address and the names, each name ended by a zero byte; without padding.
+    /// The address and the names, without padding. Each name ends with a zero byte.
     pub value: &'a [u8],
     /// Offset of the record in the block.
     pub offset: usize,
 }
 
 impl<'a> NameRecord<'a> {
-    /// The address, where it is an IP address.
+    /// The address, if it is an IP address.
     pub fn address(&self) -> Option<IpAddr> {
         match self.code {
             IPV4 => Some(IpAddr::from(*self.value.first_chunk::<4>()?)),
@@ -33,7 +33,7 @@ impl<'a> NameRecord<'a> {
         }
     }
 
-    /// The names, as bytes (UTF-8 by the standard). Of a record of unknown type, nothing.
+    /// The names, as bytes (the standard says UTF-8). A record of unknown type gives none.
     pub fn names(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let address_len = match self.code {
             IPV4 => 4,
@@ -56,13 +56,13 @@ pub struct NameRecords<'a> {
 }
 
 impl<'a> NameRecords<'a> {
-    /// The records in these bytes, which stand at `offset` in their block.
+    /// The records in these bytes, which are at `offset` in their block.
     pub(crate) fn new(bytes: &'a [u8], offset: usize, order: ByteOrder) -> Self {
         Self { rest: bytes, offset, order }
     }
 
-    /// Reads all records: the offset in the block at which the end record stands (another one could
-    /// be inserted there), and that at which the options begin.
+    /// Reads all records. Gives the offset in the block of the end record, where another record
+    /// could be inserted, and the offset of the options.
     pub(crate) fn end(mut self) -> (usize, usize) {
         while self.next().is_some() {}
         let is_end = self.order.u16_at(self.rest, 0) == Some(END) && self.rest.len() >= 4;

@@ -2,11 +2,11 @@
 
 use super::{ByteOrder, option};
 
-/// An option: its code, its value, and where in the block it stands.
+/// An option: its code, its value, and its place in the block.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OptionField<'a> {
-    /// What it is; see [`option`](super::option).
+    /// What it is: see [`option`](super::option).
     pub code: u16,
     /// The value, without padding. Numbers in it are in the section's byte order.
     pub value: &'a [u8],
@@ -17,23 +17,23 @@ pub struct OptionField<'a> {
 }
 
 impl<'a> OptionField<'a> {
-    /// The value as text, without zero bytes at its end; `None` where it is not UTF-8.
+    /// The value as text, without zero bytes at its end. `None` where it is not UTF-8.
     pub fn text(&self) -> Option<&'a str> {
         std::str::from_utf8(self.value).ok().map(|text| text.trim_end_matches('\0'))
     }
 
-    /// The value as a 32-bit number; `None` where it has another length.
+    /// The value as a 32-bit number. `None` where it has another length.
     pub fn u32(&self) -> Option<u32> {
         Some(self.order.u32(self.value.try_into().ok()?))
     }
 
-    /// The value as a 64-bit number; `None` where it has another length.
+    /// The value as a 64-bit number. `None` where it has another length.
     pub fn u64(&self) -> Option<u64> {
         Some(self.order.u64(self.value.try_into().ok()?))
     }
 
-    /// The value as a time in ticks: two 32-bit numbers, the high half first in both byte orders
-    /// (`isb_starttime`, `isb_endtime`); `None` where it has another length.
+    /// The value as a time in ticks (`isb_starttime`, `isb_endtime`): two 32-bit numbers, the high
+    /// half first in both byte orders. `None` where it has another length.
     pub fn ticks(&self) -> Option<u64> {
         let (high, low) = self.value.split_first_chunk::<4>()?;
         let low: [u8; 4] = low.try_into().ok()?;
@@ -43,7 +43,7 @@ impl<'a> OptionField<'a> {
 
 /// The options of a block, in their order, up to the end-of-options mark or the end of the block.
 ///
-/// An option that reaches beyond its block ends them; [`Self::is_damaged`] then tells so.
+/// They end early at an option that is longer than its block: see [`Self::is_damaged`].
 #[derive(Clone, Debug)]
 pub struct OptionFields<'a> {
     rest: &'a [u8],
@@ -53,17 +53,17 @@ pub struct OptionFields<'a> {
 }
 
 impl<'a> OptionFields<'a> {
-    /// The options in these bytes, which stand at `offset` in their block.
+    /// The options in these bytes, which are at `offset` in their block.
     pub(crate) fn new(bytes: &'a [u8], offset: usize, order: ByteOrder) -> Self {
         Self { rest: bytes, offset, order, damaged: false }
     }
 
-    /// Whether what was read so far ended at an option that does not fit in the block.
+    /// Whether the options that were read ended at one that is longer than its block.
     pub fn is_damaged(&self) -> bool {
         self.damaged
     }
 
-    /// The first option of a code.
+    /// The first option with this code.
     pub fn find(mut self, code: u16) -> Option<OptionField<'a>> {
         self.by_ref().find(|field| field.code == code)
     }
@@ -73,7 +73,7 @@ impl<'a> OptionFields<'a> {
         self.filter(|field| field.code == option::COMMENT).filter_map(|field| field.text())
     }
 
-    /// Reads all options: the offset in the block at which another one could be inserted.
+    /// Reads all options. Gives the offset in the block at which another one could be inserted.
     pub(crate) fn end(mut self) -> usize {
         while self.next().is_some() {}
         self.offset

@@ -13,8 +13,8 @@ pub(crate) const FILE_HEADER_LEN: usize = 24;
 /// Length of a record header.
 pub(crate) const RECORD_HEADER_LEN: usize = 16;
 
-/// libpcap and Wireshark take no longer packets, except where the link type allows it
-/// (libpcap's `pcap-int.h`: `MAXIMUM_SNAPLEN`; Wireshark's `wtap.h`: `WTAP_MAX_PACKET_SIZE_STANDARD`).
+/// libpcap and Wireshark take no longer packets, except where the link type allows it (libpcap's
+/// `pcap-int.h`: `MAXIMUM_SNAPLEN`; Wireshark's `wtap.h`: `WTAP_MAX_PACKET_SIZE_STANDARD`).
 const USUAL_MAX_LEN: u32 = 262_144;
 /// Both take so much of D-Bus and USB (`MAXIMUM_DBUS_SNAPLEN`, `MAXIMUM_USBPCAP_SNAPLEN`).
 const MAX_BUS_LEN: u32 = 128 << 20;
@@ -31,11 +31,12 @@ pub struct PcapHeader {
     pub format: Format,
     /// Major and minor version, 2 and 4 in today's files.
     pub version: (u16, u16),
-    /// At most this many bytes of a packet were captured, as the file says.
+    /// At most this many bytes of a packet were captured, by the header.
     pub snaplen: u32,
     /// The link type of all packets.
     pub link_type: LinkType,
-    /// Length in bytes of the frame check sequence at the end of each packet, where it is told.
+    /// The length in bytes of the frame check sequence at the end of each packet, if the header has
+    /// it.
     pub fcs_len: Option<u8>,
 }
 
@@ -44,13 +45,14 @@ pub struct PcapHeader {
 enum Lengths {
     /// The captured length is first.
     Usual,
-    /// The original length is first: files before version 2.3, and of DG/UX (543.0), as libpcap knows them.
+    /// The original length is first: files before version 2.3, and of DG/UX (543.0), as libpcap
+    /// knows them.
     Swapped,
     /// Version 2.3 has both; the captured length is the smaller one.
     SmallerIsCaptured,
 }
 
-/// What is needed of the file header to read records.
+/// The parts of the file header that are needed to read records.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Records {
     pub(crate) order: ByteOrder,
@@ -148,7 +150,7 @@ impl PcapHeader {
 }
 
 impl Records {
-    /// Those of a file that has none.
+    /// For a file that has no records.
     pub(crate) const NONE: Self = Self {
         order: ByteOrder::Little,
         fraction: 1,
@@ -158,7 +160,7 @@ impl Records {
         link_type: LinkType::NULL,
     };
 
-    /// The packet of a record, which is whole, by its place in it.
+    /// The place of the packet in a whole record.
     #[inline]
     pub(crate) fn located(&self, record: &RecordHeader) -> Located {
         Located {
@@ -172,8 +174,8 @@ impl Records {
         }
     }
 
-    /// The packet of the record at the begin of these bytes, and what comes after it; `None` where it is not whole, or
-    /// longer than makes sense.
+    /// The packet of the record at the begin of these bytes, and the bytes after it. `None` where
+    /// the record is not whole, or is too long to be one.
     #[inline]
     pub(crate) fn usual_frame<'a>(&self, bytes: &'a [u8]) -> Option<(Frame<'a>, &'a [u8])> {
         let (len, record) = self.usual(bytes)?;
@@ -181,7 +183,7 @@ impl Records {
         Some((self.located(&record).frame(whole), rest))
     }
 
-    /// The same by its length and its numbers.
+    /// The length and the numbers of that record.
     #[inline]
     pub(crate) fn usual(&self, bytes: &[u8]) -> Option<(usize, RecordHeader)> {
         let record = self.parse(bytes.first_chunk()?);
@@ -189,7 +191,7 @@ impl Records {
         (record.captured <= self.max_len && len <= bytes.len()).then_some((len, record))
     }
 
-    /// How many whole records these bytes begin with, one behind the other, and how many of the bytes they are.
+    /// How many whole records these bytes begin with, and how long these are together.
     pub(crate) fn whole(&self, bytes: &[u8]) -> (u64, usize) {
         let mut rest = bytes;
         let mut records = 0;

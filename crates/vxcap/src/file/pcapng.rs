@@ -7,7 +7,8 @@ use crate::frame::{Frame, FrameFlags, Timestamp};
 use crate::interface::Scale;
 use crate::{Error, Interface};
 
-/// What is needed of a block to tell its length: its type, its length, and the byte-order magic or the first field.
+/// What is needed of a block to tell its length: its type, its length, and the byte-order magic or
+/// the first field.
 pub(crate) const BLOCK_START_LEN: usize = 12;
 /// Length of the smallest block: type and twice the length (section 3.1).
 const MIN_BLOCK_LEN: u32 = 12;
@@ -103,8 +104,8 @@ impl Sections {
         self.interfaces.push(interface);
     }
 
-    /// The type of the block that starts with these bytes, and its length with the padding. A section header block has its
-    /// own byte order, which holds from here on.
+    /// The type of the block that starts with these bytes, and its length with the padding. A
+    /// section header block has its own byte order, which holds from here on.
     pub(crate) fn meet(&mut self, start: &[u8], offset: u64) -> Result<(u32, usize), Error> {
         let kind = self.order.u32_at(start, 0).unwrap_or_default();
         let is_section = kind == block_type::SECTION;
@@ -120,7 +121,8 @@ impl Sections {
         Ok((kind, told.next_multiple_of(4) as usize))
     }
 
-    /// Takes a whole block that was met: what it says of sections and interfaces holds from here on.
+    /// Takes a whole block that was met: what it says of sections and interfaces holds from here
+    /// on.
     pub(crate) fn take(&mut self, kind: u32, raw: &[u8], offset: u64) -> Result<(), Error> {
         let told = self.order.u32_at(raw, 4).unwrap_or_default();
         let again = self.order.u32_at(raw, raw.len().saturating_sub(4)).unwrap_or_default();
@@ -193,8 +195,8 @@ impl Sections {
         }
     }
 
-    /// The packet of the enhanced packet block at the begin of these bytes, and the block's length; `None`
-    /// where another block stands there, or anything about it is unusual.
+    /// The packet of the enhanced packet block at the begin of these bytes, and the block's length;
+    /// `None` where another block stands there, or anything about it is unusual.
     #[inline]
     pub(crate) fn usual_packet(&self, bytes: &[u8]) -> Option<(usize, Located)> {
         let [k0, k1, k2, k3, l0, l1, l2, l3] = *bytes.first_chunk()?;
@@ -272,7 +274,8 @@ impl Sections {
         })
     }
 
-    /// Section 4.4: of interface 0, without time, as long as the interface's snapshot length allows.
+    /// Section 4.4: of interface 0, without time, as long as the interface's snapshot length
+    /// allows.
     fn simple(&self, raw: &[u8]) -> Option<Located> {
         let orig_len = self.order.u32_at(raw, 8)?;
         let (index, clock) = self.clock(0)?;

@@ -12,16 +12,16 @@ use super::pcap::{RECORD_HEADER_LEN, Records};
 use super::pcapng::{BLOCK_START_LEN, Located, Sections};
 use crate::{Error, Frame, Part};
 
-/// Of the bytes that a piece with a long block took, so many are kept for the next piece.
+/// Memory that a long block took is given back, but for this many bytes.
 const KEPT_LEN: usize = 1 << 20;
 
-/// The packets of a piece, in memory that is used again.
+/// The packets of one piece of a file. The memory is used again for the next piece.
 #[derive(Debug)]
 pub struct Piece {
-    /// Offset in the file of the first byte.
+    /// The offset in the file of the first byte.
     offset: u64,
     bytes: Vec<u8>,
-    /// How many of the bytes are this piece's.
+    /// How many of the bytes belong to this piece.
     have: usize,
     /// Of a pcap file: where its records are among the bytes, and how they are read.
     span: Range<usize>,
@@ -38,17 +38,17 @@ pub(super) struct Stored {
     pub(super) len: u64,
 }
 
-/// How far it is known where records or blocks begin.
+/// How far the file has been walked over, so that the begin of records or blocks is known.
 #[derive(Debug)]
 pub(super) struct Walk {
-    /// The offset of the first one that was not walked over.
+    /// The offset of the first record or block that has not been walked over.
     pub(super) offset: u64,
-    /// How many packets come before that.
+    /// How many packets are before that.
     pub(super) packets: u64,
     pub(super) known: Known,
 }
 
-/// What must be known of a file to read on.
+/// What must be known of a file to read on from a place in it.
 #[derive(Debug)]
 pub(super) enum Known {
     /// Of a pcap file: how its records are read.
@@ -175,7 +175,8 @@ impl Walk {
         Ok(())
     }
 
-    /// Walks over the usual packets that are whole among the bytes at hand. How many there are, and their bytes.
+    /// Walks over the usual packets that are whole among the bytes at hand. How many there are, and
+    /// their bytes.
     #[inline]
     fn usual(&self, piece: &mut Piece) -> (u64, usize) {
         let start = (self.offset - piece.offset) as usize;

@@ -9,17 +9,53 @@ use super::piece::{Known, Piece, Stored, Walk};
 use super::{BlockReader, Compression, Input, PcapHeader};
 use crate::Error;
 
-/// Bytes of the file that belong to a piece: what a thread reads stays in the processor's second cache.
+/// The bytes of a piece: few enough that they stay in the processor's second-level cache.
 const PIECE_LEN: u64 = 256 << 10;
 
-/// A capture file in pieces that several threads read side by side, where its bytes can be read at any place: an
+/// A capture file in pieces, which several threads read at the same time. It must be an
 /// uncompressed regular file.
 ///
-/// Where the first record or block of a piece begins is known from the piece before it, which is walked over as soon as
-/// its bytes are there: nothing is guessed from what records look like, so that a capture which carries another capture
-/// is read right too. The sections and interfaces of pcapng are handed on in the same way.
+/// A thread that reads a piece first finds where its records or blocks begin and end, and so where
+/// the next piece begins. Nothing is guessed from what records look like, so a capture that
+/// contains another capture is read correctly. The sections and interfaces of pcapng are passed on
+/// in the same way.
 ///
-/// What is read is the file as long as it was when it was opened.
+/// The file is read up to the length that it had when it was opened.
+///
+/// ```
+/// use vxcap::file::{Piece, Pieces};
+/// # use vxcap::write::{PcapFormat, PcapWriter};
+/// # use vxcap::{Interface, LinkType, Timestamp};
+/// # let path = std::env::temp_dir().join(format!("vxcap-pieces-{}.pcap", std::process::id()));
+/// # let format = PcapFormat::of(&Interface::new(LinkType::ETHERNET, 0));
+/// # let mut writer = PcapWriter::new(std::fs::File::create(&path).unwrap(), format)?;
+/// # for second in 0..10_000 {
+/// #     writer.record(Timestamp::from_nanos(second * 1_000_000_000), 60, &[0; 60])?;
+/// # }
+/// # writer.finish()?;
+///
+/// // a file with 10,000 packets
+/// let pieces = Pieces::open(&path)?.expect("a regular file that is not compressed");
+/// let next = std::sync::atomic::AtomicU64::new(0);
+/// let count = || {
+///     let (mut piece, mut packets) = (Piece::default(), 0);
+///     loop {
+///         let number = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+///         if number >= pieces.count() {
+///             return Ok::<_, vxcap::Error>(packets);
+///         }
+///         pieces.read(number, &mut piece)?;
+///         packets += piece.frames().count();
+///     }
+/// };
+/// let packets = std::thread::scope(|scope| {
+///     let threads = [scope.spawn(count), scope.spawn(count)];
+///     threads.map(|thread| thread.join().unwrap().unwrap()).iter().sum::<usize>()
+/// });
+/// assert_eq!(packets, 10_000);
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), vxcap::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Pieces {
     stored: Stored,
@@ -29,18 +65,19 @@ pub struct Pieces {
     moved: Condvar,
 }
 
-/// Whose turn it is to walk on.
+/// The piece that is walked over next.
 #[derive(Debug)]
 struct Next {
-    /// The number of a piece: those before it were walked over.
+    /// The number of the piece. Those before it have been walked over.
     piece: u64,
     walk: Walk,
-    /// The file is damaged or cut: no piece has more packets.
+    /// The file is damaged or cut off: no piece has more packets.
     ended: bool,
 }
 
 impl Pieces {
-    /// Opens a file; `None` where it cannot be read in pieces: it is compressed, a pipe, or does not tell its length.
+    /// Opens a file. `None` where it cannot be read in pieces: it is compressed, a pipe, or has no
+    /// known length.
     ///
     /// # Errors
     ///
@@ -79,7 +116,7 @@ impl Pieces {
         }))
     }
 
-    /// The same file in pieces of this many bytes, at least one, instead of 256 KiB.
+    /// The same file in pieces of this many bytes (at least one) instead of 256 KiB.
     #[must_use]
     pub fn of_len(self, piece_len: u64) -> Self {
         Self { piece_len: piece_len.max(1), ..self }
@@ -90,18 +127,19 @@ impl Pieces {
         self.stored.len.div_ceil(self.piece_len)
     }
 
-    /// Length of the file in bytes, and how many of them come before piece `number`.
+    /// The length of the file in bytes, and how many of them are before piece `number`.
     pub fn progress(&self, number: u64) -> (u64, u64) {
         (self.stored.len, self.stored.len.min(number.saturating_mul(self.piece_len)))
     }
 
-    /// Reads piece `number`. Each is to be read once, and begun in the order of their numbers: it waits for the piece
-    /// before it, and for ever if nobody reads that.
+    /// Reads piece `number`. Every piece must be read once. The threads must begin them in the
+    /// order of their numbers: a piece waits for the one before it, and for ever if no thread reads
+    /// that one.
     ///
     /// # Errors
     ///
-    /// What is damaged or cut, and where, as [`Reader::next_frame`](super::Reader::next_frame) has it; the packets before
-    /// that are there.
+    /// What is damaged or cut off, and where, as [`Reader::next_frame`](super::Reader::next_frame)
+    /// does. The piece has the packets before that.
     pub fn read(&self, number: u64, piece: &mut Piece) -> Result<(), Error> {
         let (_, begin) = self.progress(number);
         let (_, end) = self.progress(number.saturating_add(1));
@@ -117,7 +155,7 @@ impl Pieces {
         result.map_err(|error| error.in_file_after(&self.path, packets))
     }
 
-    /// Waits until the pieces before this one were walked over.
+    /// Waits until the pieces before this one have been walked over.
     fn turn(&self, number: u64) -> MutexGuard<'_, Next> {
         let next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = self.moved.wait_while(next, |next| next.piece < number);
@@ -125,7 +163,7 @@ impl Pieces {
     }
 }
 
-/// Those who wait for their turn, who are woken in any case.
+/// Wakes the threads that wait for their turn, whatever happens.
 struct Waiting<'a>(&'a Pieces);
 
 impl Drop for Waiting<'_> {

@@ -8,10 +8,11 @@ use super::pcapng::Located;
 use super::{BlockReader, Format, Input, ReadProgress};
 use crate::{Error, Frame, Interface};
 
-/// Reads the packets of a capture file, borrowed from its read block.
+/// Reads the packets of a capture file.
 ///
-/// A packet can be used until the next one is asked for. Every whole packet before a damage is
-/// given, then the error; `None` means a clean end, or that the error was given.
+/// A packet is borrowed from the reader's buffer, until the next one is asked for. A damaged file
+/// gives every whole packet before the damage, then the error. `None` means a clean end, or that
+/// the error was given already.
 ///
 /// ```no_run
 /// let mut reader = vxcap::file::Reader::open("node.pcapng.zst")?;
@@ -25,7 +26,7 @@ pub struct Reader<R = Input> {
 }
 
 impl Reader<Input> {
-    /// Opens a file, or the standard input for `-`, compressed or not.
+    /// Opens a file, compressed or not. `-` is the standard input.
     ///
     /// # Errors
     ///
@@ -58,13 +59,15 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     ///
-    /// What is damaged or cut, and where. The reader is finished then: the next call gives `None`.
+    /// What is damaged or cut off, and where. Then the reader is finished, and the next call gives
+    /// `None`.
     #[inline]
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Error> {
         self.blocks.next_frame()
     }
 
-    /// Gives the packets that are in memory already to `each`: see [`BlockReader::frames_at_hand`].
+    /// Passes the packets that are in memory already to `each`. See
+    /// [`BlockReader::frames_at_hand`].
     #[inline]
     pub fn frames_at_hand<B>(
         &mut self,
@@ -89,32 +92,33 @@ impl<R: Read> Reader<R> {
         Ok(Some((frame, self.blocks.interfaces().get(frame.interface as usize))))
     }
 
-    /// The interfaces that were described so far, over all sections. A pcap file has one.
+    /// The interfaces that the file has described so far, in all sections. A pcap file has one.
     pub fn interfaces(&self) -> &[Interface] {
         self.blocks.interfaces()
     }
 
-    /// The file's format; the byte order of pcapng is that of the section that was read last.
+    /// The file's format. The byte order of pcapng is that of the section that was read last.
     pub fn format(&self) -> Format {
         self.blocks.format()
     }
 
-    /// Offset in the (decompressed) file of what follows the packet that was given last.
+    /// The offset in the (decompressed) file of the end of the packet that was given last.
     pub fn position(&self) -> u64 {
         self.blocks.position()
     }
 
-    /// How much of the file has been read, where it was opened as [`Input`].
+    /// How much of the file has been read, if it was opened as [`Input`].
     pub fn progress(&self) -> Option<&ReadProgress> {
         self.blocks.progress()
     }
 
-    /// The file's name, where it was opened by name.
+    /// The file's name, if it was opened by name.
     pub fn path(&self) -> Option<&Path> {
         self.blocks.path()
     }
 
-    /// The reader of blocks below; what it reads is not given as packets here.
+    /// The reader of blocks that this one uses. Packets that are read from it are not given again
+    /// here.
     pub fn blocks(&mut self) -> &mut BlockReader<R> {
         &mut self.blocks
     }

@@ -1,4 +1,4 @@
-//! From a pcap-filter(7) expression to a program, by libpcap.
+//! Compiling a pcap-filter(7) expression by libpcap.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,17 +7,18 @@ use vxlan::LinkType;
 
 use super::{Error, ExpressionError, Instruction, Program};
 
-/// libpcap's compiler kept its state in globals before 1.8 (`pcap_compile(3PCAP))`: one expression
-/// at a time.
+/// Before 1.8, libpcap's compiler kept its state in globals (`pcap_compile(3PCAP)`), so that only
+/// one expression can be compiled at a time.
 static COMPILER: Mutex<()> = Mutex::new(());
 
 impl Program {
-    /// Compiles a pcap-filter(7) expression for frames of one link type, as `tcpdump -r FILE` does.
+    /// Compiles a pcap-filter(7) expression for frames of one link type, as tcpdump does to read a
+    /// file.
     ///
-    /// The code is optimised. The netmask is unknown and taken as 0: `ip broadcast` means
-    /// 255.255.255.255 and 0.0.0.0. An accepting program returns `snaplen` (0 stands for
-    /// [`MAX_SNAPLEN`](super::MAX_SNAPLEN)). Names in the expression are looked up in the system's
-    /// databases, which can take time.
+    /// The code is optimised. The netmask is not known and taken as 0: `ip broadcast` means
+    /// 255.255.255.255 and 0.0.0.0. For a packet that it accepts, the program returns `snaplen`; 0
+    /// stands for [`MAX_SNAPLEN`](super::MAX_SNAPLEN). The system looks up names in the expression,
+    /// which can take time.
     ///
     /// ```
     /// use vxcap::filter::Program;
@@ -37,10 +38,10 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] where libpcap is not installed, [`Error::Expression`] where it refuses
-    /// the expression for this link type.
+    /// [`Error::NoLibpcap`] where libpcap is not installed, [`Error::Expression`] where libpcap
+    /// refuses the expression for this link type.
     pub fn compile(expression: &str, link_type: LinkType, snaplen: u32) -> Result<Self, Error> {
-        libpcap_shim::available().map_err(|missing| Error::Missing(missing.clone()))?;
+        libpcap_shim::available().map_err(|missing| Error::NoLibpcap(missing.to_string()))?;
         let refused = |error: pcap::Error| {
             let message = match error {
                 // without the crate's own words before libpcap's
@@ -56,8 +57,7 @@ impl Program {
             compiled.get_instructions().iter().map(fields).collect::<Option<Box<[_]>>>()
         };
         let instructions = instructions.ok_or_else(|| {
-            let message =
-                "the pcap crate shows its instructions in a form that is not known".to_owned();
+            let message = "the pcap crate prints its instructions in an unknown form".to_owned();
             Error::Expression(ExpressionError::new(expression, link_type, message))
         })?;
         Program::new(instructions)
@@ -66,8 +66,8 @@ impl Program {
     }
 }
 
-/// The fields of an instruction. The pcap crate keeps them private, and shows them in its `Display`
-/// form only: `code jt jf k`, in decimal.
+/// The fields of an instruction. In the pcap crate they are private; its `Display` form has them as
+/// `code jt jf k`, in decimal.
 fn fields(instruction: &pcap::BpfInstruction) -> Option<Instruction> {
     let text = instruction.to_string();
     let mut numbers = text.split(' ');
@@ -80,8 +80,8 @@ fn fields(instruction: &pcap::BpfInstruction) -> Option<Instruction> {
     numbers.next().is_none().then_some(instruction)
 }
 
-/// The number that libpcap's functions know a link type by (`DLT_…` of pcap/dlt.h), which differs
-/// from the number in files (`LINKTYPE_…`, libpcap's pcap-common.c) for some old types.
+/// The number of a link type in libpcap's functions (`DLT_…` of pcap/dlt.h). For some old types it
+/// differs from the number in files (`LINKTYPE_…`, libpcap's pcap-common.c).
 fn dlt(link_type: LinkType) -> i32 {
     match link_type.0 {
         // LINKTYPE_ATM_RFC1483, LINKTYPE_RAW, LINKTYPE_SLIP_BSDOS, LINKTYPE_PPP_BSDOS

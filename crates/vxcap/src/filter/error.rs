@@ -1,4 +1,4 @@
-//! Why an expression is no filter.
+//! Why an expression cannot be used.
 
 use std::fmt;
 
@@ -6,28 +6,27 @@ use vxlan::LinkType;
 
 use super::ProgramError;
 
-/// A filter expression that cannot be carried out.
+/// A filter expression that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// libpcap, which knows the language of expressions, is not installed. The text says what to
-    /// install.
+    /// libpcap, which compiles expressions, is not installed. The text says what to install.
     #[error("filter expressions need libpcap: {0}")]
-    Missing(libpcap_shim::Missing),
+    NoLibpcap(String),
     /// The expression was refused.
     #[error(transparent)]
     Expression(ExpressionError),
-    /// The expression asks for what is known of a packet only while it is captured, and not in its
-    /// bytes.
+    /// The expression asks for what only the capturing kernel knows of a packet, as `inbound`. It
+    /// is not in the packet's bytes.
     #[error(
-        "filter expression `{expression}`: on this link type only a kernel that captures can tell"
+        "filter expression `{expression}`: on this link type only the capturing kernel knows the answer"
     )]
     LiveOnly {
         /// The expression.
         expression: String,
     },
-    /// libpcap made a program that is not sound.
-    #[error("libpcap made an unsound program of `{expression}`: {source}")]
+    /// libpcap compiled the expression to a program that is not valid.
+    #[error("libpcap compiled an invalid program from `{expression}`: {source}")]
     Program {
         /// The expression.
         expression: String,
@@ -40,13 +39,13 @@ pub enum Error {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExpressionError {
-    /// The expression, as it was given.
+    /// The expression, as the user gave it.
     pub expression: String,
     /// The link type that it was compiled for: not every expression makes sense on each.
     pub link_type: LinkType,
-    /// libpcap's words.
+    /// libpcap's message.
     pub message: String,
-    /// The byte offset in `expression` of what `message` speaks of, where that can be told.
+    /// The byte offset in `expression` of the word that `message` is about, where that is certain.
     pub position: Option<usize>,
 }
 

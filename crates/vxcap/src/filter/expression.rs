@@ -1,11 +1,11 @@
-//! An expression with its programs, one a link type.
+//! An expression with its programs, one for each link type.
 
 use vxlan::LinkType;
 
 use super::{Error, Program};
 
-/// Link types that have words of their own in pcap-filter(7), besides Ethernet: an expression that
-/// Ethernet refuses is no mistake if one of these takes it.
+/// Link types with primitives of their own in pcap-filter(7). An expression that libpcap refuses
+/// for Ethernet is right if it accepts it for one of these.
 const OTHERS: [LinkType; 10] = [
     LinkType::LINUX_SLL2, // ifindex, inbound
     LinkType::LINUX_SLL,
@@ -19,8 +19,8 @@ const OTHERS: [LinkType; 10] = [
     LinkType(240), // LINKTYPE_NETANALYZER
 ];
 
-/// A pcap-filter(7) expression, compiled for each link type when its first frame comes: a file can
-/// have several.
+/// A pcap-filter(7) expression for frames of any link type. It is compiled when the first frame of
+/// a link type comes.
 ///
 /// ```
 /// use vxcap::filter::Filter;
@@ -32,14 +32,14 @@ const OTHERS: [LinkType; 10] = [
 /// assert!(!filter.matches(LinkType::ETHERNET, &frame, 42)?);
 /// frame[12..14].copy_from_slice(&[0x08, 0x06]);
 /// assert!(filter.matches(LinkType::ETHERNET, &frame, 42)?);
-/// // 802.11 frames carry ARP behind an LLC header
+/// // 802.11 frames carry ARP after an LLC header
 /// assert!(!filter.matches(LinkType(105), &frame, 42)?);
 /// # Ok::<(), vxcap::filter::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Filter {
     expression: String,
-    /// By link type, in order. At least one is a program.
+    /// In the order of link types. At least one is a program.
     compiled: Vec<(LinkType, Result<Program, Error>)>,
     /// The index of the one that was used last.
     current: usize,
@@ -48,15 +48,15 @@ pub struct Filter {
 impl Filter {
     /// Checks an expression. An empty one accepts every packet.
     ///
-    /// The expression must make sense for Ethernet or at least for one other link type: whether it
-    /// does for the link types of a file is not known before its frames are read, and is an error
-    /// of [`matches`](Self::matches).
+    /// It must be valid for Ethernet or for at least one other link type. Whether it is valid for
+    /// the link types of a file turns out when its frames are read: then [`matches`](Self::matches)
+    /// fails.
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] where libpcap is not installed (an empty expression does not need it),
-    /// [`Error::Expression`] where every link type that was tried refuses the expression; the words
-    /// are those for Ethernet.
+    /// [`Error::NoLibpcap`] where libpcap is not installed (an empty expression does not need it).
+    /// [`Error::Expression`] or [`Error::LiveOnly`] where it is not valid for any link type that
+    /// was tried, with the message for Ethernet.
     pub fn new(expression: &str) -> Result<Self, Error> {
         let compile = |link_type| for_user_space(expression, link_type);
         let compiled = if expression.trim().is_empty() {
@@ -78,16 +78,16 @@ impl Filter {
         Ok(Self { expression: expression.to_owned(), compiled, current: 0 })
     }
 
-    /// The expression, as it was given.
+    /// The expression, as the user gave it.
     pub fn expression(&self) -> &str {
         &self.expression
     }
 
-    /// The program for frames of `link_type`, compiled if this is their first.
+    /// The program for frames of `link_type`. The first call for a link type compiles it.
     ///
     /// # Errors
     ///
-    /// As [`Program::compile`], and [`Error::LiveOnly`]; the same error each time.
+    /// Those of [`Program::compile`], and [`Error::LiveOnly`]. Each call gives the same error.
     pub fn program(&mut self, link_type: LinkType) -> Result<&Program, Error> {
         let known = self.compiled.get(self.current).is_some_and(|(of, _)| *of == link_type);
         if !known {
@@ -115,13 +115,13 @@ impl Filter {
         }
     }
 
-    /// Whether the expression accepts a frame of `link_type` with the captured bytes `data`, which
-    /// had `orig_len` bytes on the wire.
+    /// Whether the expression accepts a frame of `link_type`. `data` are its captured bytes,
+    /// `orig_len` is its length on the wire.
     ///
     /// # Errors
     ///
-    /// [`Error::Expression`] or [`Error::LiveOnly`] where the expression makes no sense for this
-    /// link type.
+    /// [`Error::Expression`] or [`Error::LiveOnly`] where the expression is not valid for this link
+    /// type.
     pub fn matches(
         &mut self,
         link_type: LinkType,

@@ -31,7 +31,8 @@ pub(super) const PROTOCOL: u32 = ANCILLARY;
 pub(super) const PACKET_TYPE: u32 = ANCILLARY + 4;
 /// `SKF_AD_IFINDEX`: the device's index.
 pub(super) const INTERFACE_INDEX: u32 = ANCILLARY + 8;
-/// `SKF_AD_HATYPE`: what kind of hardware the device is (`ARPHRD_ETHER` and so on of `linux/if_arp.h`).
+/// `SKF_AD_HATYPE`: what kind of hardware the device is (`ARPHRD_ETHER` and so on of
+/// `linux/if_arp.h`).
 pub(super) const HARDWARE: u32 = ANCILLARY + 28;
 /// `SKF_AD_VLAN_TAG`: the VLAN tag's control information that was taken out of the frame.
 pub(super) const VLAN_TAG: u32 = ANCILLARY + 44;
@@ -184,16 +185,6 @@ impl Op {
                 | Self::JumpSet
                 | Self::JumpSetX
         )
-    }
-
-    /// How many bytes a load from the packet takes; `None` for what loads none.
-    pub(super) const fn packet_bytes(self) -> Option<u32> {
-        Some(match self {
-            Self::LoadWord | Self::LoadWordIndexed => 4,
-            Self::LoadHalf | Self::LoadHalfIndexed => 2,
-            Self::LoadByte | Self::LoadByteIndexed | Self::LoadXHeaderLength => 1,
-            _ => return None,
-        })
     }
 }
 

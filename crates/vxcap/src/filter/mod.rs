@@ -1,17 +1,15 @@
-//! Selection of packets by pcap-filter(7) expressions, in user space and in the kernel.
+//! Selecting packets by pcap-filter(7) expressions, in user space and in the kernel.
 //!
-//! - [`Filter`] is an expression for the frames of files and devices, whatever their link types:
-//!   `Filter::new("udp port 8472")`.
-//! - [`Program`] is what an expression is compiled to, by libpcap, for one link type: classic BPF,
-//!   run by an interpreter of this crate's own, which is safe on any bytes and as fast as
-//!   libpcap's. Its `Display` form is what `tcpdump -d` prints.
-//! - [`pushdown`] makes programs for the kernel that decide on what is inside a tunnel: selections
-//!   of the inner packet that never let a packet get as far as user space in vain.
+//! - [`Filter`] is an expression for frames of any link type: `Filter::new("udp port 8472")`.
+//! - [`Program`] is an expression that libpcap has compiled for one link type, in classic BPF. This
+//!   crate has its own interpreter for it, which is safe on any bytes and as fast as libpcap's.
+//! - [`pushdown`] makes programs for the kernel that decide on what is inside a tunnel, so that
+//!   other packets do not cost a copy to user space.
 //!
-//! libpcap is loaded when the first expression is compiled, and needed for nothing else.
+//! libpcap is loaded when the first expression is compiled. It is needed for nothing else.
 //!
-//! Instructions and their meaning: linux/filter.h, Documentation/networking/filter.rst of the
-//! kernel, bpf(4).
+//! The instructions are described in linux/filter.h, in Documentation/networking/filter.rst of the
+//! kernel, and in bpf(4).
 
 mod compile;
 mod error;

@@ -1,4 +1,4 @@
-//! A checked program of classic BPF, and its listings.
+//! A checked program in classic BPF, and its listings.
 
 use std::fmt;
 
@@ -8,23 +8,25 @@ use super::{
     run::{self, Ancillary, Step},
 };
 
-/// `MAXIMUM_SNAPLEN` of libpcap and tcpdump's default `-s`: what an accepting program returns, in
-/// bytes.
+/// The snapshot length that captures everything, in bytes: `MAXIMUM_SNAPLEN` of libpcap, tcpdump's
+/// default.
 pub const MAX_SNAPLEN: u32 = 262_144;
 
-/// `BPF_MAXINSNS` of `linux/bpf_common.h`: the longest program that a kernel takes, in
-/// instructions.
+/// The longest program that a Linux kernel takes, in instructions: `BPF_MAXINSNS` of
+/// `linux/bpf_common.h`.
 pub const MAX_KERNEL_INSTRUCTIONS: usize = 4096;
 
-/// A program of classic BPF that is known to be sound: it was checked when it was made, as the
-/// kernel checks what is attached to a socket, so that running it always ends and cannot fail.
+/// A valid program in classic BPF. It was checked when it was made, as the kernel checks what is
+/// attached to a socket: running it always ends and cannot fail.
+///
+/// Its `Display` form is the listing that `tcpdump -d` prints.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Program {
     instructions: Box<[Instruction]>,
     steps: Box<[Step]>,
 }
 
-/// Why a list of instructions is no program. `index` counts instructions from 0.
+/// Why a list of instructions is not a valid program. `index` counts instructions from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProgramError {
@@ -45,8 +47,8 @@ pub enum ProgramError {
         /// Which instruction.
         index: usize,
     },
-    /// A word of scratch memory that is not there.
-    #[error("instruction {index}: M[{word}] is not there, M[15] is the last")]
+    /// A word of scratch memory beyond the last one.
+    #[error("instruction {index}: there is no M[{word}], the last word is M[15]")]
     Scratch {
         /// Which instruction.
         index: usize,
@@ -76,14 +78,16 @@ pub enum ProgramError {
 }
 
 impl Program {
-    /// Checks `instructions` as the kernel's `bpf_check_classic` does: known operations, jumps
-    /// inside, scratch memory inside, no division by zero or shift by more than 31, a return at the
-    /// end. Beyond what the kernel takes, a program may be of any length, and may jump back, as
-    /// libpcap's for `protochain` do; [`fits_kernel`](Self::fits_kernel) tells.
+    /// Checks instructions as the kernel's `bpf_check_classic` does: known operations, jumps and
+    /// scratch memory inside their bounds, no division by zero, no shift by more than 31, a return
+    /// at the end.
+    ///
+    /// Unlike in the kernel, a program may have any length and may jump back, as libpcap's for
+    /// `protochain` do. [`fits_kernel`](Self::fits_kernel) tells whether a kernel takes it.
     ///
     /// # Errors
     ///
-    /// [`ProgramError`] names the first instruction that is not sound.
+    /// [`ProgramError`] names the first instruction that is not valid.
     pub fn new(instructions: impl Into<Box<[Instruction]>>) -> Result<Self, ProgramError> {
         let instructions = instructions.into();
         let length = instructions.len();
@@ -106,9 +110,8 @@ impl Program {
         Self { instructions: [accept].into(), steps: [step].into() }
     }
 
-    /// The same program, with `snaplen` bytes in the place of what its accepting returns return: as
-    /// many bytes of a packet the kernel hands over. 0 stands for [`MAX_SNAPLEN`], as in tcpdump's
-    /// `-s 0`.
+    /// The same program, which returns `snaplen` for a packet that it accepts: the kernel passes on
+    /// that many bytes of it. 0 stands for [`MAX_SNAPLEN`].
     #[must_use]
     pub fn with_snaplen(mut self, snaplen: u32) -> Self {
         let snaplen = if snaplen == 0 { MAX_SNAPLEN } else { snaplen };
@@ -121,48 +124,51 @@ impl Program {
         self
     }
 
-    /// The instructions, as `SO_ATTACH_FILTER` takes them.
+    /// The instructions, in the form that `SO_ATTACH_FILTER` takes.
     pub fn instructions(&self) -> &[Instruction] {
         &self.instructions
     }
 
-    /// Whether a kernel takes the program: it is not too long ([`MAX_KERNEL_INSTRUCTIONS`]), and
-    /// nowhere jumps back.
+    /// Whether a kernel takes the program: it is not longer than [`MAX_KERNEL_INSTRUCTIONS`], and
+    /// never jumps back.
     pub fn fits_kernel(&self) -> bool {
         self.instructions.len() <= MAX_KERNEL_INSTRUCTIONS
             && !self.steps.iter().any(|step| step.jumps_back())
     }
 
-    /// Whether the program loads facts about a packet that the kernel knows and that are not in its
-    /// bytes, as `inbound` and `ifindex` do on Ethernet. In user space it rejects where it comes to
-    /// such a load, but for the question whether a VLAN tag was taken out of the frame: there none was.
+    /// Whether the program loads what the kernel knows of a packet besides its bytes, as those of
+    /// `inbound` and `ifindex` do on Ethernet.
+    ///
+    /// In user space, such a load rejects the packet. The exception is the load that asks whether a
+    /// VLAN tag was taken out of the frame: in user space the answer is no.
     pub fn needs_kernel(&self) -> bool {
         self.steps.iter().any(|step| {
             matches!(step.op, Op::LoadWord | Op::LoadHalf | Op::LoadByte) && step.k >= NEGATIVE
         })
     }
 
-    /// Whether the program accepts the packet with the captured bytes `data`, which had `orig_len`
-    /// bytes on the wire.
+    /// Whether the program accepts a packet. `data` are its captured bytes, `orig_len` is its
+    /// length on the wire.
     ///
-    /// As with libpcap's `bpf_filter`, a load outside of the captured bytes and a division by zero
-    /// reject the packet. So does, here, a loop with more turns than the packet has bytes: a
-    /// crafted packet cannot make it endless. Takes as long as libpcap's own interpreter (some two
-    /// nanoseconds an instruction), and no memory.
+    /// As in libpcap's `bpf_filter`, a load outside of the captured bytes and a division by zero
+    /// reject the packet. Here a loop with more turns than the packet has bytes rejects it too, so
+    /// that a crafted packet cannot make it endless. Running a program allocates nothing, and takes
+    /// about as long as in libpcap.
     pub fn matches(&self, data: &[u8], orig_len: u32) -> bool {
         self.run(data, orig_len) != 0
     }
 
-    /// What the program returns for a packet: how many bytes of it are wanted, 0 where it is
+    /// What the program returns for a packet: how many bytes of it are wanted. 0 means that it is
     /// rejected.
     pub fn run(&self, data: &[u8], orig_len: u32) -> u32 {
         run::in_user_space(&self.steps, data, orig_len)
     }
 
-    /// What the Linux kernel would return for a packet that is on its way to a socket: with the
-    /// facts about it that are not in its bytes, and with the kernel's arithmetic where that
-    /// differs from libpcap's (a shift by more than 31 bits takes the low five bits, an indexed
-    /// offset wraps).
+    /// What the program would return in a Linux kernel, for a packet on its way to a socket.
+    /// `ancillary` is what the kernel knows besides the packet's bytes.
+    ///
+    /// The kernel's arithmetic differs from libpcap's: a shift uses the low five bits of its
+    /// number, and an indexed offset wraps.
     pub fn run_as_kernel(&self, data: &[u8], ancillary: Ancillary) -> u32 {
         run::in_kernel(&self.steps, data, ancillary)
     }
@@ -171,14 +177,14 @@ impl Program {
         &self.steps
     }
 
-    /// The program as C array elements, as `tcpdump -dd` prints it.
+    /// The program as elements of a C array: the output of `tcpdump -dd`.
     pub fn c_array(&self) -> impl fmt::Display {
         Lines(&self.instructions, |_, i, f| {
             write!(f, "{{ {:#x}, {}, {}, {:#010x} }},", i.code, i.jt, i.jf, i.k)
         })
     }
 
-    /// The program as decimal numbers with their count first, as `tcpdump -ddd` prints it.
+    /// The program as decimal numbers after their count: the output of `tcpdump -ddd`.
     pub fn decimal(&self) -> impl fmt::Display {
         Counted(Lines(&self.instructions, |_, i, f| {
             write!(f, "{} {} {} {}", i.code, i.jt, i.jf, i.k)
@@ -199,7 +205,7 @@ impl fmt::Debug for Program {
     }
 }
 
-/// One line an instruction, written by a function.
+/// One line for each instruction, written by a function.
 struct Lines<'a>(&'a [Instruction], fn(usize, Instruction, &mut fmt::Formatter<'_>) -> fmt::Result);
 
 impl fmt::Display for Lines<'_> {
@@ -223,7 +229,7 @@ impl fmt::Display for Counted<'_> {
     }
 }
 
-/// Decodes one instruction of a program of `length`, if it is sound.
+/// Decodes one instruction of a program of `length`, if it is valid.
 fn check(index: usize, instruction: Instruction, length: usize) -> Result<Step, ProgramError> {
     let Instruction { code, jt, jf, k } = instruction;
     let op = Op::from_code(code).ok_or(ProgramError::UnknownOperation { index, code })?;

@@ -28,13 +28,13 @@ pub struct Ancillary {
     /// The control information (priority and VLAN identifier) of the VLAN tag that the kernel or
     /// the device took out of the frame.
     pub vlan_tag: Option<u16>,
-    /// The `EtherType`, or what stands for it (`ETH_P_…` of `linux/if_ether.h`).
+    /// The `EtherType`, or the kernel's number instead of one (`ETH_P_…` of `linux/if_ether.h`).
     pub protocol: u16,
-    /// To whom it is (`PACKET_HOST` and so on of `linux/if_packet.h`).
+    /// Whom it is addressed to (`PACKET_HOST` and others of `linux/if_packet.h`).
     pub packet_type: u8,
     /// The device's index.
     pub device: u32,
-    /// What the device is (`ARPHRD_ETHER` and so on of `linux/if_arp.h`).
+    /// The device's hardware type (`ARPHRD_ETHER` and others of `linux/if_arp.h`).
     pub hardware: u16,
 }
 

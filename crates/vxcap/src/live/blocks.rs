@@ -15,8 +15,9 @@ const BLOCK_PACKETS: usize = 12;
 
 /// The blocks of a ring, of which the reader holds one at most.
 ///
-/// A block belongs to the kernel, or to the reader: its status word says to whom. The kernel writes to the
-/// blocks that are its own only, and makes a filled one the reader's by its last write to it.
+/// A block belongs to the kernel, or to the reader: its status word says to whom. The kernel writes
+/// to the blocks that are its own only, and makes a filled one the reader's by its last write to
+/// it.
 #[derive(Debug)]
 pub(super) struct Blocks {
     start: NonNull<u8>,
@@ -34,8 +35,8 @@ unsafe impl Send for Blocks {}
 impl Blocks {
     /// Maps the ring that was set up on a packet socket.
     pub(super) fn map(fd: BorrowedFd<'_>, block_len: usize, count: usize) -> io::Result<Self> {
-        // SAFETY: a new mapping at an address of the kernel's choice replaces no other. `MAP_LOCKED` is left
-        // out: the kernel's ring is never swapped out anyway.
+        // SAFETY: a new mapping at an address of the kernel's choice replaces no other.
+        // `MAP_LOCKED` is left out: the kernel's ring is never swapped out anyway.
         let start = unsafe {
             libc::mmap(
                 ptr::null_mut(),
@@ -61,8 +62,9 @@ impl Blocks {
         self.held
     }
 
-    /// Whether the kernel may have put packets into the block that comes next, and which it has not handed over.
-    /// `false` is true of the moment; `true` may be said of a block that it did not begin yet.
+    /// Whether the kernel may have put packets into the block that comes next, and which it has not
+    /// handed over. `false` is true of the moment; `true` may be said of a block that it did not
+    /// begin yet.
     pub(super) fn is_begun(&self) -> bool {
         self.word(0, BLOCK_PACKETS).load(Ordering::Acquire) != 0
     }
@@ -79,9 +81,9 @@ impl Blocks {
         if !self.held {
             return &[];
         }
-        // SAFETY: the block lies inside of the mapping, and the reader holds it: its status was read with
-        // acquire ordering, so what the kernel wrote before is seen, and it writes no more. Only
-        // `bytes_mut` and `give_back` write to it, which take `&mut self`.
+        // SAFETY: the block lies inside of the mapping, and the reader holds it: its status was
+        // read with acquire ordering, so what the kernel wrote before is seen, and it writes no
+        // more. Only `bytes_mut` and `give_back` write to it, which take `&mut self`.
         unsafe { slice::from_raw_parts(self.block().as_ptr(), self.block_len) }
     }
 
@@ -114,13 +116,15 @@ impl Blocks {
         self.word(0, BLOCK_STATUS)
     }
 
-    /// A word of the description of the block that stands so many after the current one; the kernel writes it as one word too.
+    /// A word of the description of the block that stands so many after the current one; the kernel
+    /// writes it as one word too.
     fn word(&self, after: usize, offset: usize) -> &AtomicU32 {
         debug_assert!(offset.is_multiple_of(4) && offset < 48);
         let number = (self.current + after) % self.count;
-        // SAFETY: the number is below `count`, blocks are aligned to pages, and the offset is a multiple of 4 in the first 48 bytes
-        // of a block, its description: the word is inside of the mapping, and aligned. No slice of the block that can be written is borrowed at
-        // the time of a call: they borrow `self` mutably.
+        // SAFETY: the number is below `count`, blocks are aligned to pages, and the offset is a
+        // multiple of 4 in the first 48 bytes of a block, its description: the word is inside of
+        // the mapping, and aligned. No slice of the block that can be written is borrowed at the
+        // time of a call: they borrow `self` mutably.
         unsafe {
             AtomicU32::from_ptr(self.start.add(number * self.block_len + offset).cast().as_ptr())
         }

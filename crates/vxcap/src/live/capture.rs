@@ -1,4 +1,4 @@
-//! One capture of one device, whichever back end does it.
+//! One capture of one device, by either back end.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -17,8 +17,9 @@ use crate::{Frame, Interface, Resolution, Timestamp};
 
 /// A running capture of a device.
 ///
-/// Frames are borrowed from the kernel's memory, and given back when the next one is asked for. What arrives while nobody asks waits in
-/// the buffer; what does not fit is lost and counted ([`Capture::statistics`]).
+/// A frame is borrowed from the kernel's memory, until the next one is asked for. Frames that
+/// arrive in the meantime wait in the buffer. Those that do not fit are lost and counted: see
+/// [`Capture::statistics`].
 #[derive(Debug)]
 pub struct Capture {
     source: Source,
@@ -32,7 +33,7 @@ enum Source {
     Libpcap(Box<Libpcap>),
 }
 
-/// Does the same with whichever source it is.
+/// Does the same with either source.
 macro_rules! with {
     ($source:expr, $name:ident => $work:expr) => {
         match $source {
@@ -48,7 +49,8 @@ impl Capture {
     ///
     /// # Errors
     ///
-    /// [`Error::NotPermitted`], [`Error::NoSuchDevice`], [`Error::Down`], and what else keeps the system from it.
+    /// [`Error::NotPermitted`], [`Error::NoSuchDevice`], [`Error::Down`], and others that say why
+    /// the system does not do it.
     pub fn open(options: &CaptureOptions) -> Result<Self, Error> {
         let source = Source::open(options)?;
         let device = with!(&source, source => source.device());
@@ -61,20 +63,21 @@ impl Capture {
         Ok(Self { source, interface })
     }
 
-    /// The next frame. `None` where there is none now: after `wait` at the latest, sooner where a signal came or
-    /// where what arrived was not wanted. Never the end: only an error is.
+    /// The next frame. `None` if none came within `wait`. It may also be `None` sooner, after a
+    /// signal or where only unwanted frames arrived. It is never the end of the capture: that is an
+    /// error.
     ///
     /// # Errors
     ///
-    /// [`Error::Down`], [`Error::Removed`] or [`Error::Moved`] once the device is gone and all frames that had arrived were handed
-    /// out.
+    /// [`Error::Down`], [`Error::Removed`] or [`Error::Moved`] if the device is gone, after all
+    /// frames that had arrived.
     #[inline]
     pub fn next_frame(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Error> {
         with!(&mut self.source, source => source.next_frame(wait))
     }
 
-    /// When the frame came that [`Self::next_frame`] hands out next; `None` where there is none now. So that frames of several
-    /// captures can be put in order.
+    /// The time of the frame that [`Self::next_frame`] gives next. `None` if there is none now. It
+    /// serves to put the frames of several captures in order.
     ///
     /// # Errors
     ///
@@ -84,22 +87,24 @@ impl Capture {
         with!(&mut self.source, source => source.next_time())
     }
 
-    /// Where there is no frame: those that come yet came no earlier than this time, as far as the host's timers keep theirs. `now` is what
-    /// the clock said before [`Self::next_time`] had none.
+    /// A time before which no more frames come from this capture, if it has none now. `now` is the
+    /// time at which [`Self::next_time`] was asked and had none.
     ///
-    /// The kernel hands frames over in blocks, after [`CaptureOptions::latency`] at the latest: what is in one that is not handed over may be
-    /// earlier than what another capture has. Where the block is empty, only what is on its way into it can be.
+    /// The kernel passes frames on in blocks, after [`CaptureOptions::latency`] at the latest. So a
+    /// frame in a block that is not passed on yet may be earlier than the frames of other captures.
+    /// Where that block is empty, only frames on their way into it can be earlier. The time is
+    /// right as long as the host's timers are on time.
     pub fn nothing_before(&self, now: Timestamp) -> Timestamp {
         with!(&self.source, source => source.nothing_before(now))
     }
 
-    /// Whether frames may soon be lost, for so many wait to be read.
+    /// Whether the buffer is mostly full, so that frames may be lost soon.
     pub fn is_mostly_full(&self) -> bool {
         with!(&self.source, source => source.is_mostly_full())
     }
 
-    /// The number of the group in which it shares the device's frames, for others to join
-    /// ([`Fanout::group`](super::Fanout::group)); `None` where it shares them with nobody.
+    /// The number of the group that shares the device's frames, for others to join by
+    /// [`Fanout::group`](super::Fanout::group). `None` if it does not share them.
     pub fn fanout_group(&self) -> Option<u16> {
         match &self.source {
             #[cfg(target_os = "linux")]
@@ -108,8 +113,8 @@ impl Capture {
         }
     }
 
-    /// Waits until one of several captures has a frame or its end to tell, at most `timeout`; a signal ends it sooner.
-    /// Then each is asked by [`Self::next_frame`] without waiting.
+    /// Waits until one of several captures has a frame or an error, at most for `timeout`. A signal
+    /// ends the wait sooner. Then ask each capture by [`Self::next_frame`], without a wait.
     ///
     /// # Errors
     ///
@@ -122,28 +127,31 @@ impl Capture {
             .map_err(|error| Error::system("several devices", "wait for frames", error))
     }
 
-    /// What a capture file says of the device: name, link type, snaplen, unit of time, filter.
+    /// The description of the device for a capture file: name, link type, snapshot length, unit of
+    /// time, filter.
     pub fn interface(&self) -> &Interface {
         &self.interface
     }
 
-    /// The device, as it was when the capture began.
+    /// The device, as it was at the begin of the capture.
     pub fn device(&self) -> &Device {
         with!(&self.source, source => source.device())
     }
 
-    /// What became of the frames so far.
+    /// How many frames were captured and lost so far.
     ///
     /// # Errors
     ///
-    /// [`Error::System`] where the kernel does not tell.
+    /// [`Error::System`] where the kernel does not answer.
     pub fn statistics(&mut self) -> Result<Statistics, Error> {
         with!(&mut self.source, source => source.statistics())
     }
 
-    /// Ends the capture but for what has arrived: from now on the device's frames are not taken. After the time that is returned,
-    /// [`Self::next_frame`] has handed out all that was taken once it says `None`. `None` here where the
-    /// source cannot be stopped, and frames would come for ever (libpcap).
+    /// Stops to take frames from the device. Those that were taken can still be read: once the
+    /// returned time is over, they end where [`Self::next_frame`] gives `None`.
+    ///
+    /// It gives `None` where the source cannot be stopped (libpcap), and frames would come for
+    /// ever.
     ///
     /// # Errors
     ///
@@ -156,13 +164,12 @@ impl Capture {
         }
     }
 
-    /// Changes the program of a running capture: frames that arrive from now on must be accepted by
-    /// the new one; those before were by the old one, and may still be in the buffer. The
-    /// expression that libpcap was given stays.
+    /// Changes the program of a running capture, for frames that arrive from now on. Frames in the
+    /// buffer were accepted by the old one. The expression that libpcap was given does not change.
     ///
     /// # Errors
     ///
-    /// [`Error::Program`] where the kernel does not take it; the old one stays then.
+    /// [`Error::Program`] where the kernel does not take it. Then the old one stays.
     pub fn set_program(&mut self, program: Option<Arc<Program>>) -> Result<(), Error> {
         with!(&mut self.source, source => source.set_program(program))
     }
@@ -185,7 +192,7 @@ impl Source {
 }
 
 impl AsFd for Capture {
-    /// Readable when there are frames, or news of the device's end.
+    /// Readable when there are frames or an error.
     fn as_fd(&self) -> BorrowedFd<'_> {
         with!(&self.source, source => source.as_fd())
     }

@@ -18,7 +18,8 @@ const RTM_DELLINK: u16 = 17;
 const TYPE_AT: u32 = 4;
 /// Where a link message has the device's index: after `struct nlmsghdr`, in `struct ifinfomsg`.
 const INDEX_AT: u32 = 20;
-/// The message follows the device's end within some milliseconds: the kernel lets everybody finish with it first.
+/// The message follows the device's end within some milliseconds: the kernel lets everybody finish
+/// with it first.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Waits for the one message that a device was removed from its namespace; the kernel gives it no

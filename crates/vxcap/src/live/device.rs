@@ -5,14 +5,14 @@ use std::net::IpAddr;
 
 use vxlan::LinkType;
 
-/// The name that stands for all devices together.
+/// The name for all devices together.
 pub const ANY: &str = "any";
 
 /// A network device, as the kernel describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Device {
-    /// Its number in its network namespace; 0 for [`ANY`].
+    /// Its number in its network namespace. It is 0 for [`ANY`].
     pub index: u32,
     /// Its name.
     pub name: String,
@@ -22,19 +22,21 @@ pub struct Device {
     pub up: bool,
     /// Whether it can carry frames now: it is up and has a carrier (`IFF_RUNNING`).
     pub running: bool,
-    /// Its MAC address, where it has one.
+    /// Its MAC address, if it has one.
     pub mac: Option<[u8; 6]>,
-    /// The longest packet that it sends, without link header, in bytes; 0 where that is not known.
+    /// The longest packet that it sends, in bytes without the link-layer header. 0 means that it is
+    /// not known.
     pub mtu: u32,
-    /// The hardware type (`ARPHRD_…` of `linux/if_arp.h`) that says how its frames begin.
+    /// The hardware type, which determines the header of its frames (`ARPHRD_…` of
+    /// `linux/if_arp.h`).
     pub hardware: u16,
     /// The index of the bridge, bond or VRF that it is a port of.
     pub controller: Option<u32>,
-    /// The index of the device that it stands on (VLAN, VXLAN), or of the other end (veth). Where
-    /// [`Self::lower_netns`] is set, it is an index of that network namespace.
+    /// The index of the device that it is based on (VLAN, VXLAN), or of its other end (veth). If
+    /// [`Self::lower_netns`] is set, it is an index in that network namespace.
     pub lower: Option<u32>,
-    /// The number of the other network namespace that `lower` is in, where it is in another (`IFLA_LINK_NETNSID` of
-    /// `linux/if_link.h`): each namespace numbers others in its own way.
+    /// The number of the network namespace of `lower`, if that is another one (`IFLA_LINK_NETNSID`
+    /// of `linux/if_link.h`). Each namespace has its own numbers for others.
     pub lower_netns: Option<i32>,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
@@ -48,33 +50,33 @@ pub enum DeviceKind {
     Any,
     /// The loopback device.
     Loopback,
-    /// A device with hardware, or with what the host says is hardware: an underlay device. Also what the kernel says
-    /// nothing of.
+    /// A device with real or virtual hardware, which can carry an underlay. Also a device of which
+    /// the kernel names no kind.
     Physical,
     /// An end of a VXLAN tunnel.
     Vxlan(Vxlan),
     /// A bridge, as `cni0`.
     Bridge,
-    /// One end of a virtual cable; a pod has one end.
+    /// One end of a virtual cable. A pod usually has one end.
     Veth,
     /// A VLAN on another device, with its number.
     Vlan(u16),
-    /// Several devices as one.
+    /// Several devices that act as one.
     Bond,
-    /// A device that loses all.
+    /// A device that drops all frames.
     Dummy,
-    /// A program's tunnel: tun and tap.
+    /// A device of a program: tun or tap.
     Tun,
     /// `WireGuard`.
     Wireguard,
     /// IP in IPv4 or IPv6 (ipip, sit, ip6tnl).
     Ipip,
-    /// A kind that the kernel calls so, as `geneve`, `macvlan`.
+    /// Another kind, by the name that the kernel has for it, as `geneve` or `macvlan`.
     Other(String),
 }
 
 impl DeviceKind {
-    /// The kind in one word, as `ip link show type` takes it where it can.
+    /// The kind in one word, which is mostly the one that `ip link show type` takes.
     pub fn name(&self) -> &str {
         match self {
             Self::Any => "any",
@@ -93,8 +95,8 @@ impl DeviceKind {
         }
     }
 
-    /// Whether tunnel packets pass here in their outer headers, among the host's other traffic: a physical
-    /// device, a VLAN on one, or a bond.
+    /// Whether the device can carry tunnel packets with their outer headers among other traffic: a
+    /// physical device, a VLAN or a bond.
     pub fn is_underlay(&self) -> bool {
         matches!(self, Self::Physical | Self::Vlan(_) | Self::Bond)
     }
@@ -111,30 +113,30 @@ impl fmt::Display for DeviceKind {
     }
 }
 
-/// What a VXLAN device was told.
+/// The settings of a VXLAN device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 #[allow(clippy::struct_excessive_bools, reason = "independent switches of the kernel's")]
 pub struct Vxlan {
-    /// The network identifier, 24 bits; none where each packet has its own (`external`).
+    /// The network identifier, 24 bits. `None` if each packet has its own: see [`Self::external`].
     pub vni: Option<u32>,
-    /// The UDP destination port of what it sends, and the port that it listens to.
+    /// The UDP port that it sends to and listens on.
     pub port: u16,
     /// The outer source address.
     pub local: Option<IpAddr>,
-    /// Where unknown destinations are sent: a multicast group or a single endpoint.
+    /// Where frames to unknown destinations are sent: a multicast group or one endpoint.
     pub remote: Option<IpAddr>,
-    /// The index of the device that the tunnel packets go through.
+    /// The index of the device that sends the tunnel packets.
     pub underlay: Option<u32>,
-    /// Its name, where it is in the same network namespace.
+    /// The name of that device, if it is in the same network namespace.
     pub underlay_name: Option<String>,
-    /// Whether it learns from what it receives which endpoint has which MAC address.
+    /// Whether it learns from received frames which endpoint has which MAC address.
     pub learning: bool,
     /// Whether it carries group policies (draft-smith-vxlan-group-policy).
     pub gbp: bool,
     /// Whether it uses the generic protocol extension (draft-ietf-nvo3-vxlan-gpe).
     pub gpe: bool,
-    /// Whether metadata of each packet say where it goes (`external`), as with Cilium.
+    /// Whether metadata of each packet determine where it goes (`external`), as with Cilium.
     pub external: bool,
 }
 
@@ -160,7 +162,7 @@ impl fmt::Display for Vxlan {
 }
 
 impl Device {
-    /// What stands for all devices of the namespace together.
+    /// All devices of the namespace together.
     pub(super) fn any() -> Self {
         Self {
             index: 0,
@@ -178,7 +180,7 @@ impl Device {
         }
     }
 
-    /// What the device's frames can begin with when they are captured, [`Self::link_type`] first.
+    /// The link types that captured frames of the device can have, [`Self::link_type`] first.
     pub fn link_types(&self) -> &'static [LinkType] {
         match self.link_type() {
             LinkType::LINUX_SLL2 => &[LinkType::LINUX_SLL2, LinkType::LINUX_SLL],
@@ -188,7 +190,7 @@ impl Device {
         }
     }
 
-    /// What the device's frames begin with when they are captured; the same as libpcap's choice.
+    /// The link type of captured frames, which is the one that libpcap chooses.
     pub fn link_type(&self) -> LinkType {
         if self.kind == DeviceKind::Any {
             return LinkType::LINUX_SLL2;

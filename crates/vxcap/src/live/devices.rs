@@ -1,4 +1,4 @@
-//! What there is to capture from: the devices of a host or a network namespace.
+//! The devices of a host or a network namespace.
 
 use vxlan::LinkType;
 
@@ -11,14 +11,21 @@ use super::netns::Netns;
 use super::tables::TableReader;
 use super::{CaptureOptions, Error};
 
-/// The devices of this network namespace or another, by their indices, and [`ANY`] last.
+/// The devices of a network namespace, in the order of their indices, and [`ANY`] last. `None` is
+/// the namespace of the calling thread.
 ///
-/// Needs no privilege, but for the right to enter the other namespace.
+/// It needs no privilege, except to enter another namespace.
+///
+/// ```
+/// let devices = vxcap::live::devices(None)?;
+/// assert!(devices.iter().any(|device| device.name == "any"));
+/// # Ok::<(), vxcap::live::Error>(())
+/// ```
 ///
 /// # Errors
 ///
-/// [`Error::System`] where the kernel cannot be asked, [`Error::Netns`] where the namespace cannot be
-/// entered.
+/// [`Error::System`] where the kernel cannot be asked, [`Error::Netns`] where the namespace cannot
+/// be entered.
 #[cfg(target_os = "linux")]
 pub fn devices(netns: Option<&Netns>) -> Result<Vec<Device>, Error> {
     let mut reader = TableReader::open_in(netns)?;
@@ -32,7 +39,7 @@ pub fn devices(netns: Option<&Netns>) -> Result<Vec<Device>, Error> {
     Ok(devices)
 }
 
-/// The devices of this host, by their indices.
+/// The devices of this host, in the order of their indices.
 ///
 /// # Errors
 ///
@@ -67,14 +74,14 @@ pub(super) fn find(name: &str) -> Result<Device, Error> {
     if device.up { Ok(device) } else { Err(Error::Down { device: device.name }) }
 }
 
-/// What frames of the device begin with: what was asked for, where the device has it.
+/// The link type of captured frames: the one that was asked for, if the device has it.
 pub(super) fn link_type_of(device: &Device, options: &CaptureOptions) -> Result<LinkType, Error> {
     match options.link_type {
         None => Ok(device.link_type()),
         Some(wanted) if device.link_types().contains(&wanted) => Ok(wanted),
         Some(_) => Err(Error::Unsupported {
             device: device.name.clone(),
-            what: "it has no such link type",
+            what: "the device does not have this link type",
         }),
     }
 }

@@ -1,13 +1,14 @@
-//! What can go wrong with a capture from a device, and what to do about it.
+//! Why capturing from a device fails, and what helps.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why a device cannot be captured from (any longer), or what is known of devices cannot be read.
+/// Why a device cannot be captured from, or not any longer; or why the kernel's tables cannot be
+/// read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The process lacks `CAP_NET_RAW` (packet(7)), or the right that its back end wants.
+    /// The process does not have `CAP_NET_RAW` (packet(7)), or the right that libpcap needs.
     #[error(
         "{device}: no permission to capture on it: run as root (sudo), or give the program the right once: \
          sudo setcap cap_net_raw+ep {}", program.display()
@@ -21,23 +22,22 @@ pub enum Error {
     /// There is no such device.
     #[error("{device}: there is no such network device")]
     NoSuchDevice {
-        /// What was asked for.
+        /// The name that the caller asked for.
         device: String,
     },
-    /// The device is, or went, down. What was captured before has been handed out.
+    /// The device is down, or went down. All frames before that have been given.
     #[error("{device}: the device is down; `ip link set {device} up` brings it up")]
     Down {
         /// The device.
         device: String,
     },
-    /// The device was removed. What was captured before has been handed out.
+    /// The device was removed. All frames before that have been given.
     #[error("{device}: the device was removed")]
     Removed {
         /// The device.
         device: String,
     },
-    /// The device was moved to another network namespace. What was captured before has been
-    /// handed out.
+    /// The device was moved to another network namespace. All frames before that have been given.
     #[error("{device}: the device was moved to another network namespace")]
     Moved {
         /// The device.
@@ -46,7 +46,7 @@ pub enum Error {
     /// A network namespace cannot be found or entered.
     #[error("network namespace {name}: {source}{}", hint(source))]
     Netns {
-        /// As it was asked for.
+        /// The namespace, as the caller named it.
         name: String,
         /// What the system said.
         source: io::Error,
@@ -71,12 +71,12 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// Options that do not go together, or that this back end does not have.
+    /// Options that contradict each other, or that the back end does not have.
     #[error("{device}: {what}")]
     Unsupported {
         /// The device.
         device: String,
-        /// What, and what to do instead.
+        /// What does not work.
         what: &'static str,
     },
     /// Another failure of the system.
@@ -94,16 +94,16 @@ pub enum Error {
     Pcap {
         /// The device.
         device: String,
-        /// libpcap's words.
+        /// libpcap's message.
         message: String,
     },
-    /// libpcap is not installed.
+    /// libpcap is not installed. The text says what to install.
     #[error("{0}")]
-    NoPcap(String),
+    NoLibpcap(String),
 }
 
 impl Error {
-    /// A failed system call on a device, with the usual causes told apart.
+    /// A failed system call on a device, by its cause.
     pub(super) fn system(device: &str, doing: &'static str, source: io::Error) -> Self {
         let device = device.to_owned();
         match source.kind() {
@@ -121,8 +121,8 @@ impl Error {
         Self::NotPermitted { device: device.to_owned(), program }
     }
 
-    /// Whether the device went away or down after the capture began: what ends a capture of this
-    /// device, and leaves those of others running.
+    /// Whether the device went away or down after the capture began. This ends the capture of this
+    /// device; captures of others go on.
     pub fn is_loss_of_device(&self) -> bool {
         matches!(self, Self::Down { .. } | Self::Removed { .. } | Self::Moved { .. })
     }

@@ -1,5 +1,5 @@
-//! The headers in a ring's blocks: `struct tpacket_block_desc`, `struct tpacket3_hdr` and the `struct sockaddr_ll` after
-//! it, all of `linux/if_packet.h`, in the host's byte order.
+//! The headers in a ring's blocks: `struct tpacket_block_desc`, `struct tpacket3_hdr` and the
+//! `struct sockaddr_ll` after it, all of `linux/if_packet.h`, in the host's byte order.
 
 use std::mem::offset_of;
 
@@ -111,7 +111,8 @@ impl<'a> Header<'a> {
         self.0[SENDER + offset_of!(sockaddr_ll, sll_pkttype)] == libc::PACKET_OUTGOING
     }
 
-    /// Whether it is the copy of a frame on the loopback device that is sent; the one that is received follows.
+    /// Whether it is the copy of a frame on the loopback device that is sent; the one that is
+    /// received follows.
     pub(super) fn is_sent_on_loopback(self) -> bool {
         self.is_outgoing()
             && self.half(SENDER + offset_of!(sockaddr_ll, sll_hatype)) == libc::ARPHRD_LOOPBACK

@@ -1,5 +1,5 @@
-//! What stands before a frame in the ring, in plain bytes: VLAN tags put back and cooked headers, made in
-//! the room that the kernel leaves before the data.
+//! What stands before a frame in the ring, in plain bytes: VLAN tags put back and cooked headers,
+//! made in the room that the kernel leaves before the data.
 
 use vxlan::LinkType;
 
@@ -28,8 +28,8 @@ impl VlanTag {
     }
 }
 
-/// Puts the tag back into an Ethernet frame at `start`: the addresses move 4 bytes forward. Returns where
-/// the frame begins now; `start` where there is no room or no whole pair of addresses.
+/// Puts the tag back into an Ethernet frame at `start`: the addresses move 4 bytes forward. Returns
+/// where the frame begins now; `start` where there is no room or no whole pair of addresses.
 pub(super) fn put_tag_back(block: &mut [u8], start: usize, len: usize, tag: VlanTag) -> usize {
     let Some(new_start) = start.checked_sub(VLAN_TAG_LEN) else { return start };
     if len < ETHERNET_ADDRESSES_LEN || start + ETHERNET_ADDRESSES_LEN > block.len() {
@@ -62,9 +62,9 @@ pub(super) fn cooked_len(link_type: LinkType) -> usize {
     }
 }
 
-/// Writes a cooked header before the packet at `start`, with the VLAN tag between the two: its protocol
-/// identifier is the header's protocol then, and the packet's own follows the tag. Returns where
-/// the header begins; `None` where there is no room.
+/// Writes a cooked header before the packet at `start`, with the VLAN tag between the two: its
+/// protocol identifier is the header's protocol then, and the packet's own follows the tag. Returns
+/// where the header begins; `None` where there is no room.
 pub(super) fn cook(
     block: &mut [u8],
     start: usize,

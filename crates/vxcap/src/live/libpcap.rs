@@ -1,4 +1,4 @@
-//! Frames through libpcap: where there is no ring, and for whoever wants its way of doing it.
+//! Capturing by libpcap, where there is no ring or where the caller asks for it.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
@@ -22,20 +22,22 @@ pub(super) struct Libpcap {
     link_type: LinkType,
     options: CaptureOptions,
     capture: pcap::Capture<Active>,
-    /// The frame that was read last: libpcap's own memory changes with the next call.
+    /// A copy of the frame that was read last, since libpcap's own memory changes with the next
+    /// call.
     data: Vec<u8>,
-    /// Time and length on the wire of the frame in `data`, where its time was asked for, and it was not handed out yet.
+    /// The time and the length on the wire of the frame in `data`, if its time was asked for and
+    /// the frame was not given yet.
     ahead: Option<(Timestamp, u32)>,
     captured: u64,
 }
 
 impl Libpcap {
-    /// Runs in the network namespace of the device.
+    /// Must run in the network namespace of the device.
     pub(super) fn open(options: &CaptureOptions) -> Result<Self, Error> {
-        libpcap_shim::available().map_err(|missing| Error::NoPcap(missing.to_string()))?;
+        libpcap_shim::available().map_err(|missing| Error::NoLibpcap(missing.to_string()))?;
         let device = find(&options.device)?;
         if options.fanout.is_some() {
-            return Err(unsupported(options, "libpcap shares no frames among captures"));
+            return Err(unsupported(options, "libpcap cannot share frames among captures"));
         }
         let failed = |error| failure(&options.device, error);
         let inactive = pcap::Capture::from_device(options.device.as_str()).map_err(failed)?;
@@ -50,7 +52,7 @@ impl Libpcap {
             .and_then(pcap::Capture::setnonblock)
             .map_err(failed)?;
         if link_type_of(&device, options)? == LinkType::LINUX_SLL2 {
-            // the better of two cooked headers, where libpcap has both
+            // a newer libpcap has both cooked headers: this one names the device
             let _ = capture.set_datalink(Linktype(LinkType::LINUX_SLL2.0.into()));
         }
         match options.directions {
@@ -91,7 +93,7 @@ impl Libpcap {
         }))
     }
 
-    /// The time of the next frame, which is not handed out yet.
+    /// The time of the next frame, which is given later.
     pub(super) fn next_time(&mut self) -> Result<Option<Timestamp>, Error> {
         if self.ahead.is_none() {
             self.ahead = self.read(Duration::ZERO)?;
@@ -99,13 +101,13 @@ impl Libpcap {
         Ok(self.ahead.map(|(time, _)| time))
     }
 
-    /// Frames that come yet came no earlier, where there was none after the clock said `now`.
+    /// A time before which no more frames come, if there was none when the clock said `now`.
     pub(super) fn nothing_before(&self, now: Timestamp) -> Timestamp {
         now.earlier(self.options.longest_delay())
     }
 
-    /// libpcap does not tell.
-    #[allow(clippy::unused_self, reason = "the ring's looks")]
+    /// Not known of libpcap.
+    #[allow(clippy::unused_self, reason = "the ring needs self")]
     pub(super) fn is_mostly_full(&self) -> bool {
         false
     }
@@ -179,7 +181,7 @@ fn in_files(datalink: Linktype) -> LinkType {
     }
 }
 
-/// libpcap tells errors apart by its words alone (`pcap-linux.c`, `pcap-bpf.c`).
+/// libpcap's errors differ only in their messages (`pcap-linux.c`, `pcap-bpf.c`).
 fn failure(device: &str, error: pcap::Error) -> Error {
     let message = match error {
         // without the crate's own words before libpcap's

@@ -1,4 +1,4 @@
-//! Frames from network devices, as they arrive.
+//! Capturing frames from network devices, as they arrive.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -6,36 +6,39 @@
 //! use vxcap::live::{Capture, CaptureOptions};
 //!
 //! let mut capture = Capture::open(&CaptureOptions::new("eth0"))?;
+//! // until no frame arrives for a second
 //! while let Some(frame) = capture.next_frame(Duration::from_secs(1))? {
 //!     println!("{} bytes, {:?}", frame.orig_len, frame.flags.direction);
 //! }
-//! println!("{} lost", capture.statistics()?.dropped);
+//! println!("{} frames lost", capture.statistics()?.dropped);
 //! # Ok::<(), vxcap::live::Error>(())
 //! ```
 //!
-//! | to … | use |
+//! | you want to … | use |
 //! |---|---|
-//! | know what there is to capture from | [`devices`] |
+//! | list the devices | [`devices`] |
 //! | capture | [`Capture::open`], [`Capture::next_frame`] |
-//! | capture from several devices in one thread | [`Capture::wait_for_any`], and in order [`Capture::next_time`] |
+//! | capture from several devices in one thread | [`Capture::wait_for_any`]; in the order of time, [`Capture::next_time`] |
 //! | share a device's frames among threads | [`Fanout`] |
 //! | capture in a pod | [`Netns`] |
-//! | find the namespace of a pod's node | [`NodeNetns`] |
-//! | go on as another user | [`User`] |
+//! | find the network namespace of a pod's node | [`NodeNetns`] |
+//! | give up root's rights once the devices are open | [`User`] |
 //! | read and follow the kernel's routes, neighbours and forwarding databases | [`TableReader`], [`TableWatch`] |
 //!
 //! # On Linux
 //!
-//! Frames are read in place from a ring of blocks that the kernel fills (packet(7), `TPACKET_V3`): no system call and no copy
-//! a frame. A VLAN tag that the device or the kernel took out of the frame is put back, so that frames are as they were on the
-//! wire; of `any`, and of devices whose headers nobody decodes, frames begin with a cooked header, which is made in the
-//! room before the packet. What the kernel knows of checksums, segmentation and direction is in
-//! [`Frame::flags`](crate::Frame::flags). The right to do this is `CAP_NET_RAW`.
+//! The kernel writes frames into a ring of blocks, where they are read in place: a frame costs no
+//! system call and no copy (`TPACKET_V3` of packet(7)). This needs `CAP_NET_RAW`.
+//!
+//! Frames are as they were on the wire: a VLAN tag that the device or the kernel took out of the
+//! frame is put back. Frames of `any`, and of devices with an unusual link-layer header, begin with
+//! a cooked header. [`Frame::flags`](crate::Frame::flags) has what the kernel knows of checksums,
+//! segmentation and direction.
 //!
 //! # Elsewhere
 //!
-//! libpcap captures. It is loaded when it is needed, and on Linux too where [`Backend::Pcap`] is asked for. It tells no
-//! directions and no checksum states.
+//! libpcap captures, which is loaded then. [`Backend::Pcap`] selects it on Linux too. Its frames
+//! have no direction and no checksum state.
 
 mod capture;
 mod device;

@@ -1,4 +1,4 @@
-//! Network namespaces: a capture in a pod's, from outside of the pod.
+//! Network namespaces, to capture in a pod's from outside of the pod.
 
 use std::fs::File;
 use std::io;
@@ -8,11 +8,11 @@ use std::thread;
 
 use super::{Error, sys};
 
-/// Where `ip netns` keeps its names (ip-netns(8)), and the same place on systems where `/run` is not what
-/// `/var/run` is.
+/// The folders of the names of `ip netns` (ip-netns(8)), which are different on systems where
+/// `/var/run` is not `/run`.
 pub(super) const NAMED_FOLDERS: [&str; 2] = ["/run/netns", "/var/run/netns"];
 
-/// A network namespace, held open: it stays what it is, even where its name is removed.
+/// An open network namespace. It stays usable if its name is removed.
 #[derive(Debug)]
 pub struct Netns {
     name: String,
@@ -20,18 +20,21 @@ pub struct Netns {
 }
 
 impl Netns {
-    /// Opens the namespace that `wanted` says: `pid:N` is that of a process, what has a `/` in it a path
-    /// (`/proc/N/ns/net`, or what a container runtime bound it to), and all else a name of `ip netns`.
+    /// Opens a namespace. `pid:N` is that of a process; a text with a `/` is a path, as
+    /// `/proc/N/ns/net` or one that a container runtime made; other texts are names of `ip netns`.
     ///
     /// # Errors
     ///
-    /// [`Error::Netns`] where there is no such thing, or where it may not be opened.
+    /// [`Error::Netns`] where it does not exist, or where the process may not open it.
     pub fn open(wanted: &str) -> Result<Self, Error> {
         let opened = match wanted.strip_prefix("pid:") {
             Some(pid) if !pid.is_empty() && pid.bytes().all(|b| b.is_ascii_digit()) => {
                 File::open(format!("/proc/{pid}/ns/net"))
             }
-            Some(_) => Err(io::Error::new(io::ErrorKind::NotFound, "pid: wants a number after it")),
+            Some(_) => Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "pid: needs the number of a process after it",
+            )),
             None => open_first(&candidates(wanted)),
         };
         let name = wanted.to_owned();
@@ -41,17 +44,18 @@ impl Netns {
         }
     }
 
-    /// As it was asked for.
+    /// The name that it was opened by.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Runs `work` in a thread of its own inside the namespace, and gives what it makes: sockets opened there
-    /// stay there, whichever thread uses them later. The calling thread stays where it is.
+    /// Runs `work` in a new thread inside the namespace, and gives its result. Sockets that it
+    /// opens stay in the namespace, whichever thread uses them. The calling thread does not change
+    /// its namespace.
     ///
     /// # Errors
     ///
-    /// [`Error::Netns`] where the namespace cannot be entered, else the error of `work`.
+    /// [`Error::Netns`] where the namespace cannot be entered, and the error of `work`.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
         let failed = |source| Error::Netns { name: self.name.clone(), source };
         thread::scope(|scope| {
@@ -74,7 +78,7 @@ impl AsFd for Netns {
     }
 }
 
-/// Runs `work` inside a namespace, or where the caller is.
+/// Runs `work` inside a namespace, or in that of the caller.
 pub(super) fn run_in<T: Send>(
     netns: Option<&Netns>,
     work: impl FnOnce() -> Result<T, Error> + Send,
@@ -95,7 +99,7 @@ fn candidates(wanted: &str) -> Vec<PathBuf> {
     folders.map(|folder| Path::new(folder).join(wanted)).collect()
 }
 
-/// The first that is there; else the first one's error.
+/// Opens the first file that exists. If there is none, the error is that of the first one.
 fn open_first(paths: &[PathBuf]) -> io::Result<File> {
     let mut first = None;
     for path in paths {

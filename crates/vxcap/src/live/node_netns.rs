@@ -1,4 +1,4 @@
-//! The network namespace around a pod's: its node's, where the other end of the pod's cable is.
+//! The network namespace of a pod's node, where the other end of the pod's cable is.
 
 use std::collections::HashSet;
 use std::fs;
@@ -9,25 +9,26 @@ use std::path::{Path, PathBuf};
 use super::netns::NAMED_FOLDERS;
 use super::{Device, DeviceKind, Error, Netns, TableReader};
 
-/// Whose network namespace a capture is in, and where its node's is: a pod's kernel tables know little more than
-/// the way out, its node's know the cluster.
+/// Whether a network namespace is a pod's, and which one is that of its node. A pod's kernel tables
+/// contain little more than a default route; those of its node contain the cluster.
 #[derive(Debug)]
 pub enum NodeNetns {
-    /// It is no pod's.
+    /// It is not a pod's.
     Same,
     /// It is a pod's, and this is its node's.
     Around(Netns),
-    /// It is a pod's. Its node's is not among those that are seen from here, or, where there is an error, may not be
-    /// entered.
+    /// It is a pod's. That of its node cannot be seen from here. If there is an error, it can be
+    /// seen, but not entered.
     Hidden(Option<Error>),
 }
 
 impl NodeNetns {
-    /// Looks from `capture`, or from the namespace of the calling thread.
+    /// Examines the namespace of a capture. `None` is that of the calling thread.
     ///
-    /// A pod's namespace is one whose devices have their other ends (veth, netkit) or their parents (macvlan, ipvlan)
-    /// in one other namespace, and that has no bridge and no VXLAN device. Which of the namespaces that are seen from
-    /// here that is, the kernel says: it numbers them (`RTM_GETNSID`, and `IFLA_LINK_NETNSID` of `linux/if_link.h`).
+    /// A pod's namespace has devices whose other ends (veth, netkit) or parents (macvlan, ipvlan)
+    /// are all in one other namespace. It has no bridge and no VXLAN device. The kernel knows the
+    /// other namespace by a number (`IFLA_LINK_NETNSID` of `linux/if_link.h`), and tells the number
+    /// of each namespace that can be seen from here (`RTM_GETNSID`).
     ///
     /// # Errors
     ///
@@ -37,7 +38,7 @@ impl NodeNetns {
         let Some(wanted) = outside(&reader.devices()?) else { return Ok(Self::Same) };
         let mut seen = HashSet::new();
         for path in candidates(capture.is_some()) {
-            // what is no namespace may be one to wait for, as a pipe
+            // opening a file that is not a namespace may block, as a pipe does
             let Ok(found) = fs::metadata(&path) else { continue };
             if !found.is_file() || !seen.insert((found.dev(), found.ino())) {
                 continue;
@@ -54,7 +55,8 @@ impl NodeNetns {
     }
 }
 
-/// The number of the one other namespace that a pod's devices lead to; `None` where they are not a pod's.
+/// The number of the other namespace that all devices of a pod lead to. `None` if they are not a
+/// pod's.
 fn outside(devices: &[Device]) -> Option<i32> {
     if devices.iter().any(|device| matches!(device.kind, DeviceKind::Vxlan(_) | DeviceKind::Bridge))
     {
@@ -66,7 +68,8 @@ fn outside(devices: &[Device]) -> Option<i32> {
     (first >= 0 && numbers.all(|number| number == first)).then_some(first)
 }
 
-/// The likely ones first: where the program was started, the host's, those with names, and those of processes.
+/// The namespaces that can be seen, the likely ones first: the program's, the host's, those with
+/// names, and those of processes.
 fn candidates(elsewhere: bool) -> impl Iterator<Item = PathBuf> {
     let own = elsewhere.then(|| PathBuf::from("/proc/self/ns/net"));
     let likely = own.into_iter().chain([PathBuf::from("/proc/1/ns/net")]);

@@ -32,8 +32,8 @@ pub enum Directions {
     Out,
 }
 
-/// Several captures that share one device's frames: each gets a part of them, so that several threads
-/// can work on them (`PACKET_FANOUT` of packet(7)). Linux only.
+/// Several captures that share one device's frames: each gets a part of them, so that several
+/// threads can work on them (`PACKET_FANOUT` of packet(7)). Linux only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fanout {
     pub(super) group: Option<u16>,
@@ -41,14 +41,14 @@ pub struct Fanout {
 }
 
 impl Fanout {
-    /// Begins a group of its own, whose number [`Capture::fanout_group`](super::Capture::fanout_group)
-    /// tells for the others to join.
+    /// Begins a group of its own, whose number
+    /// [`Capture::fanout_group`](super::Capture::fanout_group) tells for the others to join.
     pub fn new(mode: FanoutMode) -> Self {
         Self { group: None, mode }
     }
 
-    /// Joins the group of this number. All captures of one device and network namespace with the same
-    /// number share its frames, in whichever processes they are.
+    /// Joins the group of this number. All captures of one device and network namespace with the
+    /// same number share its frames, in whichever processes they are.
     #[must_use]
     pub fn group(mut self, group: impl Into<Option<u16>>) -> Self {
         self.group = group.into();
@@ -67,9 +67,9 @@ pub enum FanoutMode {
     RoundRobin,
     /// By the CPU that handled the frame.
     Cpu,
-    /// By the number that a program returns, modulo the number of captures. The kernel runs the program
-    /// on received frames from the network header on, and on sent frames from the link-layer header on.
-    /// [`by_inner_ends`](crate::filter::pushdown::by_inner_ends) makes one.
+    /// By the number that a program returns, modulo the number of captures. The kernel runs the
+    /// program on received frames from the network header on, and on sent frames from the
+    /// link-layer header on. [`by_inner_ends`](crate::filter::pushdown::by_inner_ends) makes one.
     Program(Arc<Program>),
 }
 
@@ -99,7 +99,8 @@ pub struct CaptureOptions {
     pub(super) interface: u32,
 }
 
-/// 32 MiB: at 600,000 small frames a second a reader may be away for 0.2 s. libpcap's 2 MiB are 30 ms at half of that rate.
+/// 32 MiB: at 600,000 small frames a second a reader may be away for 0.2 s. libpcap's 2 MiB are 30
+/// ms at half of that rate.
 pub const DEFAULT_BUFFER: usize = 32 << 20;
 
 /// Far below what a person sees as delay; fifty times a second is no load.
@@ -112,8 +113,8 @@ const TICKS: Duration = Duration::from_millis(20);
 const IMMEDIATE_LATENCY: Duration = Duration::from_millis(1);
 
 impl CaptureOptions {
-    /// All frames of a device, which is given by its name or as [`ANY`](super::ANY). The defaults are
-    /// those of tcpdump, but for a larger buffer.
+    /// All frames of a device, which is given by its name or as [`ANY`](super::ANY). The defaults
+    /// are those of tcpdump, but for a larger buffer.
     pub fn new(device: impl Into<String>) -> Self {
         Self {
             device: device.into(),
@@ -140,15 +141,16 @@ impl CaptureOptions {
         self
     }
 
-    /// The size in bytes of the buffer between kernel and reader, [`DEFAULT_BUFFER`] by default. It must
-    /// hold what arrives while the reader does something else.
+    /// The size in bytes of the buffer between kernel and reader, [`DEFAULT_BUFFER`] by default. It
+    /// must hold what arrives while the reader does something else.
     #[must_use]
     pub fn buffer(mut self, bytes: usize) -> Self {
         self.buffer = bytes;
         self
     }
 
-    /// Whether the device also receives frames that are addressed to other stations: by default it does.
+    /// Whether the device also receives frames that are addressed to other stations: by default it
+    /// does.
     #[must_use]
     pub fn promiscuous(mut self, promiscuous: bool) -> Self {
         self.promiscuous = promiscuous;
@@ -162,15 +164,15 @@ impl CaptureOptions {
         self
     }
 
-    /// The least delay, as tcpdump's immediate mode: a frame waits at most two ticks of the kernel's
-    /// timer, each of 1 to 10 ms.
+    /// The least delay, as tcpdump's immediate mode: a frame waits at most two ticks of the
+    /// kernel's timer, each of 1 to 10 ms.
     #[must_use]
     pub fn immediate(self) -> Self {
         self.latency(IMMEDIATE_LATENCY)
     }
 
-    /// What frames begin with: one of the device's [link types](super::Device::link_types). By default,
-    /// or with `None`, it is the first of them.
+    /// What frames begin with: one of the device's [link types](super::Device::link_types). By
+    /// default, or with `None`, it is the first of them.
     #[must_use]
     pub fn link_type(mut self, link_type: impl Into<Option<LinkType>>) -> Self {
         self.link_type = link_type.into();
@@ -186,11 +188,11 @@ impl CaptureOptions {
 
     /// Only frames that this program accepts. It must be made for the capture's link type.
     ///
-    /// On Ethernet and raw IP devices the kernel runs it; there it sees no VLAN tag in the frame. Where
-    /// frames have a cooked header, the kernel runs what
-    /// [`pushdown::cooked`](crate::filter::pushdown::cooked) makes of it, and user space decides about
-    /// frames with a VLAN tag. User space decides about all frames where the kernel does not take the
-    /// program.
+    /// On Ethernet and raw IP devices the kernel runs it; there it sees no VLAN tag in the frame.
+    /// Where frames have a cooked header, the kernel runs what
+    /// [`pushdown::cooked`](crate::filter::pushdown::cooked) makes of it, and user space decides
+    /// about frames with a VLAN tag. User space decides about all frames where the kernel does not
+    /// take the program.
     #[must_use]
     pub fn program(mut self, program: impl Into<Option<Arc<Program>>>) -> Self {
         self.program = program.into();
@@ -227,8 +229,8 @@ impl CaptureOptions {
         self
     }
 
-    /// The number that frames have as their [interface](crate::Frame::interface): by default 0. It tells
-    /// several captures apart.
+    /// The number that frames have as their [interface](crate::Frame::interface): by default 0. It
+    /// tells several captures apart.
     #[must_use]
     pub fn interface(mut self, number: u32) -> Self {
         self.interface = number;

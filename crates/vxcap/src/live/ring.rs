@@ -22,8 +22,9 @@ use super::{
 use crate::filter::Program;
 use crate::{Frame, FrameFlags, Timestamp};
 
-/// A frame gets its time before it waits in a queue of the kernel's for its CPU (`net.core.netdev_tstamp_prequeue`), mostly some
-/// microseconds: so long it may be on its way into the ring.
+/// A frame gets its time before it waits in a queue of the kernel's for its CPU
+/// (`net.core.netdev_tstamp_prequeue`), mostly some microseconds: so long it may be on its way into
+/// the ring.
 const LONGEST_QUEUE: Duration = Duration::from_millis(10);
 
 /// A packet socket whose frames are read where the kernel put them.
@@ -117,7 +118,8 @@ impl Ring {
 
     /// The next frame; `None` where there is none, having waited for at most `wait`.
     ///
-    /// Inlined down to [`Self::step`], as a frame's description would otherwise be copied from hand to hand.
+    /// Inlined down to [`Self::step`], as a frame's description would otherwise be copied from hand
+    /// to hand.
     #[inline]
     pub(super) fn next_frame(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Error> {
         let place = match self.ahead {
@@ -183,8 +185,8 @@ impl Ring {
         }
     }
 
-    /// Waits for the block that was not full when the device went away, if there is one: the kernel hands it over within its time.
-    /// (Not by poll(2), which may tell of the device's end again.)
+    /// Waits for the block that was not full when the device went away, if there is one: the kernel
+    /// hands it over within its time. (Not by poll(2), which may tell of the device's end again.)
     #[cold]
     fn hold_last(&mut self) -> bool {
         let deadline = Instant::now() + self.last_block();
@@ -247,7 +249,8 @@ impl Ring {
         }
     }
 
-    /// Puts what is not in the ring before the bytes of a frame: its tag, or a cooked header. Returns where they begin now.
+    /// Puts what is not in the ring before the bytes of a frame: its tag, or a cooked header.
+    /// Returns where they begin now.
     #[inline(never)]
     fn restore(
         &mut self,

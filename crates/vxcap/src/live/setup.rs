@@ -12,10 +12,11 @@ use super::headroom::{VLAN_TAG_LEN, cooked_len};
 use super::{CaptureOptions, Device, Directions, Error, Fanout, FanoutMode, sys};
 use crate::filter::{Instruction, Program, pushdown};
 
-/// The greatest block: its last part is lost where the next frame does not fit, so it is some times the
-/// greatest frame of 64 KiB, and small enough that the kernel finds the memory.
+/// The greatest block: its last part is lost where the next frame does not fit, so it is some times
+/// the greatest frame of 64 KiB, and small enough that the kernel finds the memory.
 const MAX_BLOCK: usize = 1 << 20;
-/// The smallest block: a frame of 64 KiB must fit, with its headers. It is a multiple of every page size.
+/// The smallest block: a frame of 64 KiB must fit, with its headers. It is a multiple of every page
+/// size.
 const MIN_BLOCK: usize = 128 << 10;
 /// A buffer is divided into this many blocks at least, where it is not too small for that.
 const BLOCKS: usize = 8;

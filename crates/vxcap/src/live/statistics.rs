@@ -1,30 +1,32 @@
-//! How many frames there were, and how many were lost where.
+//! How many frames were captured, and how many were lost where.
 
 #[cfg(target_os = "linux")]
 use std::fs::File;
 #[cfg(target_os = "linux")]
 use std::io::{Read, Seek};
 
-/// What became of a device's frames since the capture began.
+/// What happened to a device's frames since the capture began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statistics {
-    /// Frames that were handed out.
+    /// Frames that the reader was given.
     pub captured: u64,
-    /// Frames that passed the kernel's filter, those among them that were lost included: tcpdump's
-    /// "received by filter".
+    /// Frames that passed the kernel's filter, including those that were lost: tcpdump's "received
+    /// by filter".
     pub received: u64,
-    /// Frames lost because the buffer was full: tcpdump's "dropped by kernel".
+    /// Frames that were lost because the buffer was full: tcpdump's "dropped by kernel".
     pub dropped: u64,
-    /// Frames that the device lost before any capture could see them: tcpdump's "dropped by interface".
-    /// Not known for all devices together.
+    /// Frames that the device lost before a capture could see them: tcpdump's "dropped by
+    /// interface". Not known for all devices together.
     pub interface_dropped: Option<u64>,
-    /// Frames, of any device of the host, that the kernel lost because its input queue was full, before any
-    /// capture could see them (`/proc/net/softnet_stat`, second column). Not known outside Linux.
+    /// Frames of any device of the host that the kernel lost because its input queue was full,
+    /// before a capture could see them (second column of `/proc/net/softnet_stat`). Known on Linux
+    /// only.
     pub backlog_dropped: Option<u64>,
 }
 
-/// The kernel's input queues, one a CPU; kept open, since a process in a sandbox opens no files.
+/// The kernel's input queues, one for each CPU. The file stays open, since a process in a sandbox
+/// cannot open files.
 #[cfg(target_os = "linux")]
 #[derive(Debug)]
 pub(super) struct Backlog {
@@ -42,7 +44,7 @@ impl Backlog {
         Some(backlog)
     }
 
-    /// Frames lost since it was opened.
+    /// How many frames were lost since it was opened.
     pub(super) fn dropped(&mut self) -> Option<u64> {
         Some(self.total()?.saturating_sub(self.at_start))
     }
@@ -55,7 +57,8 @@ impl Backlog {
     }
 }
 
-/// The sum of the second columns, which are hexadecimal (`softnet_seq_show` of the kernel's net/core/net-procfs.c).
+/// The sum of the second columns, which are hexadecimal (`softnet_seq_show` of the kernel's
+/// net/core/net-procfs.c).
 #[cfg(target_os = "linux")]
 fn total(text: &str) -> Option<u64> {
     text.lines().map(|line| u64::from_str_radix(line.split_whitespace().nth(1)?, 16).ok()).sum()

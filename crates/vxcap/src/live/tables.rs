@@ -1,4 +1,5 @@
-//! The kernel's tables of one network namespace, in plain terms.
+//! The kernel's tables of one network namespace: devices, addresses, routes, neighbours,
+//! forwarding.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -21,11 +22,11 @@ use super::netlink::{Netlink, News};
 use super::netns::run_in;
 use super::{Device, Error, Netns, link, poll};
 
-/// What the kernel knows at one moment. The order is the kernel's.
+/// The kernel's tables at one moment. Their rows are in the order of the kernel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tables {
-    /// Devices; their `addresses` are empty here, see [`Self::addresses`].
+    /// Devices. Their own `addresses` are empty: see [`Self::addresses`].
     pub devices: Vec<Device>,
     /// Addresses of this host.
     pub addresses: Vec<Address>,
@@ -55,55 +56,56 @@ pub struct Address {
 pub struct Route {
     /// The first address of the destination.
     pub destination: IpAddr,
-    /// The length of the destination's prefix, in bits; 0 is the default route.
+    /// The length of the destination's prefix, in bits. 0 is the default route.
     pub prefix_len: u8,
-    /// The next hop, where the destination is not on the link.
+    /// The next hop, if the destination is not on the link.
     pub gateway: Option<IpAddr>,
-    /// The index of the device it goes through.
+    /// The index of the device that packets leave by.
     pub device: Option<u32>,
-    /// Whether it discards: what Calico keeps for the addresses of its block that no pod has.
+    /// Whether packets are discarded, as Calico does for the addresses of its block that no pod
+    /// has.
     pub blackhole: bool,
 }
 
-/// Which MAC address a neighbour has.
+/// The MAC address of a neighbour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Neighbour {
     /// The index of the device.
     pub device: u32,
-    /// The neighbour.
+    /// The address of the neighbour.
     pub address: IpAddr,
     /// Its MAC address.
     pub mac: [u8; 6],
-    /// Whether it was set, and does not age.
+    /// Whether it was set by hand, and does not age.
     pub permanent: bool,
 }
 
-/// Where frames to a MAC address go.
+/// The way of frames to a MAC address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Forwarding {
     /// The index of the VXLAN device or bridge port.
     pub device: u32,
-    /// The destination MAC address; zeros for whatever has no row of its own.
+    /// The destination MAC address. Zeros stand for all addresses without a row of their own.
     pub mac: [u8; 6],
-    /// The tunnel endpoint behind a VXLAN device.
+    /// The tunnel endpoint that a VXLAN device sends to.
     pub remote: Option<IpAddr>,
-    /// The network identifier, where it is not the device's.
+    /// The network identifier, if it is not the device's.
     pub vni: Option<u32>,
-    /// The destination port, where it is not the device's.
+    /// The destination port, if it is not the device's.
     pub port: Option<u16>,
 }
 
-/// Reads tables, again and again, through a socket that stays open: it works on in a process that
-/// may open no more.
+/// Reads the kernel's tables, as often as needed, through a socket that stays open. So it goes on
+/// in a process that may not open sockets any more.
 #[derive(Debug)]
 pub struct TableReader {
     netlink: Netlink,
 }
 
 impl TableReader {
-    /// In the network namespace of the calling thread.
+    /// A reader for the network namespace of the calling thread.
     ///
     /// # Errors
     ///
@@ -113,20 +115,21 @@ impl TableReader {
         Ok(Self { netlink })
     }
 
-    /// In another network namespace.
+    /// A reader for another network namespace. `None` is that of the calling thread.
     ///
     /// # Errors
     ///
-    /// [`Error::Netns`] where it cannot be entered, and those of [`Self::open`].
+    /// [`Error::Netns`] where the namespace cannot be entered, and those of [`Self::open`].
     pub fn open_in(netns: Option<&Netns>) -> Result<Self, Error> {
         run_in(netns, Self::open)
     }
 
-    /// All tables.
+    /// Reads all tables.
     ///
     /// # Errors
     ///
-    /// [`Error::System`] where the kernel does not answer. A kernel without IPv6 or bridges has empty tables.
+    /// [`Error::System`] where the kernel does not answer. It is not an error where a kernel has no
+    /// IPv6 or no bridges: their tables are empty.
     pub fn read(&mut self) -> Result<Tables, Error> {
         Ok(Tables {
             devices: self.devices()?,
@@ -137,7 +140,7 @@ impl TableReader {
         })
     }
 
-    /// The devices, by their indices.
+    /// The devices, in the order of their indices.
     pub(super) fn devices(&mut self) -> Result<Vec<Device>, Error> {
         let mut question = LinkMessage::default();
         // half of an answer's bytes would be counters
@@ -153,7 +156,8 @@ impl TableReader {
         Ok(devices)
     }
 
-    /// Which number another network namespace has here; `None` where it has none, and of what is no namespace.
+    /// The number of another network namespace in this one. `None` if it has none, or is not a
+    /// namespace.
     pub(super) fn netns_number(&mut self, netns: BorrowedFd<'_>) -> Option<i32> {
         let mut question = NsidMessage::default();
         question.attributes = vec![NsidAttribute::Fd(u32::try_from(netns.as_raw_fd()).ok()?)];
@@ -225,8 +229,8 @@ impl TableReader {
     }
 }
 
-/// Tells that the tables changed. What changed is not told: they are read again, once for as many
-/// changes as there were.
+/// Tells that the kernel's tables have changed, but not what has changed. Read the tables again
+/// then, once for any number of changes.
 #[derive(Debug)]
 pub struct TableWatch {
     news: News,
@@ -234,7 +238,7 @@ pub struct TableWatch {
 }
 
 impl TableWatch {
-    /// Changes from now on in the network namespace of the calling thread.
+    /// Watches the network namespace of the calling thread, from now on.
     ///
     /// # Errors
     ///
@@ -252,20 +256,22 @@ impl TableWatch {
         Ok(Self { news, buffer: Vec::new() })
     }
 
-    /// As [`Self::open`], in another network namespace.
+    /// Watches another network namespace. `None` is that of the calling thread.
     ///
     /// # Errors
     ///
-    /// [`Error::Netns`] where it cannot be entered, and those of [`Self::open`].
+    /// [`Error::Netns`] where the namespace cannot be entered, and those of [`Self::open`].
     pub fn open_in(netns: Option<&Netns>) -> Result<Self, Error> {
         run_in(netns, Self::open)
     }
 
-    /// Whether something changed since the last call; waits for it, at most `timeout`.
+    /// Whether something has changed since the last call. It waits for a change, at most for
+    /// `timeout`.
     ///
     /// # Errors
     ///
-    /// [`Error::System`] where the socket fails. More changes than the kernel could keep are a change.
+    /// [`Error::System`] where the socket fails. It is not an error where the kernel lost some of
+    /// many changes.
     pub fn changed(&mut self, timeout: Duration) -> Result<bool, Error> {
         let lost = |source| failed("follow changes by netlink", source);
         if !timeout.is_zero() {
@@ -285,7 +291,7 @@ impl TableWatch {
 }
 
 impl AsFd for TableWatch {
-    /// Readable once there is a change to ask for.
+    /// Readable once there is a change.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.news.as_fd()
     }

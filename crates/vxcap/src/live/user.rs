@@ -1,4 +1,4 @@
-//! Becoming another user for good, when what needed root is open (`-Z`).
+//! Becoming another user for good, once everything that needs root's rights is open.
 
 use std::ffi::CString;
 use std::io;
@@ -7,7 +7,8 @@ use std::ptr;
 
 use super::Error;
 
-/// Longest entry of a user database that is read, in bytes: far above `_SC_GETPW_R_SIZE_MAX` of any system.
+/// The longest entry of a user database that is read, in bytes. It is far above
+/// `_SC_GETPW_R_SIZE_MAX` of any system.
 const MAX_ENTRY: usize = 1 << 20;
 
 /// A user of this host.
@@ -19,7 +20,7 @@ pub struct User {
 }
 
 impl User {
-    /// The user of this name.
+    /// The user with this name.
     ///
     /// # Errors
     ///
@@ -36,8 +37,8 @@ impl User {
         loop {
             let mut entry = MaybeUninit::<libc::passwd>::uninit();
             let mut found = ptr::null_mut();
-            // SAFETY: the name ends in a zero, the buffer has the length that is passed, and both pointers are to
-            // places that the call fills.
+            // SAFETY: the name ends in a zero, the buffer has the length that is passed, and both
+            // pointers are to places that the call fills.
             let error = unsafe {
                 libc::getpwnam_r(
                     name.as_ptr(),
@@ -65,12 +66,12 @@ impl User {
         self.id
     }
 
-    /// Makes the process this user's, with the user's groups; there is no way back. Capabilities go with it, and
-    /// devices that are open stay open.
+    /// Makes the process run as this user, with the user's groups. It cannot go back, and loses its
+    /// capabilities. Open devices stay open.
     ///
     /// # Errors
     ///
-    /// [`Error::System`] where the process may not, or the change did not last.
+    /// [`Error::System`] where the process may not do it, or where the system did not do all of it.
     pub fn assume(&self) -> Result<(), Error> {
         let name = self.name.to_string_lossy();
         let step = |doing, result: libc::c_int| {
@@ -80,7 +81,8 @@ impl User {
             let source = io::Error::last_os_error();
             Err(Error::System { device: format!("user {name}"), doing, source })
         };
-        // SAFETY: the name ends in a zero; no other pointers. The order is that of what needs root: groups first.
+        // SAFETY: the name ends in a zero; no other pointers. The order is that of what needs root:
+        // groups first.
         unsafe {
             step("take the user's groups", libc::initgroups(self.name.as_ptr(), self.group as _))?;
             step("take the user's group", libc::setgid(self.group))?;
@@ -91,7 +93,7 @@ impl User {
         if now == (self.id, self.id, self.group, self.group) {
             return Ok(());
         }
-        let source = io::Error::other("the system did not do it, and said nothing");
+        let source = io::Error::other("the system did not do it, without an error");
         Err(Error::System { device: format!("user {name}"), doing: "become the user", source })
     }
 }

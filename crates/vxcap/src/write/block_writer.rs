@@ -5,27 +5,28 @@ use std::io;
 use super::Sink;
 use crate::Error;
 
-/// So many bytes are collected before they are written: large enough that system calls cost little,
-/// small enough to stay in the second-level cache.
+/// How many bytes are collected before they are written: enough that system calls cost little, and
+/// few enough to stay in the second-level cache.
 const BUFFER_LEN: usize = 512 << 10;
 
 /// Writes whole blocks (or records) as they are, in large pieces.
 ///
-/// Where writing fails, what was not written stays in the buffer: the next call tries again. What
-/// was written by then may end inside a block; [`Self::whole_len`] tells where the last whole one ends.
+/// Where writing fails, the bytes that were not written stay in the buffer, and the next call tries
+/// again. The bytes that were written may end inside a block: [`Self::whole_len`] is where the last
+/// whole one ends.
 ///
-/// Call [`Self::finish`] at the end. A writer that is dropped without it writes what it has, but cannot tell
-/// of a failure.
+/// Call [`Self::finish`] at the end. A writer that is dropped without it writes its buffer, but
+/// cannot report a failure.
 #[derive(Debug)]
 pub struct BlockWriter<W: Sink> {
-    /// Is there until the writer is finished.
+    /// `None` once the writer is finished.
     sink: Option<W>,
     buffer: Vec<u8>,
     /// Where in the buffer each block ends.
     ends: Vec<u32>,
-    /// Bytes given to the sink.
+    /// How many bytes the sink has taken.
     written: u64,
-    /// Of these, the bytes of whole blocks.
+    /// How many of them belong to whole blocks.
     whole: u64,
 }
 
@@ -39,7 +40,7 @@ impl<W: Sink> BlockWriter<W> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where the sink fails; the block is not taken then.
+    /// [`Error::Io`] where the sink fails. Then the block is not taken.
     #[inline]
     pub fn raw(&mut self, block: &[u8]) -> Result<(), Error> {
         self.begin(block.len())?;
@@ -47,12 +48,13 @@ impl<W: Sink> BlockWriter<W> {
         self.end()
     }
 
-    /// Writes a block that `fill` puts behind what is in the buffer; it will be about `len` bytes long. `fill` may only
-    /// append, and change what it appended.
+    /// Writes a block of about `len` bytes, which `fill` appends to the buffer. `fill` must not
+    /// change the bytes that are in the buffer already.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where the sink fails; the block is not taken then, unless it is longer than the buffer.
+    /// [`Error::Io`] where the sink fails. Then the block is not taken, unless it is longer than
+    /// the buffer.
     #[inline]
     pub fn append(&mut self, len: usize, fill: impl FnOnce(&mut Vec<u8>)) -> Result<(), Error> {
         self.begin(len)?;
@@ -86,8 +88,8 @@ impl<W: Sink> BlockWriter<W> {
         }
     }
 
-    /// A single block longer than the buffer, which is alone in it: written at once, and the buffer
-    /// is small again. Where that fails the block counts as taken.
+    /// Writes a block that is longer than the buffer and alone in it, and makes the buffer small
+    /// again. Where that fails, the block counts as taken.
     #[cold]
     fn write_large(&mut self) -> Result<(), Error> {
         self.ends.push(self.buffer.len() as u32);
@@ -159,18 +161,19 @@ impl<W: Sink> BlockWriter<W> {
         self.sink.take().ok_or_else(|| Error::Unwritable { what: "the writer is finished".into() })
     }
 
-    /// Bytes of all blocks, those in the buffer included.
+    /// How many bytes all blocks have, including those in the buffer.
     pub fn position(&self) -> u64 {
         self.written + self.buffer.len() as u64
     }
 
-    /// Bytes that the sink has taken of whole blocks: after a failure, the length to which the
-    /// file can be cut so that it ends with a whole block.
+    /// How many bytes of whole blocks the sink has taken. After a failure, a file that is cut to
+    /// this length ends with a whole block.
     pub fn whole_len(&self) -> u64 {
         self.whole
     }
 
-    /// The sink; what is still buffered has not come there.
+    /// The sink. It has not got the bytes that are still in the buffer. `None` once the writer is
+    /// finished.
     pub fn sink(&self) -> Option<&W> {
         self.sink.as_ref()
     }

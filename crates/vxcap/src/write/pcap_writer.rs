@@ -8,25 +8,26 @@ use crate::file::magic::{PCAP_MICROS, PCAP_NANOS};
 use crate::frame::NANOS_PER_SECOND;
 use crate::{Error, Frame, Interface, Resolution, Timestamp};
 
-/// What the header of a pcap file says.
+/// The contents of the header of a pcap file.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PcapFormat {
     /// The byte order of the headers.
     pub order: ByteOrder,
-    /// Times in nanoseconds; in microseconds otherwise.
+    /// Whether times are in nanoseconds. Otherwise they are in microseconds.
     pub nanos: bool,
     /// The link type of all packets.
     pub link_type: LinkType,
-    /// At most this many bytes of a packet are written.
+    /// At most this many bytes of a packet are written. 0 means no limit.
     pub snaplen: u32,
-    /// Length in bytes (even, at most 30) of the frame check sequence at the end of each packet, where it is told.
+    /// The length in bytes (even, at most 30) of the frame check sequence at the end of each
+    /// packet, if it is known.
     pub fcs_len: Option<u8>,
 }
 
 impl PcapFormat {
-    /// What fits an interface: in this machine's byte order, in nanoseconds where the interface has
-    /// anything but microseconds or coarser.
+    /// The format for the packets of an interface, in this machine's byte order. Times are in
+    /// microseconds if the interface's unit is microseconds or longer, else in nanoseconds.
     pub fn of(interface: &Interface) -> Self {
         let Resolution(resolution) = interface.resolution;
         Self {
@@ -81,8 +82,9 @@ impl<W: Sink> PcapWriter<W> {
     ///
     /// # Errors
     ///
-    /// [`Error::Unwritable`] for another link type than the file's, and for a time before 1970 or after
-    /// 2106; [`Error::Io`] where the sink fails.
+    /// [`Error::Unwritable`] for another link type than the file's, and for a time before 1970 or
+    /// after
+    /// 2106. [`Error::Io`] where the sink fails.
     #[inline]
     pub fn packet(&mut self, frame: &Frame<'_>) -> Result<(), Error> {
         if frame.link_type != self.format.link_type {
@@ -96,11 +98,13 @@ impl<W: Sink> PcapWriter<W> {
         self.record(frame.time, frame.orig_len, data)
     }
 
-    /// Writes a packet of the file's link type: its time, its length on the wire, its captured bytes.
+    /// Writes a packet with the file's link type: its time, its length on the wire, its captured
+    /// bytes.
     ///
     /// # Errors
     ///
-    /// [`Error::Unwritable`] for a time before 1970 or after 2106; [`Error::Io`] where the sink fails.
+    /// [`Error::Unwritable`] for a time before 1970 or after 2106. [`Error::Io`] where the sink
+    /// fails.
     #[inline]
     pub fn record(&mut self, time: Timestamp, orig_len: u32, data: &[u8]) -> Result<(), Error> {
         let order = self.format.order;
@@ -122,12 +126,13 @@ impl<W: Sink> PcapWriter<W> {
         self.blocks.end()
     }
 
-    /// What the header says.
+    /// The contents of the header.
     pub fn format(&self) -> PcapFormat {
         self.format
     }
 
-    /// The writer of blocks below: for records as they are, and to tell how much was written.
+    /// The writer of blocks that this one uses, to write records as they are, and to ask how much
+    /// was written.
     pub fn blocks(&mut self) -> &mut BlockWriter<W> {
         &mut self.blocks
     }

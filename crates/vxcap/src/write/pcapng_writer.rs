@@ -7,14 +7,14 @@ use crate::file::magic::{BYTE_ORDER_MAGIC, parse_interface};
 use crate::file::{ByteOrder, block_type, option};
 use crate::{Error, Frame, Interface, Resolution, Timestamp};
 
-/// Name resolution blocks are ended at this length, and another one is begun.
+/// A name resolution block of this length is ended, and another one begins.
 const NAMES_BLOCK_LEN: usize = 256 << 10;
 /// A record of IPv4 names (section 4.5).
 const NAME_IPV4: u16 = 1;
 /// A record of IPv6 names (section 4.5).
 const NAME_IPV6: u16 = 2;
 
-/// What a section header block says (section 4.1): nothing, but for what these methods add.
+/// The contents of a section header block (section 4.1), which these methods add.
 #[derive(Copy, Clone, Debug, Default)]
 pub struct Section<'a> {
     hardware: Option<&'a str>,
@@ -53,8 +53,8 @@ impl<'a> Section<'a> {
     }
 }
 
-/// What an enhanced packet block says besides the packet (section 4.3): the frame's flags, and what
-/// these methods add.
+/// The options of an enhanced packet block (section 4.3): the frame's flags, and what these methods
+/// add.
 #[derive(Copy, Clone, Debug, Default)]
 pub struct PacketOptions<'a> {
     raw: &'a [u8],
@@ -63,8 +63,8 @@ pub struct PacketOptions<'a> {
 }
 
 impl<'a> PacketOptions<'a> {
-    /// Whole options of another block with the same byte order, without the end mark. They contain the
-    /// flags already, so the frame's flags are not written.
+    /// Whole options of another block with the same byte order, without the end mark. They contain
+    /// the flags already, so the frame's flags are not written.
     #[must_use]
     pub fn raw(mut self, options: &'a [u8]) -> Self {
         self.raw = options;
@@ -86,7 +86,7 @@ impl<'a> PacketOptions<'a> {
     }
 }
 
-/// What an interface statistics block counts (section 4.6): nothing, but for what these methods add.
+/// The counts of an interface statistics block (section 4.6), which these methods add.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub struct InterfaceCounts {
     start: Option<Timestamp>,
@@ -150,11 +150,13 @@ impl InterfaceCounts {
 }
 
 /// Writes a pcapng file: a section, its interfaces, then packets and other blocks.
+///
+/// [`write`](crate::write) has an example.
 #[derive(Debug)]
 pub struct PcapngWriter<W: Sink> {
     blocks: BlockWriter<W>,
     order: ByteOrder,
-    /// Resolution and offset of the times of the section's interfaces.
+    /// The resolution and offset of the times of each interface of the section.
     clocks: Vec<(Resolution, i64)>,
 }
 
@@ -173,7 +175,8 @@ impl<W: Sink> PcapngWriter<W> {
     ///
     /// # Errors
     ///
-    /// [`Error::Unwritable`] for a text longer than 65,535 bytes, [`Error::Io`] where the sink fails.
+    /// [`Error::Unwritable`] for a text longer than 65,535 bytes, [`Error::Io`] where the sink
+    /// fails.
     pub fn section(&mut self, section: &Section<'_>) -> Result<(), Error> {
         let mut options = OptionBytes::new(self.order);
         options.comments(section.comments)?;
@@ -190,11 +193,12 @@ impl<W: Sink> PcapngWriter<W> {
         self.block(block_type::SECTION, &body, &options.finish())
     }
 
-    /// Describes an interface, with further comments: its number in the section.
+    /// Describes an interface, with comments. Gives its number in the section.
     ///
     /// # Errors
     ///
-    /// [`Error::Unwritable`] for a text longer than 65,535 bytes, [`Error::Io`] where the sink fails.
+    /// [`Error::Unwritable`] for a text longer than 65,535 bytes, [`Error::Io`] where the sink
+    /// fails.
     pub fn interface(&mut self, interface: &Interface, comments: &[&str]) -> Result<u32, Error> {
         let order = self.order;
         let mut options = OptionBytes::new(order);
@@ -229,12 +233,13 @@ impl<W: Sink> PcapngWriter<W> {
         Ok(self.clocks.len() as u32 - 1)
     }
 
-    /// Writes a packet; its `interface` is the number that [`Self::interface`] gave.
+    /// Writes a packet. Its `interface` is the number that [`Self::interface`] gave.
     ///
     /// # Errors
     ///
-    /// [`Error::Unwritable`] for an interface that the section has not described, a time that the interface's
-    /// unit cannot express (as one before 1970), or a comment longer than 65,535 bytes; [`Error::Io`] where the sink fails.
+    /// [`Error::Unwritable`] for an interface that the section has not described, for a time that
+    /// the interface's unit cannot express (as one before 1970), or for a comment longer than
+    /// 65,535 bytes. [`Error::Io`] where the sink fails.
     #[inline]
     pub fn packet(&mut self, frame: &Frame<'_>, options: &PacketOptions<'_>) -> Result<(), Error> {
         let Some(&(resolution, offset)) = self.clocks.get(frame.interface as usize) else {
@@ -337,12 +342,12 @@ impl<W: Sink> PcapngWriter<W> {
         self.block(block_type::NAME_RESOLUTION, &records, &[])
     }
 
-    /// Writes the counts of an interface, taken at a time.
+    /// Writes the counts of an interface at a time.
     ///
     /// # Errors
     ///
-    /// [`Error::Unwritable`] for an interface that the section has not described, or a time that the interface's
-    /// unit cannot express; [`Error::Io`] where the sink fails.
+    /// [`Error::Unwritable`] for an interface that the section has not described, or for a time
+    /// that the interface's unit cannot express. [`Error::Io`] where the sink fails.
     pub fn statistics(
         &mut self,
         interface: u32,
@@ -383,7 +388,7 @@ impl<W: Sink> PcapngWriter<W> {
         self.block(block_type::STATISTICS, &body, &options.finish())
     }
 
-    /// Writes secrets (section 4.8); `kind` as in [`Secrets`](crate::file::Secrets).
+    /// Writes secrets (section 4.8). `kind` is that of [`Secrets`](crate::file::Secrets).
     ///
     /// # Errors
     ///
@@ -395,8 +400,8 @@ impl<W: Sink> PcapngWriter<W> {
         self.block(block_type::SECRETS, &body, &[])
     }
 
-    /// Writes a block as it is, in whatever byte order. Section header and interface description
-    /// blocks are understood: what follows is written in the section's byte order, and its interfaces are counted.
+    /// Writes a block as it is. A section header block sets the byte order of the blocks that
+    /// follow, and an interface description block counts as an interface of the section.
     ///
     /// # Errors
     ///
@@ -427,7 +432,8 @@ impl<W: Sink> PcapngWriter<W> {
         Ok(())
     }
 
-    /// Writes a block of a type, with its body (padded here) and whole options with their end mark, or none.
+    /// Writes a block with this type and body, which is padded here. `options` are whole, with
+    /// their end mark, or empty.
     ///
     /// # Errors
     ///
@@ -457,7 +463,7 @@ impl<W: Sink> PcapngWriter<W> {
         self.clocks.len() as u32
     }
 
-    /// The writer of blocks below, to tell how much was written.
+    /// The writer of blocks that this one uses, to ask how much was written.
     pub fn blocks(&self) -> &BlockWriter<W> {
         &self.blocks
     }
@@ -486,7 +492,7 @@ impl PacketOptions<'_> {
         self.raw.is_empty() && self.comments.is_empty() && self.drop_count.is_none()
     }
 
-    /// At most so many bytes, together with flags and the end mark.
+    /// The most bytes that they can have, with flags and the end mark.
     fn max_len(&self) -> usize {
         let comments: usize = self.comments.iter().map(|comment| comment.len() + 7).sum();
         self.raw.len() + comments + 40
@@ -511,8 +517,8 @@ impl PacketOptions<'_> {
     }
 }
 
-/// What follows the bytes of a packet that has no other option than its flags: the option, the mark of the options'
-/// end, and the length of the block.
+/// The end of a packet block whose only option can be the flags: the option, the end-of-options
+/// mark, and the length of the block.
 struct PacketEnd {
     bytes: [u8; 16],
     options_len: usize,
@@ -531,7 +537,7 @@ impl PacketEnd {
         Self { bytes, options_len: 12 }
     }
 
-    /// All of it, with the length of the whole block.
+    /// These bytes, with the length of the whole block.
     #[inline]
     fn with_len(&mut self, len: [u8; 4]) -> &[u8] {
         let end = if self.options_len == 0 { 4 } else { self.bytes.len() };
@@ -540,7 +546,7 @@ impl PacketEnd {
     }
 }
 
-/// Options one behind the other.
+/// The bytes of options.
 struct OptionBytes {
     bytes: Vec<u8>,
     order: ByteOrder,
@@ -563,7 +569,7 @@ impl OptionBytes {
         comments.iter().try_for_each(|text| self.push(option::COMMENT, text.as_bytes()))
     }
 
-    /// The options with their end mark, where there are any.
+    /// The options with their end mark, or nothing if there are none.
     fn finish(mut self) -> Vec<u8> {
         if !self.bytes.is_empty() {
             self.bytes.extend([0; 4]);

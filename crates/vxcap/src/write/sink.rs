@@ -4,21 +4,22 @@ use std::io::{self, Write};
 
 /// Takes what a [`BlockWriter`](super::BlockWriter) has collected.
 ///
-/// Everything that is [`Write`] does. A sink that hands bytes on, to a thread say, can take the whole buffer instead of copying it.
+/// Every [`Write`] is a sink. A sink that passes bytes on, as to another thread, can take the whole
+/// buffer instead of copying it.
 pub trait Sink {
-    /// Takes bytes of `buffer`, of which those before `from` are taken already: how many more. A sink that takes all of a
-    /// buffer may keep it, and leave an empty one in its place.
+    /// Takes bytes of `buffer`, from offset `from` on, and gives how many it took. A sink that
+    /// takes all of them may keep the buffer, and leave an empty one in its place.
     ///
     /// # Errors
     ///
-    /// Where it takes nothing. `buffer` is as it was then.
+    /// Where it takes nothing. Then `buffer` is unchanged.
     fn take(&mut self, buffer: &mut Vec<u8>, from: usize) -> io::Result<usize>;
 
-    /// Brings what was taken to where it belongs.
+    /// Writes the bytes that were taken to their destination.
     ///
     /// # Errors
     ///
-    /// Where that fails.
+    /// Where the destination fails.
     fn flush(&mut self) -> io::Result<()>;
 }
 

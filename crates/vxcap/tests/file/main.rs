@@ -1,4 +1,5 @@
-//! Capture files: every format by hand-made bytes, damage, compression, merging, pieces, writing, and the word of tshark.
+//! Capture files: every format by hand-made bytes, damage, compression, merging, pieces, writing,
+//! and the word of tshark.
 
 mod chunks;
 mod compressed;

@@ -11,7 +11,8 @@ use crate::sample;
 
 const ORDER: ByteOrder = ByteOrder::Little;
 
-/// A pcap file of packets at these times (seconds), each with its file's number and its own as data.
+/// A pcap file of packets at these times (seconds), each with its file's number and its own as
+/// data.
 fn file(number: u8, times: &[u32]) -> Vec<u8> {
     let mut file = sample::pcap_header(ORDER, 0xa1b2_c3d4, 1);
     for (index, &time) in times.iter().enumerate() {

@@ -71,8 +71,8 @@ fn all(pieces: &Pieces, threads: usize) -> Given {
     (packets.concat(), error)
 }
 
-/// Compares a file in pieces of these lengths with what the reader gives, which is returned; `None` where the file
-/// cannot be read in pieces.
+/// Compares a file in pieces of these lengths with what the reader gives, which is returned; `None`
+/// where the file cannot be read in pieces.
 fn compare(path: &Path, lens: &[u64], threads: usize) -> Option<Given> {
     let expected = in_order(path);
     for &len in lens {
@@ -107,7 +107,8 @@ fn pcap(lengths: impl IntoIterator<Item = u32>) -> Vec<u8> {
     })
 }
 
-/// A pcapng file with packets of these lengths, each filled with packet blocks, and many sections and interfaces.
+/// A pcapng file with packets of these lengths, each filled with packet blocks, and many sections
+/// and interfaces.
 fn pcapng(lengths: impl IntoIterator<Item = u32>) -> Vec<u8> {
     let fake = sample::enhanced(ORDER, 0, 0, 8, &[7; 8], &[]);
     let mut order = ORDER;

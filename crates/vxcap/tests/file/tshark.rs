@@ -1,6 +1,7 @@
-//! Every reference capture as tshark reads it: times to the nanosecond, lengths, interfaces, and whether
-//! the file is whole. Differences stand in `tests/exceptions.txt`, each with its reason. The many plain files of the
-//! lab are judged together, behind one another: tshark takes a quarter of a second to start.
+//! Every reference capture as tshark reads it: times to the nanosecond, lengths, interfaces, and
+//! whether the file is whole. Differences stand in `tests/exceptions.txt`, each with its reason.
+//! The many plain files of the lab are judged together, behind one another: tshark takes a quarter
+//! of a second to start.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -10,8 +10,8 @@ use vxcap::file::Reader;
 use vxcap::live::{Capture, CaptureOptions, Netns};
 use vxtest::{Folder, PATIENCE, Running, command, has_tools, is_root, run, tool, unique};
 
-/// A namespace with one end of a virtual cable, `c0`, whose other end `g0` is in a second one; both up, without
-/// addresses and noise.
+/// A namespace with one end of a virtual cable, `c0`, whose other end `g0` is in a second one; both
+/// up, without addresses and noise.
 pub(crate) struct Cable {
     pub(crate) here: String,
     pub(crate) there: String,
@@ -81,8 +81,8 @@ impl Tcpdump {
 
     /// Ends it, and gives what it captured.
     pub(crate) fn stop(mut self) -> Vec<Record> {
-        // Not in immediate mode, where a few hundred frames fill its buffer: what waits in the kernel comes
-        // after a second, and would be lost by a signal before.
+        // Not in immediate mode, where a few hundred frames fill its buffer: what waits in the
+        // kernel comes after a second, and would be lost by a signal before.
         thread::sleep(Duration::from_millis(1200));
         self.running.signal("INT");
         let (_, _, said) = self.running.ended();
@@ -173,8 +173,8 @@ impl Capturing {
     }
 }
 
-/// Both captured the same packets: bytes, lengths, link type, and times within a millisecond. Packets that came through two
-/// CPUs at once can be in either order.
+/// Both captured the same packets: bytes, lengths, link type, and times within a millisecond.
+/// Packets that came through two CPUs at once can be in either order.
 pub(crate) fn assert_same(ours: &[Record], tcpdumps: &[Record], place: &str) {
     let sorted = |records: &[Record]| {
         let mut records = records.to_vec();

@@ -201,7 +201,8 @@ fn the_loopback_device_shows_a_packet_once() {
     for ((device, _, tcpdump), ours) in captures.into_iter().zip(counts) {
         let ours = within(ours, begin, end);
         assert_same(&ours, &within(tcpdump.stop(), begin, end), device);
-        // in the namespace there is more on the other devices; the index stands in the cooked header
+        // in the namespace there is more on the other devices; the index stands in the cooked
+        // header
         let on_lo = |r: &&Record| r.link_type == LinkType::ETHERNET || r.data[4..8] == [0, 0, 0, 1];
         assert_eq!(ours.iter().filter(on_lo).count(), 4, "{device}");
     }
@@ -232,7 +233,8 @@ fn a_device_that_goes_away_is_told_apart_after_its_last_frame() {
     ];
     let Some(other) = Cable::lay() else { return };
     other.ip_here("link del c0");
-    // with the longer latency the frames are in a block that the kernel has not handed over when the device goes
+    // with the longer latency the frames are in a block that the kernel has not handed over when
+    // the device goes
     let latencies = [20, 300].map(Duration::from_millis);
     for ((way, is_right), latency) in ways.into_iter().flat_map(|way| latencies.map(|l| (way, l))) {
         let Some(cable) = Cable::lay() else { return };

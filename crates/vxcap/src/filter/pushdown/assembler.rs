@@ -2,7 +2,7 @@
 
 use super::not_pushed::NotPushed;
 use crate::filter::instruction::Op;
-use crate::filter::{Instruction, MAX_KERNEL_INSTRUCTIONS, Program};
+use crate::filter::{Instruction, MAX_KERNEL_INSTRUCTIONS, MAX_SNAPLEN, Program};
 
 /// A place in a program, to be bound to the item that follows. All jumps go forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,20 @@ enum Item {
 pub(super) struct Assembler {
     items: Vec<Item>,
     labels: usize,
+}
+
+/// A program from code that goes to the first label to accept, and to the second to reject.
+pub(super) fn build(
+    code: impl FnOnce(&mut Assembler, Label, Label) -> Result<(), NotPushed>,
+) -> Result<Program, NotPushed> {
+    let mut asm = Assembler::default();
+    let (accept, reject) = (asm.label(), asm.label());
+    code(&mut asm, accept, reject)?;
+    asm.bind(accept);
+    asm.put(Op::Return, MAX_SNAPLEN);
+    asm.bind(reject);
+    asm.put(Op::Return, 0);
+    asm.finish()
 }
 
 /// More items than any program that a kernel would take can have: nothing longer is laid out.
@@ -363,7 +377,7 @@ mod tests {
         let label = asm.label();
         asm.goto(label);
         asm.put(Op::Return, 0);
-        assert!(matches!(asm.finish(), Err(NotPushed::Unsound(_))));
+        assert!(matches!(asm.finish(), Err(NotPushed::Invalid(_))));
 
         let mut asm = Assembler::default();
         let label = asm.label();
@@ -371,6 +385,6 @@ mod tests {
         asm.put(Op::LoadWord, 0);
         asm.branch(Op::JumpEqual, 0, label, NEXT);
         asm.put(Op::Return, 0);
-        assert!(matches!(asm.finish(), Err(NotPushed::Unsound(_))));
+        assert!(matches!(asm.finish(), Err(NotPushed::Invalid(_))));
     }
 }

@@ -1,12 +1,12 @@
-//! Programs for frames with a cooked header, for the kernel, which sees them without.
+//! Programs for frames with a cooked header, converted for the kernel, which sees no such header.
 //!
-//! A socket of all devices together (`SOCK_DGRAM`) filters packets from their network header on; the header that they have in
-//! user space is made there. What of it programs ask for, the kernel knows in another way: libpcap's `fix_program`
-//! (pcap-linux.c) does the same.
+//! A socket of all devices (`SOCK_DGRAM`) filters packets from their network header on. User space
+//! makes the cooked header. The kernel knows its fields in another way, and programs are converted
+//! to ask for them so, as libpcap does (`fix_program` of pcap-linux.c).
 
 use vxlan::LinkType;
 
-use super::combine::build;
+use super::assembler::build;
 use super::cooked_header::CookedHeader;
 use super::fields::ether_type;
 use super::inner::put_unless_tagged;
@@ -15,8 +15,9 @@ use super::splice::{Base, splice};
 use crate::filter::Program;
 use crate::filter::instruction::{Op, PROTOCOL};
 
-/// The program that decides in the kernel as `program` does on frames of `link_type`, which have a cooked header in user
-/// space only. Frames with a VLAN tag, which is in other places there, are accepted all.
+/// Converts a program for frames with a cooked header into one for the kernel, which sees no such
+/// header. It makes the same decisions, but accepts all frames with a VLAN tag, since their tag is
+/// elsewhere in the kernel.
 ///
 /// ```
 /// use vxcap::filter::{Program, pushdown};
@@ -32,8 +33,8 @@ use crate::filter::instruction::{Op, PROTOCOL};
 ///
 /// # Errors
 ///
-/// [`NotPushed`] where the program asks for what the kernel does not tell, where it is not the same in a kernel, and
-/// where the link type has no such header.
+/// [`NotPushed`] where the program asks for a field that the kernel does not have, where it would
+/// decide otherwise in a kernel, and where the link type has no cooked header.
 pub fn cooked(program: &Program, link_type: LinkType) -> Result<Program, NotPushed> {
     let header = CookedHeader::of(link_type).ok_or(NotPushed::CookedHeader)?;
     build(|asm, accept, reject| {

@@ -1,16 +1,16 @@
-//! Cooked headers, and what the kernel knows instead of them.
+//! Cooked headers, and how the kernel knows their fields.
 
 use vxlan::LinkType;
 
 use crate::filter::instruction::{INTERFACE_INDEX, Op, PACKET_TYPE, PROTOCOL};
 
-/// A cooked header, where a filter does not see it.
+/// A cooked header that a filter in the kernel does not see.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CookedHeader {
     pub(super) len: u32,
-    /// Where the protocol stands.
+    /// The offset of the protocol.
     pub(super) protocol: u32,
-    /// Fields, and what the kernel has in their stead.
+    /// How fields are loaded from the header, and the offset of the same in the kernel.
     fields: &'static [(Op, u32, u32)],
 }
 
@@ -42,7 +42,7 @@ impl CookedHeader {
         }
     }
 
-    /// What the kernel has in the stead of the field that this loads.
+    /// The offset in the kernel of the field that this loads from the header.
     pub(super) fn field(self, op: Op, offset: u32) -> Option<u32> {
         self.fields.iter().find(|field| (field.0, field.1) == (op, offset)).map(|field| field.2)
     }

@@ -25,7 +25,8 @@ impl Link {
         Some(Self { network: header.len, ether_type: header.protocol, cooked: true })
     }
 
-    /// Whether it is a cooked header: its protocol stands in another place than before the tags and the packet.
+    /// Whether it is a cooked header: its protocol stands in another place than before the tags and
+    /// the packet.
     pub(super) fn is_cooked(self) -> bool {
         self.cooked
     }

@@ -1,15 +1,18 @@
-//! Selections by what is inside a tunnel, as programs for the kernel.
+//! Programs for the kernel that decide on what is inside a tunnel.
 //!
-//! A packet that a capture does not want is cheapest where it never leaves the kernel. `EXPRESSION`
-//! can be attached to a socket as it is; but what `--inner`, `--vni`, `--node` and `--pod` ask for
-//! stands behind outer headers whose lengths vary, in packets that may be fragments. A
-//! [`KernelSelection`] becomes a [`Program`] that decides what can be decided at a glance, which is
-//! nearly all of ordinary traffic, and **lets through what it cannot decide**: user space decides
-//! then, and the result is the same with and without the program.
+//! A packet that a capture does not want costs least where it never leaves the kernel. An
+//! expression for the frame as captured can be attached to a socket as it is. But an expression,
+//! identifiers or addresses of the packet inside a tunnel are behind outer headers whose lengths
+//! vary, and the packet may be fragmented.
+//!
+//! A [`KernelSelection`] becomes a [`Program`](super::Program) that decides what is easy to decide,
+//! which is nearly all ordinary traffic. It **accepts what it cannot decide**, and user space
+//! decides then. So the result is the same with and without the program.
 //!
 //! ```
-//! use vxcap::filter::{Program, Ancillary, pushdown::KernelSelection};
-//! use vxlan::{LinkType, Vni};
+//! use vxcap::LinkType;
+//! use vxcap::filter::pushdown::KernelSelection;
+//! use vxcap::filter::{Ancillary, Program};
 //!
 //! # if libpcap_shim::available().is_err() { return Ok(()); }
 //! let http = Program::compile("tcp port 80", LinkType::ETHERNET, 0)?;
@@ -20,27 +23,30 @@
 //! assert_ne!(pushed.program.run_as_kernel(&frame, Ancillary::default()), 0);
 //! frame[86..88].copy_from_slice(&443_u16.to_be_bytes());
 //! assert_eq!(pushed.program.run_as_kernel(&frame, Ancillary::default()), 0);
-//! frame[20] |= 0x20; // the first of several fragments: who knows what the whole is
+//! frame[20] |= 0x20; // the first of several fragments, which is not decided
 //! assert_ne!(pushed.program.run_as_kernel(&frame, Ancillary::default()), 0);
 //! # Ok::<(), vxcap::filter::Error>(())
 //! ```
 //!
-//! # What is decided, and what is let through
+//! # What the program decides
 //!
-//! Decided: Ethernet; ARP; IPv4 without options and IPv6 without extension headers, not fragmented;
-//! UDP to a tunnel port with VXLAN, VXLAN-GPE with Ethernet in it or Geneve without options, no
-//! reserved bit set, all lengths true; inside, Ethernet with IPv4, IPv6 or ARP, and no other
-//! tunnel. Everything else is let through.
+//! - Outside: Ethernet with ARP, with IPv4 without options, or with IPv6 without extension headers;
+//!   no fragments.
+//! - Tunnels: UDP to a tunnel port with VXLAN, with VXLAN-GPE that carries Ethernet, or with Geneve
+//!   without options; no reserved bit is set, and all lengths are right.
+//! - Inside: Ethernet with IPv4, IPv6 or ARP, and no other tunnel.
 //!
-//! On Linux the kernel mostly takes the (outer) VLAN tag out of the frame before a filter sees it.
-//! The tag is back in the frame in user space, so that an expression for the frame itself may
-//! decide otherwise there: such frames are let through, where it matters.
+//! It accepts everything else.
 //!
-//! The programs are for sockets that see whole Ethernet frames (`SOCK_RAW`); and, by way of [`cooked`], for those of all
-//! devices together, which see no link-layer header (`SOCK_DGRAM`). There frames with a VLAN tag are let through.
+//! On Linux, the kernel usually takes the outer VLAN tag out of the frame before a filter sees it.
+//! User space sees the tag in the frame again, so that an expression for the frame may decide
+//! otherwise there. Where that matters, the program accepts frames with a tag.
+//!
+//! The programs are for sockets that see whole Ethernet frames (`SOCK_RAW`). [`cooked`] converts
+//! them for sockets of all devices, which see no link-layer header (`SOCK_DGRAM`); these accept all
+//! frames with a VLAN tag.
 
 mod assembler;
-mod combine;
 mod cooked;
 mod cooked_header;
 mod fields;
@@ -54,7 +60,6 @@ mod selection;
 mod splice;
 mod spread;
 
-pub use combine::{all, any, relocated};
 pub use cooked::cooked;
 pub use not_pushed::NotPushed;
 pub use overlay::Overlay;

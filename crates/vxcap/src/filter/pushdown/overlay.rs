@@ -1,4 +1,4 @@
-//! Overlay traffic only: what a capture on an underlay device shows by default.
+//! Overlay traffic: the packets of tunnels and pods among all packets of an underlay device.
 
 use std::net::IpAddr;
 
@@ -13,15 +13,19 @@ use super::ports::PortTest;
 use super::prefixes::{At, Prefix, PrefixSet};
 use crate::filter::instruction::Op;
 
-/// Overlay traffic: packets to a tunnel port, fragments of UDP other than the first, ICMP and
-/// `ICMPv6` errors that quote either, and plain packets from or to a pod's address. Over IPv4 and
-/// IPv6, with VLAN tags or without.
+/// Overlay traffic, over IPv4 and IPv6, with VLAN tags or without:
+///
+/// - packets to a tunnel port,
+/// - later fragments of UDP, which do not contain their ports,
+/// - ICMP and `ICMPv6` errors that quote one of these,
+/// - packets in no tunnel from or to a pod's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Overlay {
     /// The ports that carry tunnels.
     pub ports: Ports,
-    /// The podCIDRs: where packets are not encapsulated, the underlay carries them as pods send them.
+    /// The podCIDRs: where packets are not encapsulated, the underlay carries them as pods send
+    /// them.
     pub pods: Vec<Prefix>,
 }
 
@@ -31,8 +35,8 @@ impl Overlay {
         Self { ports, pods: pods.into_iter().collect() }
     }
 
-    /// Whether a decoded packet is overlay traffic: the exact decision, of which the program in the
-    /// kernel knows a little less.
+    /// Whether a decoded packet is overlay traffic. This decision is exact; the program in the
+    /// kernel accepts some packets more.
     pub fn contains(&self, packet: &Packet<'_>) -> bool {
         let headers = &packet.outer;
         let is_ip = headers.ipv4().is_some() || headers.ipv6().is_some();

@@ -46,8 +46,8 @@ impl PortTest {
         self.put_sources(asm, at, yes);
     }
 
-    /// Goes to `yes` where the UDP header at `at` has this one of the tunnel ports as its source port, and
-    /// that counts; on behind otherwise.
+    /// Goes to `yes` where the UDP header at `at` has this one of the tunnel ports as its source
+    /// port, and that counts; on behind otherwise.
     pub(super) fn put_source(&self, asm: &mut Assembler, at: At, port: u16, yes: Label) {
         if self.sources.contains(&port) {
             at.load_half(asm, udp::SOURCE);

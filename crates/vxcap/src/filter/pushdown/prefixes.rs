@@ -248,7 +248,7 @@ fn few_prefixes(mut prefixes: Vec<(u128, u8)>) -> Vec<(u128, u8)> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::combine::build;
+    use super::super::assembler::build;
     use super::*;
     use crate::filter::Program;
 

@@ -1,10 +1,10 @@
-//! What is wanted of a device's frames, as one program.
+//! The frames of a device that are wanted, as one program.
 
 use std::fmt;
 
 use vxlan::{LinkType, Ports, Vni};
 
-use super::combine::build;
+use super::assembler::build;
 use super::cooked::cooked;
 use super::inner::{Inner, put_unless_tagged};
 use super::link::Link;
@@ -14,17 +14,17 @@ use super::prefixes::Prefix;
 use super::splice::{Base, splice};
 use crate::filter::Program;
 
-/// Whether a [`KernelSelection`] of frames of this link type decides anything.
+/// Whether a [`KernelSelection`] for this link type decides anything.
 pub fn decides_on(link_type: LinkType) -> bool {
     Link::of(link_type).is_some()
 }
 
-/// What is wanted of the frames that come to a device. All conditions must hold; without any, every
-/// frame is wanted.
+/// The frames of a device that are wanted: those that meet all conditions. Without conditions,
+/// every frame is wanted.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct KernelSelection<'a> {
-    /// What the frames begin with.
+    /// The link type of the frames.
     pub link_type: LinkType,
     /// The ports that carry tunnels.
     pub ports: Ports,
@@ -53,13 +53,13 @@ impl Default for KernelSelection<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SelectionPart {
-    /// Overlay traffic only.
+    /// [`KernelSelection::overlay`].
     Overlay,
-    /// The program for the frame as captured.
+    /// [`KernelSelection::expression`].
     Expression,
-    /// The program for the innermost frame.
+    /// [`KernelSelection::inner`].
     Inner,
-    /// Identifiers and ends.
+    /// [`KernelSelection::vnis`] and [`KernelSelection::ends`].
     InnerHeaders,
 }
 
@@ -74,20 +74,21 @@ impl fmt::Display for SelectionPart {
     }
 }
 
-/// What became of a [`KernelSelection`].
+/// The program of a [`KernelSelection`], and what it leaves to user space.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Pushed {
-    /// The program: it accepts at least what the selection wants. Give it a length with
-    /// [`Program::with_snaplen`].
+    /// The program, which accepts at least the frames that are wanted. [`Program::with_snaplen`]
+    /// sets how many bytes of them.
     pub program: Program,
-    /// The parts that it does not look at, each with the reason.
+    /// The conditions that it does not test, each with the reason.
     pub left_out: Vec<(SelectionPart, NotPushed)>,
 }
 
 impl<'a> KernelSelection<'a> {
-    /// Every frame of devices with this link type: Ethernet, or a cooked header, for which the program
-    /// must go through [`cooked`] before a kernel gets it. Of other link types nothing is decided.
+    /// Every frame with this link type: Ethernet, or a cooked header. The program for a cooked
+    /// header must go through [`cooked`] before a kernel gets it. For other link types it accepts
+    /// everything.
     pub fn new(link_type: LinkType) -> Self {
         Self {
             link_type,
@@ -115,47 +116,48 @@ impl<'a> KernelSelection<'a> {
         self
     }
 
-    /// Only frames that this program accepts as they were captured; it is compiled for the link type.
+    /// Only frames that this program accepts as they were captured. It is compiled for the link
+    /// type.
     #[must_use]
     pub fn expression(mut self, program: impl Into<Option<&'a Program>>) -> Self {
         self.expression = program.into();
         self
     }
 
-    /// Only frames whose innermost frame this program accepts (the frame itself where there is no
-    /// tunnel); it is compiled for Ethernet.
+    /// Only frames whose innermost frame this program accepts. That is the frame itself where there
+    /// is no tunnel. The program is compiled for Ethernet.
     #[must_use]
     pub fn inner(mut self, program: impl Into<Option<&'a Program>>) -> Self {
         self.inner = program.into();
         self
     }
 
-    /// The program of [`Self::inner`], compiled for a link type with a cooked header: it decides about
-    /// frames in no tunnel. Without it, such frames are let through.
+    /// The program of [`Self::inner`], compiled for a link type with a cooked header: it decides
+    /// on frames in no tunnel. Without it, they are accepted.
     #[must_use]
     pub fn inner_cooked(mut self, program: impl Into<Option<&'a Program>>) -> Self {
         self.inner_cooked = program.into();
         self
     }
 
-    /// Only these identifiers. With none, any, and packets in no tunnel too.
+    /// Only tunnel packets with these identifiers. An empty list stands for all packets.
     #[must_use]
     pub fn vnis(mut self, vnis: &'a [Vni]) -> Self {
         self.vnis = vnis;
         self
     }
 
-    /// Only packets with one of these addresses at either end of the innermost packet (ARP's addresses
-    /// are ends too), and ICMP errors in no tunnel, which may quote a tunnel packet with such an end.
-    /// With none, any.
+    /// Only packets with one of these addresses at either end of the innermost packet, also of ARP;
+    /// and ICMP errors in no tunnel, since they may quote a tunnel packet with such an end. An
+    /// empty list stands for all packets.
     #[must_use]
     pub fn ends(mut self, ends: &'a [Prefix]) -> Self {
         self.ends = ends;
         self
     }
 
-    /// Makes the program. What cannot be pushed down is left out of it: in the worst case it
-    /// accepts everything.
+    /// Makes the program. It leaves out what a kernel cannot decide: in the worst case it accepts
+    /// everything.
     pub fn program(&self) -> Pushed {
         let mut selection = self.clone();
         let mut left_out = Vec::new();
@@ -178,8 +180,8 @@ impl<'a> KernelSelection<'a> {
         }
     }
 
-    /// Makes the program of all parts. An error tells which part it comes from, or none where it is
-    /// all together.
+    /// Makes the program of all parts. An error has the part that it comes from, or none if it
+    /// comes from all of them together.
     fn assemble(&self) -> Result<Program, (Option<SelectionPart>, NotPushed)> {
         // The part that is being worked at.
         let mut part = None;
@@ -228,7 +230,7 @@ impl<'a> KernelSelection<'a> {
         }
     }
 
-    /// The part that takes most instructions, roughly.
+    /// The part that needs most instructions, roughly.
     fn largest(&self) -> Option<SelectionPart> {
         let length = |program: Option<&Program>| program.map(|p| p.instructions().len());
         let headers = 8 * self.vnis.len() + 16 * self.ends.len();

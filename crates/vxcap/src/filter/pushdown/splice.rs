@@ -7,9 +7,6 @@ use crate::filter::Program;
 use crate::filter::instruction::{NEGATIVE, Op, SCRATCH_WORDS};
 use crate::filter::run::Step;
 
-/// The longest IPv4 header, in bytes: what `ldxb 4*([k]&0xf)` gives at most (RFC 791 section 3.1).
-const LONGEST_HEADER: u32 = 60;
-
 /// Where the packet of a program begins, seen from the packet of the program that it is put into.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Base {
@@ -124,37 +121,6 @@ pub(super) fn splice(
     Ok(())
 }
 
-/// The least length of a packet, in bytes, with which no load of the program can be outside; `None`
-/// where that is not known, or where the program can end by a division by zero.
-pub(super) fn reach(program: &Program) -> Option<u32> {
-    // X is the length of a header, or 0: libpcap's `tcp port 80`.
-    let mut index_is_small = true;
-    let mut reach = 0;
-    for step in program.steps() {
-        match step.op {
-            Op::LoadXConstant if step.k > LONGEST_HEADER => index_is_small = false,
-            Op::LoadXScratch | Op::LoadXLength | Op::CopyAToX => index_is_small = false,
-            Op::DivideX | Op::ModuloX => return None,
-            _ => {}
-        }
-    }
-    for step in program.steps() {
-        let Some(bytes) = step.op.packet_bytes() else { continue };
-        let end = match step.op {
-            Op::LoadWordIndexed | Op::LoadHalfIndexed | Op::LoadByteIndexed => {
-                if !index_is_small {
-                    return None;
-                }
-                step.k.checked_add(LONGEST_HEADER + bytes)?
-            }
-            _ if step.k >= NEGATIVE => continue,
-            _ => step.k.checked_add(bytes)?,
-        };
-        reach = reach.max(end);
-    }
-    Some(reach)
-}
-
 /// Goes to `label` where the packet is shorter than `bytes`.
 pub(super) fn unless_longer(asm: &mut Assembler, bytes: u32, label: Label) {
     asm.put(Op::LoadLength, 0);
@@ -260,5 +226,92 @@ impl Registers {
         }
         let free_word = (0..SCRATCH_WORDS as u32).rev().find(|word| used & (1 << word) == 0);
         Ok(Self { starts_with_zeros, free_word })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vxlan::LinkType;
+    use vxlan::example::SYN;
+
+    use super::super::assembler::build;
+    use super::*;
+    use crate::filter::{Ancillary, Instruction};
+
+    /// The program that sees packets from `offset` on.
+    fn moved(program: &Program, offset: u32) -> Program {
+        let moved = build(|asm, accept, reject| {
+            unless_longer(asm, offset, reject);
+            splice(asm, program, Base::Behind(offset), accept, reject)
+        });
+        moved.expect("a program")
+    }
+
+    fn is_kept(program: &Program, frame: &[u8]) -> bool {
+        program.run_as_kernel(frame, Ancillary::default()) != 0
+    }
+
+    #[test]
+    fn a_program_is_moved_as_if_nothing_were_before() {
+        let mut kept = 0;
+        for expression in [
+            "tcp port 80",
+            "udp port 8472",
+            "tcp[tcpflags] == tcp-syn",
+            "ip[8] = 64 or ip6",
+            "greater 100",
+            "len - 4 = 70",
+            "not arp",
+            "vlan and ip",
+        ] {
+            let program = Program::compile(expression, LinkType::ETHERNET, 0).expect(expression);
+            for offset in [1, 18, 50, 70, 1000] {
+                let moved = moved(&program, offset);
+                // the frame in the tunnel, the whole frame, and both cut anywhere
+                for frame in [&SYN[50..], SYN]
+                    .into_iter()
+                    .flat_map(|whole| (0..=whole.len()).filter_map(|len| whole.get(..len)))
+                {
+                    let data = [vec![0xa5; offset as usize].as_slice(), frame].concat();
+                    let expected = program.matches(frame, frame.len() as u32);
+                    let decided = moved.matches(&data, data.len() as u32);
+                    assert_eq!(decided, expected && !frame.is_empty(), "{expression} {offset}");
+                    assert_eq!(is_kept(&moved, &data), decided, "{expression} {offset}");
+                    kept += usize::from(decided);
+                }
+            }
+        }
+        assert!(kept > 500, "{kept}");
+    }
+
+    #[test]
+    fn registers_are_as_at_the_start_of_a_program() {
+        let plain = |code, k| Instruction { code, jt: 0, jf: 0, k };
+        let equal = |k| Instruction { code: 0x15, jt: 0, jf: 1, k };
+        let end = [plain(0x06, 1), plain(0x06, 0)];
+        let program = |body: &[Instruction]| Program::new([body, &end].concat()).expect("valid");
+        // A is 0 at the start: add #5; jeq #5. So is X: txa; jeq #0.
+        let from_a = program(&[plain(0x04, 5), equal(5)]);
+        let from_x = program(&[plain(0x87, 0), equal(0)]);
+        let other = Program::compile("tcp[2:2] > 0 or udp[2:2] > 0", LinkType::ETHERNET, 0);
+        let other = other.expect("a program");
+        let one_after_the_other = build(|asm, accept, reject| {
+            for program in [&other, &from_a, &from_x, &other] {
+                let next = asm.label();
+                splice(asm, program, Base::Same, next, reject)?;
+                asm.bind(next);
+            }
+            asm.goto(accept);
+            Ok(())
+        });
+        let one_after_the_other = one_after_the_other.expect("a program");
+        assert!(is_kept(&one_after_the_other, SYN) && one_after_the_other.matches(SYN, 124));
+        // the length in X: ldx #len; txa; jeq
+        let length = u32::try_from(SYN.len()).expect("a short frame");
+        let in_x = program(&[plain(0x81, 0), plain(0x87, 0), equal(length - 50)]);
+        assert!(is_kept(&moved(&in_x, 50), SYN));
+        // which does not change A: ld #7; ldx #len; jeq #7
+        let in_a = program(&[plain(0x00, 7), plain(0x81, 0), equal(7)]);
+        assert!(is_kept(&moved(&in_a, 50), SYN));
     }
 }

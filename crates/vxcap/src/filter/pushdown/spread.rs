@@ -1,4 +1,5 @@
-//! A number for each packet, the same for all packets between two inner ends: for sharing frames among threads.
+//! Sharing frames among threads: a number for each packet, the same for all packets between two
+//! inner ends.
 
 use vxlan::{Ports, TunnelKind};
 
@@ -16,8 +17,8 @@ use crate::filter::instruction::{HARDWARE, Op, PACKET_TYPE, PROTOCOL};
 const OUTGOING: u32 = 4;
 /// Hardware with Ethernet headers: `ARPHRD_ETHER` and `ARPHRD_LOOPBACK` of `linux/if_arp.h`.
 const ETHERNET_HARDWARE: [u32; 2] = [1, 772];
-/// Words of scratch memory: where the outer network header stands, where the one that counts stands, a sum so far, the
-/// first address.
+/// Words of scratch memory: where the outer network header stands, where the one that counts
+/// stands, a sum so far, the first address.
 const OUTER: u32 = 0;
 const HEADER: u32 = 1;
 const SUM: u32 = 2;
@@ -25,16 +26,18 @@ const FIRST: u32 = 3;
 /// 2 to the 32nd by the golden ratio, odd: spreads what differs in few bits over the upper ones.
 const GOLDEN: u32 = 0x9e37_79b1;
 
-/// A program for `PACKET_FANOUT_CBPF` of packet(7) whose result depends on nothing but two addresses, in either order: so that both
-/// directions of all flows between them, their fragments and the ICMP errors about them go to one socket of a group.
+/// A program for `PACKET_FANOUT_CBPF` of packet(7): its number depends only on two addresses, in
+/// either order. So both directions of all flows between them, their fragments and the ICMP errors
+/// about them go to one socket of a group.
 ///
-/// The addresses are those of the packet in the tunnel, at these `ports`; of a packet in no tunnel its own, and of an ICMP
-/// error those of the packet that it quotes. Fragments of a tunnel's datagrams, the first as well, count by the outer
-/// addresses: the later ones show no others. What is neither IP nor ARP has 0.
+/// The addresses are those of the packet in the tunnel, if it goes to one of these `ports`. A
+/// packet in no tunnel has its own addresses, an ICMP error those of the packet that it quotes. All
+/// fragments of a tunnel's datagrams have the outer addresses, since later ones contain no others.
+/// The number of packets that are neither IP nor ARP is 0.
 ///
-/// The kernel runs it on received packets from the network header on, and on those that are sent from the link-layer header on;
-/// what it knows besides ([`Ancillary`](super::super::Ancillary)) says which. Words are loaded in a way that reaches
-/// everything, also in pages.
+/// The kernel runs the program on received packets from the network header on, and on sent packets
+/// from the link-layer header on; the program finds out which from what the kernel knows
+/// ([`Ancillary`](super::super::Ancillary)). It uses only loads that reach all parts of a packet.
 ///
 /// # Errors
 ///
@@ -257,8 +260,8 @@ fn put_over_ipv4(asm: &mut Assembler) {
     asm.put(Op::CopyAToX, 0);
 }
 
-/// Returns what two addresses of so many words have in common, in whichever order: the product of two odd numbers, and of
-/// that the bits in the middle, where all others have a part.
+/// Returns what two addresses of so many words have in common, in whichever order: the product of
+/// two odd numbers, and of that the bits in the middle, where all others have a part.
 fn put_product(asm: &mut Assembler, addresses: [u32; 2], words: u32) {
     asm.put(Op::StoreX, HEADER);
     for (address, number) in addresses.into_iter().zip(0_u32..) {
