@@ -8,6 +8,7 @@
 pub mod args;
 mod compression;
 mod failure;
+pub mod man;
 mod map_flags;
 mod progress;
 mod same_file;

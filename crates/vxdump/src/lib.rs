@@ -40,7 +40,7 @@ fn dispatch(cli: Cli, terminal: &mut Terminal) -> Result<(), Failure> {
         return terminal.print(&script);
     }
     if cli.man {
-        return man::write(&mut terminal.out).map_err(|e| Failure::writing(&e));
+        return terminal.print(man::page().as_bytes());
     }
     if cli.list_interfaces {
         let netns = cli.packets.input.live.netns()?;

@@ -90,8 +90,14 @@ fn owners(out: &mut Vec<u8>, map: &PodMap, format: Format, addresses: &[IpAddr])
     }
 }
 
-/// The columns of the map, in JSON and CSV.
-const HEADINGS: [&str; 5] = ["cidr", "kind", "node", "label", "source"];
+/// The columns of the map in JSON and CSV, and what they are, as the manual page says it.
+pub(crate) const COLUMNS: [(&str, &str); 5] = [
+    ("cidr", "an address, or a range of addresses; `-` for a carrier"),
+    ("kind", "pod, service, node, vtep, or carrier: the outer address of a node's tunnels"),
+    ("node", "the node"),
+    ("label", "the name, as in the second part of a line; of a carrier, its addresses and VNI"),
+    ("source", "where the map has it from"),
+];
 
 fn rows(out: &mut Vec<u8>, map: &PodMap, format: Format) {
     let mut table: Vec<[String; 5]> = Vec::new();
@@ -132,7 +138,7 @@ fn rows(out: &mut Vec<u8>, map: &PodMap, format: Format) {
         Format::Text => aligned(out, &table),
         Format::Json => {
             for cells in &table {
-                for (at, (key, value)) in HEADINGS.iter().zip(cells).enumerate() {
+                for (at, ((key, _), value)) in COLUMNS.iter().zip(cells).enumerate() {
                     out.push(if at == 0 { b'{' } else { b',' });
                     json::string(out, key);
                     out.push(b':');
@@ -142,7 +148,7 @@ fn rows(out: &mut Vec<u8>, map: &PodMap, format: Format) {
             }
         }
         Format::Csv => {
-            put::text(out, &HEADINGS.join(","));
+            put::text(out, &COLUMNS.map(|(name, _)| name).join(","));
             out.push(b'\n');
             for cells in &table {
                 for (at, value) in cells.iter().enumerate() {

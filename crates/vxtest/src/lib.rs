@@ -5,6 +5,7 @@
 //! | run a program inside the test | [`in_process`], [`words`] |
 //! | run a program as a process | [`command`], [`output`], [`Running`] |
 //! | run a judge: tshark, tcpdump, editcap … | [`tool`], [`judge`], [`python`] |
+//! | see a manual page as `man` shows it | [`man_page`] |
 //! | find captures and maps | [`testdata`], [`references`], [`files_below`] |
 //! | write files that go away | [`Folder`] |
 //! | capture in network namespaces | [`Lab`] |
@@ -28,6 +29,7 @@ mod ended;
 mod folder;
 mod in_process;
 mod lab;
+mod man_page;
 mod running;
 mod skip;
 mod wait;
@@ -38,6 +40,7 @@ pub use ended::{judge, output, python, run, tool};
 pub use folder::{Folder, unique};
 pub use in_process::{Kept, Outcome, in_process, words};
 pub use lab::Lab;
+pub use man_page::man_page;
 pub use running::Running;
 pub use skip::{Missing, Skipped, Skips, has_tools, is_root, skip};
 pub use wait::{PATIENCE, wait_until};

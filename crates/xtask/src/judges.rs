@@ -19,6 +19,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("zstd", "zstd"),
     ("lz4", "lz4"),
     ("man", "man-db"),
+    ("mandoc", "mandoc"),
     ("tmux", "tmux"),
     ("script", "bsdutils"),
     ("setpriv", "util-linux"),

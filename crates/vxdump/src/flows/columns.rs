@@ -21,6 +21,8 @@ pub(crate) struct Column {
     pub(crate) name: &'static str,
     #[cfg_attr(not(feature = "parquet"), allow(dead_code))] // JSON and CSV go by the value
     pub(crate) kind: Kind,
+    /// What it is, as the manual page says it.
+    pub(crate) meaning: &'static str,
     /// The head on a terminal.
     pub(crate) title: &'static str,
     pub(crate) form: Form,
@@ -94,10 +96,11 @@ use WhenEmpty::{ComesLast, LeftOut};
 
 impl Column {
     /// A column that a terminal shows as it is, if at all.
-    const fn new(name: &'static str, kind: Kind) -> Self {
+    const fn new(name: &'static str, kind: Kind, meaning: &'static str) -> Self {
         Self {
             name,
             kind,
+            meaning,
             title: name,
             form: Form::Whole,
             importance: Further(u8::MAX),
@@ -164,7 +167,7 @@ impl Column {
     }
 
     /// Does it say, of a sum, whose it is?
-    pub(super) const fn is_of_pairs(&self) -> bool {
+    pub(crate) const fn is_of_pairs(&self) -> bool {
         !self.pairs.is_empty()
     }
 }
@@ -172,6 +175,11 @@ impl Column {
 /// The columns of what is summed so, in their order.
 pub(crate) fn columns(by: By) -> Vec<&'static Column> {
     COLUMNS.iter().filter(|column| column.is_in(by)).collect()
+}
+
+/// The columns that any sum has, in their order.
+pub(crate) fn of_sums() -> Vec<&'static Column> {
+    COLUMNS.iter().filter(|column| column.of_sum.is_some()).collect()
 }
 
 /// The column with this name.
@@ -283,142 +291,142 @@ fn end(end: &End) -> Value<'_> {
 
 /// All columns.
 static COLUMNS: &[Column] = &[
-    Column::new("first", Kind::Time)
+    Column::new("first", Kind::Time, "time of the first packet")
         .shown("first", Form::Clock, Further(5))
         .sorted_by(Sort::First)
         .of_flow(|facts| Value::Time(facts.flow.first))
         .of_sum(|row| Value::Time(row.sum.first)),
-    Column::new("last", Kind::Time)
+    Column::new("last", Kind::Time, "time of the last packet")
         .shown("last", Form::Clock, Further(12))
         .of_flow(|facts| Value::Time(facts.flow.last))
         .of_sum(|row| Value::Time(row.sum.last)),
-    Column::new("duration", Kind::Fraction)
+    Column::new("duration", Kind::Fraction, "seconds between them")
         .shown("lasted", Form::Span, Further(4))
         .sorted_by(Sort::Duration)
         .of_flow(|facts| Value::Seconds(facts.flow.duration()))
         .of_sum(|row| Value::Seconds(row.sum.duration())),
-    Column::new("vni", Kind::Number)
+    Column::new("vni", Kind::Number, "VNI of the tunnel that carried it; empty for packets in no tunnel")
         .shown("vni", Form::Whole, Further(8))
         .when_empty(LeftOut)
         .of_flow(|facts| Value::number(facts.flow.key.vni.map(Vni::number)))
         .of_pairs(&[By::Vni], |row| end(&row.pair[0])),
-    Column::new("protocol", Kind::Text)
+    Column::new("protocol", Kind::Text, "tcp, udp, icmp ..., or a number")
         .shown("proto", Form::Whole, Further(0))
         .of_flow(|facts| Value::Text(protocol_name(facts.flow.key.protocol))),
-    Column::new("src", Kind::Text)
+    Column::new("src", Kind::Text, "address of the end that opened the flow")
         .shown("src", Form::End, Ends)
         .of_flow(|facts| Value::Address(facts.flow.key.source)),
-    Column::new("sport", Kind::Number)
+    Column::new("sport", Kind::Number, "its port; for a ping, the identifier")
         .within("src")
         .of_flow(|facts| Value::number(facts.flow.key.source_port())),
-    Column::new("dst", Kind::Text)
+    Column::new("dst", Kind::Text, "address of the other end")
         .shown("dst", Form::End, Ends)
         .of_flow(|facts| Value::Address(facts.flow.key.destination)),
-    Column::new("dport", Kind::Number)
+    Column::new("dport", Kind::Number, "the other end's port")
         .within("dst")
         .of_flow(|facts| Value::number(facts.flow.key.destination_port())),
-    Column::new("src_node", Kind::Text)
+    Column::new("src_node", Kind::Text, "node of `src`")
         .shown("src_node", Form::Node, Further(6))
         .when_empty(LeftOut)
         .of_flow(|facts| Value::text(facts.source.node()))
         .of_pairs(&[By::Node], |row| end(&row.pair[0])),
-    Column::new("dst_node", Kind::Text)
+    Column::new("dst_node", Kind::Text, "node of `dst`")
         .shown("dst_node", Form::Node, Further(6))
         .when_empty(LeftOut)
         .of_flow(|facts| Value::text(facts.destination.node()))
         .of_pairs(&[By::Node], |row| end(&row.pair[1])),
-    Column::new("src_name", Kind::Text)
+    Column::new("src_name", Kind::Text, "name of `src`, as in the second part of a line")
         .shown("src_name", Form::Name, Further(1))
         .when_empty(LeftOut)
         .of_flow(|facts| Value::text(Some(facts.source.label())))
         .of_pairs(&[By::Pod, By::Service], |row| end(&row.pair[0])),
-    Column::new("dst_name", Kind::Text)
+    Column::new("dst_name", Kind::Text, "name of `dst`")
         .shown("dst_name", Form::Name, Further(1))
         .when_empty(LeftOut)
         .of_flow(|facts| Value::text(Some(facts.destination.label())))
         .of_pairs(&[By::Pod], |row| end(&row.pair[1])),
-    Column::new("service", Kind::Text)
+    Column::new("service", Kind::Text, "the service or server that the client talks to")
         .shown("service", Form::Text, Ends)
         .of_pairs(&[By::Service], |row| end(&row.pair[1])),
-    Column::new("vtep_src", Kind::Text)
+    Column::new("vtep_src", Kind::Text, "outer address on the side of `src`")
         .shown("vtep_src", Form::Text, Further(7))
         .when_empty(LeftOut)
         .of_flow(|facts| Value::address(facts.flow.vteps.map(|(source, _)| source)))
         .of_pairs(&[By::Vtep], |row| end(&row.pair[0])),
-    Column::new("vtep_dst", Kind::Text)
+    Column::new("vtep_dst", Kind::Text, "outer address on the side of `dst`")
         .shown("vtep_dst", Form::Text, Further(7))
         .when_empty(LeftOut)
         .of_flow(|facts| Value::address(facts.flow.vteps.map(|(_, destination)| destination)))
         .of_pairs(&[By::Vtep], |row| end(&row.pair[1])),
-    Column::new("flows", Kind::Count)
+    Column::new("flows", Kind::Count, "how many flows were added up")
         .shown("flows", Form::Count, Core(2))
         .before_ends(Always)
         .sorted_by(Sort::Flows)
         .of_sum(|row| Value::Number(row.sum.flows)),
-    Column::new("packets", Kind::Count)
+    Column::new("packets", Kind::Count, "packets that `src` sent")
         .shown("pkts→", Form::Count, Further(2))
         .sorted_by(Sort::Packets)
         .of_flow(|facts| Value::Number(facts.flow.sent[0].packets))
         .of_sum(|row| Value::Number(row.sum.packets[0])),
-    Column::new("bytes", Kind::Count)
+    Column::new("bytes", Kind::Count, "bytes of the inner frames that `src` sent")
         .shown("bytes→", Form::Count, Core(0))
         .before_ends(Always)
         .sorted_by(Sort::Bytes)
         .of_flow(|facts| Value::Number(facts.flow.sent[0].bytes))
         .of_sum(|row| Value::Number(row.sum.bytes[0])),
-    Column::new("rev_packets", Kind::Count)
+    Column::new("rev_packets", Kind::Count, "packets that `dst` sent")
         .shown("←pkts", Form::Count, Further(3))
         .of_flow(|facts| Value::Number(facts.flow.sent[1].packets))
         .of_sum(|row| Value::Number(row.sum.packets[1])),
-    Column::new("rev_bytes", Kind::Count)
+    Column::new("rev_bytes", Kind::Count, "bytes of the inner frames that `dst` sent")
         .shown("←bytes", Form::Count, Core(5))
         .of_flow(|facts| Value::Number(facts.flow.sent[1].bytes))
         .of_sum(|row| Value::Number(row.sum.bytes[1])),
-    Column::new("state", Kind::Text)
+    Column::new("state", Kind::Text, "how the connection went: the values of --state")
         .shown("state", Form::Whole, Core(1))
         .before_ends(Always)
         .sorted_by(Sort::Failed)
         .of_flow(|facts| Value::text(Some(facts.flow.state.name()))),
-    Column::new("tcp_flags", Kind::Text)
+    Column::new("tcp_flags", Kind::Text, "all TCP flags that `src` sent")
         .shown("flags→", Form::Whole, Further(10))
         .when_empty(LeftOut)
         .of_flow(|facts| facts.of_tcp(Value::Flags(facts.flow.sent[0].tcp_flags))),
-    Column::new("rev_tcp_flags", Kind::Text)
+    Column::new("rev_tcp_flags", Kind::Text, "all TCP flags that `dst` sent")
         .shown("←flags", Form::Whole, Further(11))
         .when_empty(LeftOut)
         .of_flow(|facts| facts.of_tcp(Value::Flags(facts.flow.sent[1].tcp_flags))),
-    Column::new("rtt_ms", Kind::Fraction)
+    Column::new("rtt_ms", Kind::Fraction, "round-trip time in milliseconds: the TCP handshake's, or the time to the first answer; of a sum, the mean")
         .shown("rtt", Form::Span, Core(3))
         .before_ends(InSums)
         .sorted_by(Sort::Rtt)
         .of_flow(|facts| Value::millis(facts.flow.rtt))
         .of_sum(|row| Value::millis(row.sum.rtt.mean())),
-    Column::new("rtt_max_ms", Kind::Fraction)
+    Column::new("rtt_max_ms", Kind::Fraction, "the longest round-trip time in milliseconds")
         .shown("max rtt", Form::Span, Further(9))
         .of_sum(|row| Value::millis(row.sum.rtt.longest())),
-    Column::new("retransmits", Kind::SomeCount)
+    Column::new("retransmits", Kind::SomeCount, "TCP segments that `src` sent again")
         .shown("retr", Form::Both, Core(4))
         .before_ends(InSums)
         .sorted_by(Sort::Retransmits)
         .of_flow(|facts| facts.of_tcp(Value::Number(facts.flow.sent[0].retransmits.into())))
         .of_sum(|row| Value::Number(row.sum.retransmits[0])),
-    Column::new("rev_retransmits", Kind::SomeCount)
+    Column::new("rev_retransmits", Kind::SomeCount, "TCP segments that `dst` sent again")
         .within("retransmits")
         .of_flow(|facts| facts.of_tcp(Value::Number(facts.flow.sent[1].retransmits.into())))
         .of_sum(|row| Value::Number(row.sum.retransmits[1])),
-    Column::new("unanswered", Kind::Count)
+    Column::new("unanswered", Kind::Count, "flows without an answer")
         .shown("unans", Form::Count, Core(6))
         .before_ends(Always)
         .when_empty(ComesLast)
         .sorted_by(Sort::Failed)
         .of_sum(|row| Value::Number(row.sum.failed.unanswered)),
-    Column::new("rejected", Kind::Count)
+    Column::new("rejected", Kind::Count, "flows that were refused, by a reset or an ICMP error")
         .shown("rej", Form::Count, Core(7))
         .before_ends(Always)
         .when_empty(ComesLast)
         .sorted_by(Sort::Failed)
         .of_sum(|row| Value::Number(row.sum.failed.rejected)),
-    Column::new("resets", Kind::Count)
+    Column::new("resets", Kind::Count, "flows that a reset ended")
         .shown("reset", Form::Count, Core(8))
         .before_ends(Always)
         .when_empty(ComesLast)

@@ -9,9 +9,47 @@ use crate::out::csv::field;
 use crate::out::put;
 use crate::out::time_utc::Utc;
 
-/// The columns, in order. Of a tunnel in a tunnel the innermost is told.
-pub(crate) const COLUMNS: &str = "time,number,len,caplen,interface,encap,vni,vtep_src,vtep_dst,src_mac,dst_mac,\
-src,sport,dst,dport,protocol,ttl,tcp_flags,seq,ack,length,src_name,dst_name,src_node,dst_node,error\n";
+/// The columns in their order, and what they are, as the manual page says it. Of a tunnel in a
+/// tunnel they are those of the inner one.
+pub(crate) const COLUMNS: [(&str, &str); 26] = [
+    ("time", "when the packet was captured"),
+    ("number", "its number in the input, from 1"),
+    ("len", "bytes of the frame on the wire"),
+    ("caplen", "bytes of it that were captured"),
+    ("interface", "the device that it was captured on"),
+    ("encap", "the tunnel's protocol: vxlan, vxlan-gbp, vxlan-gpe, geneve, udp"),
+    ("vni", "the tunnel's VNI"),
+    ("vtep_src", "outer source address"),
+    ("vtep_dst", "outer destination address"),
+    ("src_mac", "inner source MAC address"),
+    ("dst_mac", "inner destination MAC address"),
+    ("src", "inner source address"),
+    ("sport", "inner source port"),
+    ("dst", "inner destination address"),
+    ("dport", "inner destination port"),
+    ("protocol", "inner protocol: tcp, udp, icmp, arp ..., or a number"),
+    ("ttl", "inner TTL or hop limit"),
+    ("tcp_flags", "TCP flags in tcpdump's letters"),
+    ("seq", "TCP sequence number"),
+    ("ack", "TCP acknowledgement number"),
+    ("length", "bytes of payload of TCP and UDP; of other protocols, bytes behind the IP header"),
+    ("src_name", "name of the source, as in the second part of a line"),
+    ("dst_name", "name of the destination"),
+    ("src_node", "node of the source"),
+    ("dst_node", "node of the destination"),
+    ("error", "why decoding stopped early"),
+];
+
+/// Appends the line with the names of the columns.
+pub(crate) fn write_names(out: &mut Vec<u8>) {
+    for (at, (name, _)) in COLUMNS.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        put::text(out, name);
+    }
+    out.push(b'\n');
+}
 
 /// Appends the first columns: when the packet came, and its number in the input, from 1.
 pub(crate) fn write_head(utc: &mut Utc, out: &mut Vec<u8>, time: Timestamp, number: u64) {

@@ -1,7 +1,7 @@
 //! Reading and printing packets: the program's main job.
 
 pub(crate) mod args;
-mod csv;
+pub(crate) mod csv;
 mod faults;
 mod json;
 mod live;

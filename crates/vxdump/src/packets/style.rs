@@ -91,7 +91,7 @@ impl Head {
     /// What stands before the first packet.
     pub(crate) fn title(&self, out: &mut Vec<u8>) {
         if let Self::Csv(_) = self {
-            put::text(out, csv::COLUMNS);
+            csv::write_names(out);
         }
     }
 

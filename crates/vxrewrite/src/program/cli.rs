@@ -21,6 +21,7 @@ const MAP_HELP: &str = "Where names come from: kubectl's JSON or YAML of nodes, 
     name = "vxrewrite",
     version,
     max_term_width = 100,
+    override_usage = "vxrewrite -r FILE [-r FILE]... -w OUT [ACTIONS] [EXPRESSION]",
     // both programs have the option; only the one that captures can ask this node's kernel
     mut_arg("map", |map| map.help(MAP_HELP)),
     after_help = "\

@@ -5,6 +5,7 @@ mod advice;
 mod behind;
 mod cli;
 mod command;
+mod man;
 mod target;
 
 use std::ffi::OsString;
@@ -28,15 +29,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>, terminal: &mut Terminal) ->
 }
 
 fn dispatch(cli: &Cli, terminal: &mut Terminal) -> Result<(), Failure> {
-    let mut text = Vec::new();
     if let Some(shell) = cli.completions {
+        let mut text = Vec::new();
         clap_complete::generate(shell, &mut Cli::command(), "vxrewrite", &mut text);
         return terminal.print(&text);
     }
     if cli.man {
-        let rendered = clap_mangen::Man::new(Cli::command()).render(&mut text);
-        rendered.map_err(|e| Failure::writing(&e))?;
-        return terminal.print(&text);
+        return terminal.print(man::page().as_bytes());
     }
     command::run(cli, terminal)
 }

@@ -8,6 +8,7 @@ mod files;
 mod fragments;
 mod harness;
 mod headers_only;
+mod man;
 mod pass_through;
 mod readable;
 mod stdout;
