@@ -6,6 +6,7 @@
 mod blocks;
 mod roff;
 
+use clap::builder::ValueRange;
 use clap::{Arg, ArgAction, Command};
 
 use blocks::Block;
@@ -154,10 +155,13 @@ fn names(args: &[&Arg]) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// The arguments by the headings that they have in the help. Those that clap adds come last.
+/// The arguments by the headings that they have in the help. Options that clap adds come last.
 fn options(roff: &mut Roff, args: &[&Arg]) {
     const LAST: &str = "Other";
-    let heading = |arg: &Arg| arg.get_help_heading().unwrap_or(LAST).to_owned();
+    let heading = |arg: &Arg| {
+        let usual = if arg.is_positional() { "Arguments" } else { LAST };
+        arg.get_help_heading().unwrap_or(usual).to_owned()
+    };
     let mut headings: Vec<String> = Vec::new();
     for arg in args {
         if !headings.contains(&heading(arg)) {
@@ -195,7 +199,7 @@ fn header(arg: &Arg) -> String {
     let short = arg.get_short().map(|short| format!("`-{short}`"));
     let long = arg.get_long().map(|long| format!("`--{long}`"));
     let names = short.into_iter().chain(long).collect::<Vec<_>>().join(", ");
-    let Some(count) = arg.get_num_args().filter(|count| count.takes_values()) else {
+    let Some(count) = arg.get_num_args().filter(ValueRange::takes_values) else {
         return names;
     };
     let value = value_name(arg);
@@ -209,27 +213,25 @@ fn header(arg: &Arg) -> String {
 
 fn value_name(arg: &Arg) -> String {
     let names = arg.get_value_names().unwrap_or_default();
-    names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" ")
+    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 /// What an argument does, with its default and with those values that need no words.
 fn help(arg: &Arg) -> String {
     let text = arg.get_long_help().or_else(|| arg.get_help());
-    let mut text = sentence(&text.map(ToString::to_string).unwrap_or_default());
-    let values = arg.get_possible_values();
-    let values = values.iter().filter(|value| !value.is_hide_set() && value.get_help().is_none());
-    let values: Vec<String> = values.map(|value| format!("`{}`", value.get_name())).collect();
-    let takes_values = arg.get_num_args().is_some_and(|count| count.takes_values());
-    if takes_values && !values.is_empty() {
-        text += &format!(" One of {}.", values.join(", "));
+    let mut sentences = vec![sentence(&text.map(ToString::to_string).unwrap_or_default())];
+    if arg.get_num_args().is_some_and(|count| count.takes_values()) {
+        let values = arg.get_possible_values();
+        let bare = values.iter().filter(|value| !value.is_hide_set() && value.get_help().is_none());
+        let bare: Vec<String> = bare.map(|value| format!("`{}`", value.get_name())).collect();
+        if !bare.is_empty() {
+            sentences.push(format!("One of {}.", bare.join(", ")));
+        }
+        if let ([default], false) = (arg.get_default_values(), arg.is_hide_default_value_set()) {
+            sentences.push(format!("The default is `{}`.", default.to_string_lossy()));
+        }
     }
-    if let [default] = arg.get_default_values()
-        && takes_values
-        && !arg.is_hide_default_value_set()
-    {
-        text += &format!(" The default is `{}`.", default.to_string_lossy());
-    }
-    text
+    sentences.join(" ")
 }
 
 /// Ends a text with a full stop, which clap takes away.

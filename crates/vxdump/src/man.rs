@@ -83,9 +83,10 @@ the first part shows the inner packet
 /// All columns of CSV, and the keys of JSON.
 fn columns() -> String {
     let of_flows = columns::columns(By::Flow);
-    let of_sums = columns::of_sums().into_iter().filter(|column| !column.is_of_pairs());
-    let (shared, of_sums): (Vec<&Column>, Vec<&Column>) =
-        of_sums.partition(|column| of_flows.iter().any(|other| other.name == column.name));
+    let (mut shared, of_sums): (Vec<&Column>, Vec<&Column>) = columns::of_sums()
+        .into_iter()
+        .partition(|column| of_flows.iter().any(|other| other.name == column.name));
+    shared.retain(|column| !column.is_of_pairs());
     format!(
         "\
 Packets, as CSV (`--format csv`):
@@ -104,12 +105,12 @@ Sums (`--by`) have two columns for their pair, or one for a network:
 They share these columns with flows: {}. They also have:
 
 {}
-The map (`vxdump map`), as CSV and JSON:
+Of packets, flows and sums, values that do not apply are empty in CSV, and absent in JSON. Times are UTC.
+
+The map (`vxdump map`), as CSV and JSON, with `-` where there is nothing:
 
 {}
-Owners of addresses (`vxdump map ADDRESS`) have the columns `address`, `kind`, `cidr`, `node` and `label` in CSV.
-
-Values that do not apply are empty in CSV, and absent in JSON. Times are UTC.",
+Owners of addresses (`vxdump map ADDRESS`) have the columns `address`, `kind`, `cidr`, `node` and `label` in CSV.",
         rows(&packets::csv::COLUMNS),
         rows_of_flows(&of_flows),
         pairs(),

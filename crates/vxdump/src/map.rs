@@ -18,16 +18,16 @@ use crate::out::put;
 /// `vxdump map`.
 #[derive(Args, Debug)]
 pub(crate) struct MapCommand {
-    #[command(flatten)]
-    pub(crate) map: MapArgs,
-
-    /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
-
-    /// Addresses to look up; without any, the whole map is printed.
+    /// Addresses to look up. Without any, the whole map is printed.
     #[arg(value_name = "ADDRESS")]
     pub(crate) addresses: Vec<String>,
+
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Text, help_heading = "Output")]
+    pub(crate) format: Format,
+
+    #[command(flatten)]
+    pub(crate) map: MapArgs,
 }
 
 pub(crate) fn run(command: &MapCommand, terminal: &mut Terminal) -> Result<(), Failure> {
@@ -92,7 +92,7 @@ fn owners(out: &mut Vec<u8>, map: &PodMap, format: Format, addresses: &[IpAddr])
 
 /// The columns of the map in JSON and CSV, and what they are, as the manual page says it.
 pub(crate) const COLUMNS: [(&str, &str); 5] = [
-    ("cidr", "an address, or a range of addresses; `-` for a carrier"),
+    ("cidr", "an address, or a range of addresses"),
     ("kind", "pod, service, node, vtep, or carrier: the outer address of a node's tunnels"),
     ("node", "the node"),
     ("label", "the name, as in the second part of a line; of a carrier, its addresses and VNI"),

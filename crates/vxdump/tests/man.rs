@@ -31,7 +31,7 @@ fn man_shows_the_page_as_it_is_meant() {
     }
     for line in [
         // tables stay tables
-        "       NODE                some pod on this node: the map has the node's podCIDR,",
+        "       NODE                some pod on this node: the map has the node's",
         "       q            quit",
         "       1  an error on the way, such as a damaged file or a device that went",
         // examples stay as they are

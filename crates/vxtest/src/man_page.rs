@@ -24,7 +24,7 @@ pub fn man_page(page: &str) -> Option<String> {
     let mut man = command("man");
     man.args(["--warnings", "-E", "UTF-8", "-l"]).arg(&file);
     man.env("MANWIDTH", COLUMNS.to_string())
-        .env("MAN_KEEP_FORMATTING", "")
+        .env_remove("MAN_KEEP_FORMATTING")
         .env("LC_ALL", "C.UTF-8");
     let shown = output(&mut man);
     let warnings = String::from_utf8_lossy(&shown.stderr);

@@ -33,8 +33,10 @@ pub(super) fn read(text: &str) -> Vec<Block> {
             (Some(Block::List(items)), TERM) => items.push(item(line)),
             (Some(Block::List(items)), TERM..) => {
                 if let Some((_, meaning)) = items.last_mut() {
-                    let space = if meaning.is_empty() { "" } else { " " };
-                    *meaning += &format!("{space}{}", line.trim());
+                    if !meaning.is_empty() {
+                        meaning.push(' ');
+                    }
+                    meaning.push_str(line.trim());
                 }
             }
             (Some(Block::Verbatim(lines)), 1..) => lines.push(line.to_owned()),

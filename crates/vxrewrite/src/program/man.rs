@@ -37,7 +37,7 @@ Without an action, OUT is identical to the input. With actions, everything that 
 times to the nanosecond, comments, name resolution, interfaces and their options, decryption secrets, unknown \
 blocks, section by section, in either byte order.
 
-What the format of OUT cannot hold is counted and reported on stderr. pcap has no comments, names, secrets and \
+What the format of OUT cannot hold is counted and reported on stderr. pcap has no comments, names, secrets or \
 statistics, and does not tell interfaces apart; with `-F pcap` its times are in microseconds.
 
 `--anonymize` leaves out comments and filters, because they may name addresses.
