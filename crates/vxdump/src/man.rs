@@ -121,7 +121,8 @@ Owners of addresses (`vxdump map ADDRESS`) have the columns `address`, `kind`, `
 }
 
 fn rows(columns: &[(&str, &str)]) -> String {
-    columns.iter().map(|(name, meaning)| format!("  {name}  {meaning}\n")).collect()
+    let rows = columns.iter().map(|(name, meaning)| format!("  {name}  {meaning}\n"));
+    rows.collect()
 }
 
 /// Rows of columns, with what a terminal makes of them.
