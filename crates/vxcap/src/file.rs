@@ -48,6 +48,7 @@ mod block;
 mod block_reader;
 mod buffer;
 mod compression;
+mod decompress;
 mod format;
 mod input;
 mod interface_block;

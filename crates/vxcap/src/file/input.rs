@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::compression::{Compression, MAGIC_LEN};
+use super::decompress;
 use crate::Error;
 
 /// The bytes of a capture file. They are decompressed as they are read.
@@ -65,7 +66,7 @@ impl Input {
         }
         let start = magic.get(..len).unwrap_or_default().to_vec();
         let compression = Compression::detect(&start);
-        let source = compression.decoder(Cursor::new(start).chain(source))?;
+        let source = decompress::decoder(compression, Cursor::new(start).chain(source))?;
         Ok(Self { source, compression, path: None, progress })
     }
 
@@ -87,9 +88,8 @@ impl Input {
 
 impl Read for Input {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.source
-            .read(into)
-            .map_err(|error| self.compression.explain(error, self.progress.read()))
+        let explained = |e| decompress::explain(self.compression, e, self.progress.read());
+        self.source.read(into).map_err(explained)
     }
 }
 
