@@ -1,5 +1,6 @@
 //! What the command lines of `vxdump` and `vxrewrite` share: the options for names, tunnel ports
-//! and selection, what is made of them, how failures are told, the progress bar, and the manual page.
+//! and selection, what is made of them, how failures are told, the progress bar, and the manual
+//! page.
 //!
 //! This crate is internal to the two programs: it may change with every release.
 
