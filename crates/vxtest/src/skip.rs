@@ -182,3 +182,24 @@ fn folder() -> Option<PathBuf> {
     let profile = if folder.ends_with("deps") { folder.parent()? } else { folder };
     Some(profile.parent()?.join("skipped"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::folder::Folder;
+
+    #[test]
+    fn a_test_counts_once_and_each_reason_is_told() {
+        let folder = Folder::new();
+        let run = Skips(folder.file("run"));
+        assert_eq!(run.summary(), "skipped tests: 0\n");
+        for (test, why) in [("a", "no root"), ("b", "no root"), ("a", "no root"), ("a", "no judge")]
+        {
+            run.add(&Skipped { test: test.to_owned(), why: why.to_owned() }).unwrap();
+        }
+        let expected = "skipped tests: 2 (`cargo xtask skips` lists them)\n    \
+                        1  no judge\n    2  no root\n";
+        assert_eq!(run.summary(), expected);
+        assert_eq!(run.read().len(), 3);
+    }
+}
