@@ -16,7 +16,7 @@ const PCAP_ERROR: c_int = -1;
 /// terminating zero among them.
 const PCAP_ERRBUF_SIZE: usize = 256;
 
-/// Any pointer to a libpcap object, a C `FILE` or a packet header: this crate only hands them on.
+/// A pointer to an object of libpcap, a C `FILE` or a packet header. This crate only passes it on.
 type Handle = *mut c_void;
 /// Text that ends in a zero byte.
 type Text = *const c_char;
@@ -25,23 +25,23 @@ type ErrorBuffer = *mut c_char;
 /// `pcap_handler` of pcap/pcap.h.
 type Handler = extern "C" fn(*mut c_uchar, *const c_void, *const c_uchar);
 
-/// Makes, from a list of libpcap's functions with what each does where libpcap (or, in an old one,
-/// that function) is absent: the struct of their addresses, its loading, and the exported functions
-/// of the same names.
+/// Takes a list of libpcap's functions, with what each does where libpcap is absent, or where an
+/// old libpcap does not have it. Makes the struct of their addresses, the function that loads them,
+/// and the exported functions with the same names.
 macro_rules! forward {
     (
         required { $($required:ident)* }
         $(fn $name:ident($($arg:ident: $type:ty),*) $(-> $result:ty)? { $absent:expr })*
     ) => {
-        /// The addresses of libpcap's functions; `None` for one that an old libpcap has not.
+        /// The addresses of libpcap's functions. `None` for one that an old libpcap does not have.
         pub(crate) struct Functions {
             $($name: Option<unsafe extern "C" fn($($type),*) $(-> $result)?>,)*
             pcap_lib_version: Option<unsafe extern "C" fn() -> Text>,
         }
 
         impl Functions {
-            /// Looks all functions up. Fails with the name of the first that any libpcap has, and
-            /// this library has not.
+            /// Looks up all functions. Fails with the name of the first function that every libpcap
+            /// has, and this library has not.
             pub(crate) fn of(library: &Library) -> Result<Self, &'static str> {
                 $(
                     // SAFETY: the type is the function's declaration in pcap/pcap.h, which libpcap
@@ -149,9 +149,9 @@ forward! {
     fn pcap_freealldevs(list: Handle) { () }
 }
 
-/// What an error buffer says where libpcap is absent; [`crate::Missing`] says it at length.
+/// The message in an error buffer where libpcap is absent. [`crate::Missing`] has a longer one.
 const ABSENT: &CStr =
-    c"libpcap is not there; install libpcap (libpcap0.8 on Debian and Ubuntu, libpcap elsewhere)";
+    c"libpcap cannot be loaded; install libpcap (libpcap0.8 on Debian and Ubuntu, libpcap elsewhere)";
 const _: () = assert!(ABSENT.count_bytes() < PCAP_ERRBUF_SIZE);
 
 /// Fails a function that returns a handle.
@@ -169,7 +169,7 @@ fn say<T>(errbuf: ErrorBuffer, result: T) -> T {
     result
 }
 
-/// What libpcap says of itself.
+/// libpcap's name and version, by its own function.
 pub(crate) fn version() -> Option<String> {
     let function = loaded().ok()?.pcap_lib_version?;
     // SAFETY: the function takes nothing and returns a static text that ends in a zero byte.

@@ -1,18 +1,18 @@
-//! libpcap's functions, forwarded at run time to the installed libpcap, so that nothing is needed
-//! to build.
+//! Lets a program that uses the [`pcap`](https://docs.rs/pcap) crate build without libpcap, and
+//! start without it.
 //!
-//! The [`pcap`](https://docs.rs/pcap) crate links `-lpcap`, which fails where libpcap's development
-//! package is absent, and makes a program that does not start where libpcap itself is absent. A
-//! program that depends on this crate too needs neither:
+//! The `pcap` crate links `-lpcap`. That fails where libpcap's development package is not
+//! installed, and the program does not start where libpcap itself is not. A program that also
+//! depends on this crate needs neither:
 //!
-//! - the build script puts an empty `libpcap.a` on the link search path, which satisfies `-lpcap`;
-//! - the library exports every `pcap_*` function that the `pcap` crate calls. Each forwards to the
+//! - The build script puts an empty `libpcap.a` on the link search path, which satisfies `-lpcap`.
+//! - The library exports every `pcap_*` function that the `pcap` crate calls. Each forwards to the
 //!   installed libpcap, which is loaded at the first call.
 //!
-//! Nothing needs to be called for this to work, but a program should ask [`available`] before it
-//! uses the `pcap` crate, for the sake of its words: they say what to install. Where libpcap is
-//! absent all the same, each function fails as libpcap's own would (a null pointer, `PCAP_ERROR`),
-//! with the reason in the error buffer where there is one. None crashes.
+//! It works without a call. But a program should call [`available`] before it uses the `pcap`
+//! crate, since the error of that function says what to install. Where libpcap is absent, each
+//! function fails as libpcap's own would: with a null pointer or `PCAP_ERROR`, and with the reason
+//! in the error buffer if there is one. None crashes.
 //!
 //! ```
 //! match libpcap_shim::available() {
@@ -29,13 +29,13 @@
 //! ignored in a program that runs with privileges that its user does not have (file capabilities,
 //! set-user-ID), just as the loader ignores `LD_LIBRARY_PATH` there.
 //!
-//! A program that is linked statically (musl with `crt-static`) cannot load libraries, and is told
-//! so.
+//! A program that is linked statically (musl with `crt-static`) cannot load libraries: there
+//! [`available`] always fails.
 //!
 //! # Where libpcap's development package is installed
 //!
-//! Nothing changes: the empty archive comes first on the search path. Should the real library be
-//! linked too (`LIBPCAP_LIBDIR`), the program's own functions win, and forward to the library that
+//! Nothing changes: the empty archive comes first on the search path. If the real library is linked
+//! too (`LIBPCAP_LIBDIR`), the functions of this crate are used, and forward to the library that
 //! was loaded by name.
 //!
 //! On Windows this crate is empty: the `pcap` crate links Npcap there.
@@ -48,10 +48,10 @@ mod missing;
 
 pub use missing::Missing;
 
-/// Loads libpcap, if that has not been done yet, and says whether it is there.
+/// Loads libpcap at the first call, and tells whether that succeeded.
 ///
-/// The answer does not change while the program runs: what was not found at the first call is not
-/// looked for again.
+/// The answer does not change while the program runs: a libpcap that was not found at the first
+/// call is not looked for again.
 ///
 /// # Errors
 ///
@@ -63,7 +63,7 @@ pub fn available() -> Result<(), &'static Missing> {
     return Ok(());
 }
 
-/// What libpcap says of itself, as `libpcap version 1.10.3 (with TPACKET_V3)`; `None` where it is
+/// libpcap's name and version, as `libpcap version 1.10.3 (with TPACKET_V3)`. `None` where it is
 /// absent.
 pub fn version() -> Option<String> {
     #[cfg(unix)]
@@ -71,3 +71,8 @@ pub fn version() -> Option<String> {
     #[cfg(not(unix))]
     return None;
 }
+
+/// The example of the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -6,7 +6,7 @@ use libloading::Library;
 
 use crate::{Missing, forward::Functions};
 
-/// Replaces the list of names.
+/// The environment variable that replaces the list of names.
 const VARIABLE: &str = "VXDUMP_LIBPCAP";
 
 /// The names under which systems install libpcap at run time. The plain name comes last: it belongs
@@ -47,21 +47,21 @@ fn load() -> Result<Functions, Missing> {
     Err(Missing { tried })
 }
 
-/// The loader's own words, without what libloading puts before them.
+/// The loader's message, without what libloading puts before it.
 fn reason(error: &libloading::Error) -> String {
     error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// Whether the program has privileges that its user has not, so that the environment is not to be
-/// trusted.
+/// Whether the program has privileges that its user does not have, so that the environment must not
+/// be trusted.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn privileged() -> bool {
     // SAFETY: getauxval reads a value that the kernel gave the process at its start.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
-/// Whether the program has privileges that its user has not, so that the environment is not to be
-/// trusted.
+/// Whether the program has privileges that its user does not have, so that the environment must not
+/// be trusted.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn privileged() -> bool {
     // SAFETY: these four only return a number and cannot fail.

@@ -1,24 +1,24 @@
-//! The error for a libpcap that is not there.
+//! The error for a libpcap that cannot be loaded.
 
 use std::{error::Error, fmt};
 
 /// libpcap could not be loaded.
 ///
-/// Its `Display` form is one paragraph for the user: what is missing, what to install, and what was
-/// tried.
+/// Its `Display` form tells the user what is missing, what to install, and what was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Missing {
-    /// Each name that was tried, in order, with the loader's reason for refusing it.
+    /// Each name that was tried, in order, with the reason why it failed.
     pub tried: Vec<(String, String)>,
 }
 
-/// How the library is installed on the systems that people have.
+/// How to install the library on common systems.
 const HOW_TO_INSTALL: &str = "`apt install libpcap0.8` on Debian and Ubuntu (libpcap0.8t64 in their newer releases), \
      `dnf install libpcap` on Fedora and RHEL, `apk add libpcap` on Alpine";
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "libpcap is not there; install libpcap: {HOW_TO_INSTALL} (tried ")?;
+        write!(f, "libpcap cannot be loaded; install libpcap: {HOW_TO_INSTALL} (tried ")?;
         if self.tried.is_empty() {
             f.write_str("no name: VXDUMP_LIBPCAP is empty")?;
         }

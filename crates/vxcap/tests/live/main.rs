@@ -71,7 +71,10 @@ fn the_same_packets_as_tcpdump_everywhere_in_the_lab() {
 #[test]
 fn devices_are_known_by_their_kind() {
     let Some(lab) = Lab::up(&["--vni", "42", "--port", "4789"]) else { return };
-    let netns = Netns::open(&lab.netns("n1")).unwrap();
+    // a second address with a label, as an alias has
+    let node = lab.netns("n1");
+    tool("ip", ["-n", &node, "addr", "add", "172.18.0.99/24", "dev", "eth0", "label", "eth0:1"]);
+    let netns = Netns::open(&node).unwrap();
     let devices = devices(Some(&netns)).unwrap();
     let named = |name: &str| devices.iter().find(|device| device.name == name).unwrap();
     let DeviceKind::Vxlan(vxlan) = &named("flannel.42").kind else { panic!("{devices:?}") };
@@ -80,6 +83,10 @@ fn devices_are_known_by_their_kind() {
     assert!(!vxlan.learning && !vxlan.gbp && !vxlan.gpe && !vxlan.external);
     assert_eq!(named("flannel.42").mac, Some([0xee, 0x8d, 0x0f, 0x1a, 0x4b, 0x01]));
     assert_eq!(named("flannel.42").addresses, ["10.244.1.0".parse::<std::net::IpAddr>().unwrap()]);
+    for address in ["172.18.0.2", "172.18.0.99"] {
+        let known = &named("eth0").addresses;
+        assert!(known.contains(&address.parse().unwrap()), "{address}: {known:?}");
+    }
     assert_eq!(named("cni0").kind, DeviceKind::Bridge);
     assert_eq!(named("eth0").kind, DeviceKind::Veth);
     assert_eq!(named("lo").kind, DeviceKind::Loopback);
