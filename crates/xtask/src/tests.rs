@@ -10,6 +10,7 @@ use crate::{Failure, command};
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let mut command = command("cargo");
     command.args(["test", "--workspace", "--all-features"]).args(arguments);
+    command.env("XTASK_TEST", "yes");
     let mut tests = command.spawn().map_err(|e| format!("{command:?}: {e}"))?;
     let skips = Skips::of(tests.id());
     let status = tests.wait().map_err(|e| format!("{command:?}: {e}"))?;
