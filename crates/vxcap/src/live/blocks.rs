@@ -15,9 +15,8 @@ const BLOCK_PACKETS: usize = 12;
 
 /// The blocks of a ring, of which the reader holds one at most.
 ///
-/// A block belongs to the kernel, or to the reader: its status word says to whom. The kernel writes
-/// to the blocks that are its own only, and makes a filled one the reader's by its last write to
-/// it.
+/// A block belongs to the kernel or to the reader, as its status word says. The kernel writes only
+/// to its own blocks. Its last write to a filled block makes it the reader's.
 #[derive(Debug)]
 pub(super) struct Blocks {
     start: NonNull<u8>,
@@ -55,16 +54,16 @@ impl Blocks {
         Ok(Self { start, block_len, count, current: 0, held: false })
     }
 
-    /// Whether the current block is the reader's. Nothing is written to it by the kernel from then
-    /// on, until [`Self::give_back`].
+    /// Whether the current block is the reader's. If so, the kernel does not write to it until
+    /// [`Self::give_back`].
     pub(super) fn hold(&mut self) -> bool {
         self.held = self.held || self.status().load(Ordering::Acquire) & libc::TP_STATUS_USER != 0;
         self.held
     }
 
-    /// Whether the kernel may have put packets into the block that comes next, and which it has not
-    /// handed over. `false` is true of the moment; `true` may be said of a block that it did not
-    /// begin yet.
+    /// Whether the kernel may have put packets into the next block, which it has not passed on yet.
+    /// `false` is true at this moment. `true` may also be the answer for a block that the kernel
+    /// has not begun.
     pub(super) fn is_begun(&self) -> bool {
         self.word(0, BLOCK_PACKETS).load(Ordering::Acquire) != 0
     }
@@ -75,7 +74,7 @@ impl Blocks {
         word.load(Ordering::Relaxed) & libc::TP_STATUS_USER != 0
     }
 
-    /// The current block; empty where the reader does not hold it.
+    /// The current block. It is empty if the reader does not hold it.
     #[inline]
     pub(super) fn bytes(&self) -> &[u8] {
         if !self.held {
@@ -87,7 +86,7 @@ impl Blocks {
         unsafe { slice::from_raw_parts(self.block().as_ptr(), self.block_len) }
     }
 
-    /// The current block; empty where the reader does not hold it.
+    /// The current block. It is empty if the reader does not hold it.
     #[inline]
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
         if !self.held {
@@ -97,7 +96,7 @@ impl Blocks {
         unsafe { slice::from_raw_parts_mut(self.block().as_ptr(), self.block_len) }
     }
 
-    /// Gives the current block back to the kernel; the next one becomes the current.
+    /// Gives the current block back to the kernel. The next one becomes the current one.
     pub(super) fn give_back(&mut self) {
         if self.held {
             // after everything that was read from the block
@@ -116,8 +115,8 @@ impl Blocks {
         self.word(0, BLOCK_STATUS)
     }
 
-    /// A word of the description of the block that stands so many after the current one; the kernel
-    /// writes it as one word too.
+    /// A word of the description of the block that is `after` blocks behind the current one. The
+    /// kernel writes it as one word too.
     fn word(&self, after: usize, offset: usize) -> &AtomicU32 {
         debug_assert!(offset.is_multiple_of(4) && offset < 48);
         let number = (self.current + after) % self.count;

@@ -1,4 +1,4 @@
-//! Why a device is gone: the kernel says whether it was removed or moved.
+//! Why a device is gone: it was removed, or moved to another namespace.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -14,16 +14,17 @@ use crate::filter::Instruction;
 
 /// `RTM_DELLINK` of `linux/rtnetlink.h`.
 const RTM_DELLINK: u16 = 17;
-/// Where `struct nlmsghdr` of `linux/netlink.h` has its type.
+/// The offset of the type in `struct nlmsghdr` of `linux/netlink.h`.
 const TYPE_AT: u32 = 4;
-/// Where a link message has the device's index: after `struct nlmsghdr`, in `struct ifinfomsg`.
+/// The offset of the device's index in a link message: after `struct nlmsghdr`, in
+/// `struct ifinfomsg`.
 const INDEX_AT: u32 = 20;
-/// The message follows the device's end within some milliseconds: the kernel lets everybody finish
-/// with it first.
+/// How long the message may take. The kernel sends it some milliseconds after the device's end,
+/// once all users of the device have let it go.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// Waits for the one message that a device was removed from its namespace; the kernel gives it no
-/// other, so that its queue never fills.
+/// Waits for the message that a device was removed from its namespace. The kernel sends no other
+/// message to this socket, so that its queue never fills.
 #[derive(Debug)]
 pub(super) struct Departure {
     news: News,
@@ -46,7 +47,7 @@ impl Departure {
         Ok(Self { news, buffer: Vec::new() })
     }
 
-    /// Where the device, which went down, has gone; `None` where it is still there.
+    /// Where the device is gone, after it went down. `None` if it is still there.
     pub(super) fn destination(&mut self) -> Option<Destination> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -67,7 +68,7 @@ impl Departure {
     }
 }
 
-/// Only a removal names a new namespace or index, and only where it is a move.
+/// Whether a removal names a new namespace or index: only that of a move does.
 fn says_where_to(message: &[u8]) -> bool {
     let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(message) else {
         return false;
@@ -80,8 +81,8 @@ fn says_where_to(message: &[u8]) -> bool {
     })
 }
 
-/// Accepts `RTM_DELLINK` of the device alone. A filter loads in network byte order what stands
-/// there in the host's.
+/// Accepts only `RTM_DELLINK` of the device. A filter loads numbers in network byte order, and
+/// these are in the host's.
 fn filter(index: u32) -> [Instruction; 6] {
     const LOAD_HALF: u16 = (libc::BPF_LD | libc::BPF_H | libc::BPF_ABS) as u16;
     const LOAD_WORD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;

@@ -9,17 +9,17 @@ use super::headroom::{Sender, VlanTag};
 use crate::frame::NANOS_PER_SECOND;
 use crate::{ChecksumHint, Direction, FrameFlags, Timestamp};
 
-/// `TPACKET_ALIGN(sizeof(struct tpacket3_hdr))`: where the `sockaddr_ll` stands.
+/// `TPACKET_ALIGN(sizeof(struct tpacket3_hdr))`: the offset of the `sockaddr_ll`.
 const SENDER: usize = size_of::<tpacket3_hdr>().next_multiple_of(libc::TPACKET_ALIGNMENT);
-/// `TPACKET3_HDRLEN`: both headers. What lies between them and the data is free.
+/// `TPACKET3_HDRLEN`: the length of both headers. The bytes between them and the data are free.
 pub(super) const HEADERS_LEN: usize = SENDER + size_of::<sockaddr_ll>();
 
-/// Of `linux/if_packet.h`: TCP segments that stand for several on the wire.
+/// Of `linux/if_packet.h`: a TCP segment that stands for several on the wire.
 const TP_STATUS_GSO_TCP: u32 = 1 << 8;
-/// What a tag is where the kernel does not say: 802.1Q, `ETH_P_8021Q` of `linux/if_ether.h`.
+/// The kind of a tag if the kernel does not name it: 802.1Q, `ETH_P_8021Q` of `linux/if_ether.h`.
 const VLAN_PROTOCOL: u16 = 0x8100;
 
-/// Which packets a block has: their number, and where in the block the first stands.
+/// How many packets a block has, and the offset of the first one.
 pub(super) fn packets_of_block(block: &[u8]) -> Option<(u32, usize)> {
     const HEADER: usize = offset_of!(tpacket_block_desc, hdr);
     let number = |at: usize| Some(u32::from_ne_bytes(*block.get(HEADER + at..)?.first_chunk()?));
@@ -48,7 +48,7 @@ impl<'a> Header<'a> {
         u16::from_ne_bytes([self.0[at], self.0[at + 1]])
     }
 
-    /// How far it is to the next packet.
+    /// The distance to the next packet.
     pub(super) fn next_offset(self) -> usize {
         self.word(offset_of!(tpacket3_hdr, tp_next_offset)) as usize
     }
@@ -67,7 +67,7 @@ impl<'a> Header<'a> {
         self.word(offset_of!(tpacket3_hdr, tp_len))
     }
 
-    /// How far the data are from the header.
+    /// The distance from the header to the data.
     pub(super) fn data_offset(self) -> usize {
         usize::from(self.half(offset_of!(tpacket3_hdr, tp_mac)))
     }
@@ -111,8 +111,7 @@ impl<'a> Header<'a> {
         self.0[SENDER + offset_of!(sockaddr_ll, sll_pkttype)] == libc::PACKET_OUTGOING
     }
 
-    /// Whether it is the copy of a frame on the loopback device that is sent; the one that is
-    /// received follows.
+    /// Whether it is the sent copy of a frame on the loopback device. The received copy follows.
     pub(super) fn is_sent_on_loopback(self) -> bool {
         self.is_outgoing()
             && self.half(SENDER + offset_of!(sockaddr_ll, sll_hatype)) == libc::ARPHRD_LOOPBACK

@@ -1,11 +1,11 @@
-//! What stands before a frame in the ring, in plain bytes: VLAN tags put back and cooked headers,
-//! made in the room that the kernel leaves before the data.
+//! VLAN tags and cooked headers, which are written into the room that the kernel leaves before a
+//! frame in the ring.
 
 use vxlan::LinkType;
 
 /// Length of a VLAN tag: its protocol identifier and its control information (IEEE 802.1Q).
 pub(super) const VLAN_TAG_LEN: usize = 4;
-/// Both addresses of an Ethernet header: the tag stands after them.
+/// The length of both addresses of an Ethernet header: the tag comes after them.
 const ETHERNET_ADDRESSES_LEN: usize = 12;
 /// <https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html>
 const SLL2_LEN: usize = 20;
@@ -15,7 +15,7 @@ const SLL_LEN: usize = 16;
 /// A VLAN tag that the kernel or the device took out of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct VlanTag {
-    /// What kind of tag (0x8100, 0x88a8).
+    /// The kind of tag: 0x8100 or 0x88a8.
     pub(super) protocol: u16,
     /// Priority and VLAN number.
     pub(super) control: u16,
@@ -28,8 +28,9 @@ impl VlanTag {
     }
 }
 
-/// Puts the tag back into an Ethernet frame at `start`: the addresses move 4 bytes forward. Returns
-/// where the frame begins now; `start` where there is no room or no whole pair of addresses.
+/// Puts the tag back into an Ethernet frame at `start`: the addresses move to 4 bytes earlier.
+/// Returns where the frame begins then, which is `start` if there is no room, or if an address is
+/// cut off.
 pub(super) fn put_tag_back(block: &mut [u8], start: usize, len: usize, tag: VlanTag) -> usize {
     let Some(new_start) = start.checked_sub(VLAN_TAG_LEN) else { return start };
     if len < ETHERNET_ADDRESSES_LEN || start + ETHERNET_ADDRESSES_LEN > block.len() {
@@ -41,7 +42,7 @@ pub(super) fn put_tag_back(block: &mut [u8], start: usize, len: usize, tag: Vlan
     new_start
 }
 
-/// What `struct sockaddr_ll` (packet(7)) says of a frame.
+/// What the kernel knows of a frame, from `struct sockaddr_ll` (packet(7)).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sender {
     /// In host byte order.
@@ -53,7 +54,7 @@ pub(super) struct Sender {
     pub(super) address: [u8; 8],
 }
 
-/// Length of the cooked header of a link type; 0 for those that have none.
+/// The length of the cooked header of a link type. It is 0 for those that have none.
 pub(super) fn cooked_len(link_type: LinkType) -> usize {
     match link_type {
         LinkType::LINUX_SLL2 => SLL2_LEN,
@@ -62,9 +63,9 @@ pub(super) fn cooked_len(link_type: LinkType) -> usize {
     }
 }
 
-/// Writes a cooked header before the packet at `start`, with the VLAN tag between the two: its
-/// protocol identifier is the header's protocol then, and the packet's own follows the tag. Returns
-/// where the header begins; `None` where there is no room.
+/// Writes a cooked header before the packet at `start`. A VLAN tag goes between the two: its
+/// protocol identifier becomes the header's protocol, and the packet's own protocol follows the
+/// tag. Returns where the header begins. `None` if there is no room.
 pub(super) fn cook(
     block: &mut [u8],
     start: usize,

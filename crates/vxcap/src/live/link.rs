@@ -1,4 +1,4 @@
-//! What the kernel says of a link, as a [`Device`].
+//! The kernel's description of a link, as a [`Device`].
 
 use std::collections::HashMap;
 
@@ -30,7 +30,7 @@ pub(super) fn device(message: &LinkMessage) -> Device {
             LinkAttribute::Address(bytes) => device.mac = mac_of(bytes),
             LinkAttribute::Mtu(mtu) => device.mtu = *mtu,
             LinkAttribute::Controller(index) => device.controller = Some(*index),
-            // a device that stands on none has its own index there
+            // a device that is based on none has its own index there
             LinkAttribute::Link(index) => device.lower = Some(*index).filter(|&i| i != 0),
             LinkAttribute::LinkNetNsId(number) => device.lower_netns = Some(*number),
             LinkAttribute::LinkInfo(info) => device.kind = kind(info),
@@ -54,7 +54,7 @@ fn kind(info: &[LinkInfo]) -> DeviceKind {
         _ => None,
     });
     match kind {
-        // only said as a port: a physical device in a bridge
+        // the kernel names only the kind of port: a physical device in a bridge
         None => DeviceKind::Physical,
         Some(InfoKind::Vxlan) => DeviceKind::Vxlan(match data {
             Some(InfoData::Vxlan(data)) => vxlan(data),
@@ -112,7 +112,7 @@ pub(super) fn name_underlays(devices: &mut [Device]) {
     let names: HashMap<u32, String> =
         devices.iter().map(|device| (device.index, device.name.clone())).collect();
     for device in devices {
-        // the index is one of another namespace where the device was moved after it was made
+        // the index belongs to another namespace if the device was moved after it was made
         if let DeviceKind::Vxlan(vxlan) = &mut device.kind
             && device.lower_netns.is_none()
         {
@@ -121,7 +121,7 @@ pub(super) fn name_underlays(devices: &mut [Device]) {
     }
 }
 
-/// Frames that the device lost on receiving, since it is there: no memory or a full ring.
+/// How many received frames the device has lost since it exists, for lack of memory or a full ring.
 pub(super) fn dropped(netlink: &mut Netlink, index: u32) -> Option<u64> {
     let mut question = LinkMessage::default();
     question.header.index = index;

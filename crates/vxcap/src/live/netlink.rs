@@ -1,4 +1,4 @@
-//! Questions to the kernel's tables, and news of them, by netlink (rtnetlink(7)).
+//! Reading the kernel's tables and following their changes, by netlink (rtnetlink(7)).
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -15,17 +15,17 @@ use super::poll;
 /// Length of `struct nlmsghdr` of `linux/netlink.h`.
 const HEADER_LEN: usize = 16;
 
-/// How often a table is asked for again that changed while it was read.
+/// How often a table is read again if it changed while it was read.
 const TRIES: usize = 10;
 
-/// How long the kernel may take for an answer: it answers while it is asked.
+/// How long an answer may take. The kernel usually answers at once.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The largest datagram, in bytes: `netlink_recvmsg` of `net/netlink/af_netlink.c` lets no answer
 /// grow beyond it, and notifications are single messages of about two kilobytes.
 const DATAGRAM_LEN: usize = 32 * 1024;
 
-/// A socket that asks the kernel of the network namespace it was opened in.
+/// A socket for questions to the kernel, in the network namespace where it was opened.
 #[derive(Debug)]
 pub(super) struct Netlink {
     socket: Socket,
@@ -42,7 +42,7 @@ impl Netlink {
         Ok(Self { socket, sequence: 0, buffer: Vec::new() })
     }
 
-    /// Everything in a table. A message that cannot be decoded is left out.
+    /// All rows of a table. A message that cannot be decoded is skipped.
     pub(super) fn dump(
         &mut self,
         question: &RouteNetlinkMessage,
@@ -66,8 +66,8 @@ impl Netlink {
         Ok(answers.pop())
     }
 
-    /// Asks, and collects the answers. Returns whether they belong together: whether the table did
-    /// not change in between.
+    /// Asks, and collects the answers. Returns whether they are consistent: whether the table did
+    /// not change in the meantime.
     fn ask(
         &mut self,
         question: RouteNetlinkMessage,
@@ -134,7 +134,7 @@ fn error_of(error: &netlink_packet_core::ErrorMessage) -> io::Result<()> {
     }
 }
 
-/// The messages of a datagram, each with its header; what is cut ends them.
+/// The messages of a datagram, each with its header, up to one that is cut off.
 pub(super) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let length = u32::from_ne_bytes(*datagram.first_chunk()?) as usize;
@@ -149,7 +149,7 @@ fn sequence_number(message: &[u8]) -> u32 {
     message.get(8..12).and_then(|b| b.first_chunk()).map_or(0, |b| u32::from_ne_bytes(*b))
 }
 
-/// A socket that is told of changes.
+/// A socket that receives notifications of changes.
 #[derive(Debug)]
 pub(super) struct News {
     socket: Socket,
@@ -167,8 +167,8 @@ impl News {
         Ok(Self { socket })
     }
 
-    /// Takes the next datagram into `buffer`. `Ok(false)` where there is none now. More than the
-    /// kernel could keep is the error `ENOBUFS`.
+    /// Takes the next datagram into `buffer`. `Ok(false)` if there is none now. The error is
+    /// `ENOBUFS` if the kernel had to drop notifications.
     pub(super) fn next(&self, buffer: &mut Vec<u8>) -> io::Result<bool> {
         buffer.clear();
         buffer.reserve(DATAGRAM_LEN);

@@ -5,8 +5,8 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
-/// Waits until one of the descriptors has something to read or an error, at most `timeout`; the
-/// answer says so for each. A signal ends the wait early, with no descriptor ready.
+/// Waits until one of the descriptors is readable or has an error, at most for `timeout`. The
+/// result has the state of each. A signal ends the wait early, with no descriptor ready.
 pub(super) fn wait_for<const N: usize>(
     fds: [BorrowedFd<'_>; N],
     timeout: Duration,
@@ -16,7 +16,7 @@ pub(super) fn wait_for<const N: usize>(
     Ok(list.map(Readiness::of))
 }
 
-/// Waits until one of many descriptors has something to read or an error, at most `timeout`.
+/// Waits until one of many descriptors is readable or has an error, at most for `timeout`.
 pub(super) fn wait_for_any<'f>(
     fds: impl Iterator<Item = BorrowedFd<'f>>,
     timeout: Duration,
@@ -25,13 +25,13 @@ pub(super) fn wait_for_any<'f>(
     poll_list(&mut list, timeout)
 }
 
-/// The descriptor of something that keeps it open as long as it lives.
+/// The descriptor of a value that keeps it open as long as it lives.
 pub(super) fn borrowed<T>(fd: RawFd, _owner: &T) -> BorrowedFd<'_> {
     // SAFETY: the owner, which is borrowed as long as the descriptor, closes it when it is dropped.
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
-/// What poll(2) said of a descriptor.
+/// The state of a descriptor, from poll(2).
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only the ring asks what is ready"))]
 pub(super) struct Readiness {
@@ -53,7 +53,7 @@ fn poll_entry(fd: BorrowedFd<'_>) -> libc::pollfd {
 }
 
 fn poll_list(list: &mut [libc::pollfd], timeout: Duration) -> io::Result<()> {
-    // rounded up: a wait of less than a millisecond is not a busy loop
+    // rounded up, so that a wait of less than a millisecond is not a busy loop
     let millis = timeout.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as c_int;
     // SAFETY: the pointer and the count are those of one slice, which outlives the call.
     let result = unsafe { libc::poll(list.as_mut_ptr(), list.len() as libc::nfds_t, millis) };

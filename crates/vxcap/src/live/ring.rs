@@ -1,4 +1,4 @@
-//! Frames straight out of a ring that the kernel shares.
+//! Frames out of a ring that the kernel shares.
 
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -22,29 +22,28 @@ use super::{
 use crate::filter::Program;
 use crate::{Frame, FrameFlags, Timestamp};
 
-/// A frame gets its time before it waits in a queue of the kernel's for its CPU
-/// (`net.core.netdev_tstamp_prequeue`), mostly some microseconds: so long it may be on its way into
-/// the ring.
+/// How long a frame may be on its way into the ring, after the kernel has stamped its time: it
+/// waits in a queue for its CPU (`net.core.netdev_tstamp_prequeue`), usually for some microseconds.
 const LONGEST_QUEUE: Duration = Duration::from_millis(10);
 
-/// A packet socket whose frames are read where the kernel put them.
+/// A packet socket whose frames are read in place.
 #[derive(Debug)]
 pub(super) struct Ring {
     device: Device,
     link_type: LinkType,
-    /// Whether frames begin with a header that is made here.
+    /// Whether frames get a cooked header here.
     is_cooked: bool,
     options: CaptureOptions,
-    /// Which frames the program is to be asked about that the kernel cannot decide on.
+    /// Which frames user space decides about, since the kernel cannot.
     remaining: Remaining,
     socket: OwnedFd,
     blocks: Blocks,
-    /// Where the next packet of the current block stands, and how many there are from it on.
+    /// The offset of the next packet in the current block, and how many packets are left.
     next: usize,
     left: u32,
-    /// A frame of the current block whose time was asked for, and that was not handed out yet.
+    /// A frame of the current block whose time was asked for, and that was not given yet.
     ahead: Option<Place>,
-    /// The end of the device, once it is known; what is in the ring comes first.
+    /// The end of the device, once it is known. The frames in the ring are given first.
     loss: Option<Loss>,
     counters: Counters,
 }
@@ -63,16 +62,16 @@ struct Counters {
     captured: u64,
     received: u64,
     dropped: u64,
-    /// None for all devices together.
+    /// `None` for all devices together.
     departure: Option<Departure>,
     netlink: Netlink,
     interface_at_start: u64,
-    /// The last that was heard.
+    /// The count that was read last.
     interface_dropped: Option<u64>,
     backlog: Option<Backlog>,
 }
 
-/// Where in the current block a frame stands, and what is known of it.
+/// The place of a frame in the current block, and what is known of it.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     start: usize,
@@ -116,10 +115,10 @@ impl Ring {
         self.link_type
     }
 
-    /// The next frame; `None` where there is none, having waited for at most `wait`.
+    /// The next frame. `None` if none came within `wait`.
     ///
-    /// Inlined down to [`Self::step`], as a frame's description would otherwise be copied from hand
-    /// to hand.
+    /// It is inlined down to [`Self::step`]: otherwise each function would copy the frame's
+    /// description.
     #[inline]
     pub(super) fn next_frame(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, Error> {
         let place = match self.ahead {
@@ -143,7 +142,7 @@ impl Ring {
         }))
     }
 
-    /// The time of the next frame, which is not handed out yet.
+    /// The time of the next frame, which is given later.
     pub(super) fn next_time(&mut self) -> Result<Option<Timestamp>, Error> {
         if self.ahead.is_none() {
             self.ahead = self.next_place(Duration::ZERO)?;
@@ -165,7 +164,7 @@ impl Ring {
         }
     }
 
-    /// Goes on to the next block; `false` where there is none, having waited once, if that may be.
+    /// Goes on to the next block, and may wait for it once. `false` if there is none.
     fn next_block(&mut self, wait: Duration, may_wait: &mut bool) -> Result<bool, Error> {
         self.blocks.give_back();
         loop {
@@ -179,14 +178,15 @@ impl Ring {
                 *may_wait = false;
                 self.wait(wait)?;
             } else {
-                // callers look whether they shall stop, also where no frame of many was wanted
+                // callers can check whether to stop, even if none of many frames was wanted
                 return Ok(false);
             }
         }
     }
 
     /// Waits for the block that was not full when the device went away, if there is one: the kernel
-    /// hands it over within its time. (Not by poll(2), which may tell of the device's end again.)
+    /// passes it on after the latency. It does not use poll(2), which may report the device's end
+    /// again.
     #[cold]
     fn hold_last(&mut self) -> bool {
         let deadline = Instant::now() + self.last_block();
@@ -199,7 +199,7 @@ impl Ring {
         self.blocks.hold()
     }
 
-    /// Goes over one packet; `None` where it is not wanted.
+    /// Takes one packet. `None` if it is not wanted.
     #[inline]
     fn step(&mut self) -> Result<Option<Place>, Error> {
         let offset = self.next;
@@ -249,8 +249,8 @@ impl Ring {
         }
     }
 
-    /// Puts what is not in the ring before the bytes of a frame: its tag, or a cooked header.
-    /// Returns where they begin now.
+    /// Puts the VLAN tag or a cooked header before the bytes of a frame. Returns where the frame
+    /// begins then.
     #[inline(never)]
     fn restore(
         &mut self,
@@ -305,28 +305,28 @@ impl Ring {
         }
     }
 
-    /// What the kernel never does.
+    /// The error for contents of the ring that the kernel never writes.
     #[cold]
     fn damaged(&self) -> Error {
         let source = std::io::Error::other("its ring has a packet that is not inside");
         Error::system(&self.options.device, "read from the kernel", source)
     }
 
-    /// From now on nothing more is taken; what was is there after the time that is returned.
+    /// Stops to take frames. Those that were taken can be read once the returned time is over.
     pub(super) fn stop(&mut self) -> Result<Duration, Error> {
         sys::attach_filter(self.socket.as_fd(), &[setup::REJECT_ALL])
             .map_err(|source| Error::system(&self.options.device, "stop the capture", source))?;
         Ok(self.last_block())
     }
 
-    /// Frames that come yet came no earlier, where there was none after the clock said `now`.
+    /// A time before which no more frames come, if there was none when the clock said `now`.
     pub(super) fn nothing_before(&self, now: Timestamp) -> Timestamp {
         let delay =
             if self.blocks.is_begun() { self.options.longest_delay() } else { LONGEST_QUEUE };
         now.earlier(delay)
     }
 
-    /// The group in which it shares the device's frames.
+    /// The group that shares the device's frames.
     pub(super) fn fanout_group(&self) -> Option<u16> {
         self.options.fanout.as_ref().and_then(|_| setup::fanout_group(self.socket.as_fd()))
     }
@@ -335,13 +335,13 @@ impl Ring {
         self.blocks.are_mostly_full()
     }
 
-    /// In this time a block that has frames is handed over, whether it is full or not.
+    /// The longest time until the kernel passes on a block with frames, whether it is full or not.
     fn last_block(&self) -> Duration {
         self.options.latency + self.options.longest_delay()
     }
 
-    /// From now on the kernel lets only through what `program` accepts. What it let through before
-    /// may still come.
+    /// Makes the kernel keep only frames that `program` accepts. Frames that are in the ring
+    /// already still come.
     pub(super) fn set_program(&mut self, program: Option<Arc<Program>>) -> Result<(), Error> {
         let before = std::mem::replace(&mut self.options.program, program);
         let (in_kernel, remaining) = setup::kernel_program(self.link_type, &self.options);
@@ -409,7 +409,7 @@ impl Counters {
     }
 }
 
-/// Whether a packet's protocol is that of a VLAN tag: it is still in the packet.
+/// Whether a packet's protocol is that of a VLAN tag, which is still in the packet then.
 fn is_tagged(protocol: u16) -> bool {
     matches!(protocol, 0x8100 | 0x88a8 | 0x9100)
 }

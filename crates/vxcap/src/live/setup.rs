@@ -1,4 +1,4 @@
-//! A packet socket with its ring, from nothing to the first frame.
+//! Setting up a packet socket with its ring.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -12,21 +12,21 @@ use super::headroom::{VLAN_TAG_LEN, cooked_len};
 use super::{CaptureOptions, Device, Directions, Error, Fanout, FanoutMode, sys};
 use crate::filter::{Instruction, Program, pushdown};
 
-/// The greatest block: its last part is lost where the next frame does not fit, so it is some times
-/// the greatest frame of 64 KiB, and small enough that the kernel finds the memory.
+/// The largest block. The end of a block stays empty if the next frame does not fit, so it is much
+/// longer than the longest frame, 64 KiB. It is small enough that the kernel finds the memory.
 const MAX_BLOCK: usize = 1 << 20;
 /// The smallest block: a frame of 64 KiB must fit, with its headers. It is a multiple of every page
 /// size.
 const MIN_BLOCK: usize = 128 << 10;
-/// A buffer is divided into this many blocks at least, where it is not too small for that.
+/// A buffer is divided into at least this many blocks, unless it is too small.
 const BLOCKS: usize = 8;
-/// `tp_frame_size`, which says nothing in a ring with frames of any length, but must be there.
+/// `tp_frame_size`, which must be set, but means nothing in a ring with frames of any length.
 const FRAME_SIZE: usize = 2048;
 
 /// A program that accepts nothing: `BPF_RET | BPF_K` of `linux/bpf_common.h`, with a length of 0.
 pub(super) const REJECT_ALL: Instruction = Instruction { code: 0x06, jt: 0, jf: 0, k: 0 };
 
-/// A socket that receives the device's frames into the blocks, from the moment of the call on.
+/// A socket that receives the device's frames into the blocks, from now on.
 pub(super) fn open(
     device: &Device,
     link_type: LinkType,
@@ -47,7 +47,7 @@ pub(super) fn open(
     let headroom = (cooked + VLAN_TAG_LEN) as u16;
     number(libc::PACKET_RESERVE, headroom.into(), "set up the room before frames")?;
     if options.directions == Directions::In {
-        // a kernel before 4.20 does not know it: the reader passes over what is sent
+        // a kernel before 4.20 does not know it: then the reader skips sent frames
         let _ = number(libc::PACKET_IGNORE_OUTGOING, 1, "leave out what is sent");
     }
 
@@ -72,7 +72,7 @@ pub(super) fn open(
         })
     };
     match &options.fanout {
-        // a socket that is bound, and not yet of the group, would have all frames
+        // between bind and joining the group, the socket would get all frames
         Some(_) => attach(&[REJECT_ALL])?,
         None => attach(program.instructions())?,
     }
@@ -98,12 +98,12 @@ pub(super) fn open(
     Ok((socket, blocks))
 }
 
-/// The program that the kernel runs, and what is left of it for user space.
+/// The program that the kernel runs, and which frames are left to user space.
 pub(super) fn kernel_program(
     link_type: LinkType,
     options: &CaptureOptions,
 ) -> (Program, Remaining) {
-    // the header that is made here counts, but takes no room in the packet
+    // the cooked header counts as captured bytes, but is not in the packet
     let header = cooked_len(link_type) as u32;
     let (program, remaining) = match options.program.as_deref() {
         None => (None, Remaining::Nothing),
@@ -119,7 +119,7 @@ pub(super) fn kernel_program(
     (program.unwrap_or_else(Program::accept_all).with_snaplen(snaplen), remaining)
 }
 
-/// Which frames user space still has to ask the program about.
+/// Which frames user space still has to decide about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Remaining {
     Nothing,

@@ -20,8 +20,7 @@ pub(super) fn packet_socket(kind: c_int) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// A type that a socket option can be set to or read as: of integers only, so that any bytes are a
-/// value of it.
+/// The type of a socket option's value. It has only integers, so that any bytes are a value.
 ///
 /// # Safety
 ///
@@ -76,12 +75,12 @@ pub(super) fn option<T: SocketOption>(
     Ok(value)
 }
 
-/// Attaches a program of classic BPF to a socket, in the place of the one that is there.
+/// Attaches a program in classic BPF to a socket, instead of the one that it may have.
 pub(super) fn attach_filter(fd: BorrowedFd<'_>, instructions: &[Instruction]) -> io::Result<()> {
     set_program(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, instructions)
 }
 
-/// Sets an option that is a program of classic BPF.
+/// Sets a socket option whose value is a program in classic BPF.
 pub(super) fn set_program(
     fd: BorrowedFd<'_>,
     level: c_int,
@@ -113,7 +112,7 @@ pub(super) fn set_program(
 /// `ETH_P_ALL` of `linux/if_ether.h` as `sockaddr_ll` wants it, in network byte order.
 const ALL_PROTOCOLS: u16 = (libc::ETH_P_ALL as u16).to_be();
 
-/// From now on the packet socket receives what the device (0: every device) does.
+/// Binds a packet socket to a device, from which it receives frames from now on. 0 is every device.
 pub(super) fn bind_to_device(fd: BorrowedFd<'_>, index: u32) -> io::Result<()> {
     // SAFETY: zeros are a `sockaddr_ll`.
     let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };

@@ -33,7 +33,8 @@ pub(super) struct Assembler {
     labels: usize,
 }
 
-/// A program from code that goes to the first label to accept, and to the second to reject.
+/// The program of `code`, which goes to its first label to accept a packet, and to the second to
+/// reject it.
 pub(super) fn build(
     code: impl FnOnce(&mut Assembler, Label, Label) -> Result<(), NotPushed>,
 ) -> Result<Program, NotPushed> {
@@ -47,7 +48,7 @@ pub(super) fn build(
     asm.finish()
 }
 
-/// More items than any program that a kernel would take can have: nothing longer is laid out.
+/// The limit of items. No program that a kernel takes has more.
 const MOST_ITEMS: usize = 8 * MAX_KERNEL_INSTRUCTIONS;
 
 /// The longest conditional jump, in instructions: `jt` and `jf` have 8 bits.
@@ -60,7 +61,7 @@ impl Assembler {
         Label(self.labels - 1)
     }
 
-    /// The label stands for the item that is put next.
+    /// Binds the label to the item that is put next.
     pub(super) fn bind(&mut self, label: Label) {
         self.items.push(Item::Bind(label));
     }
@@ -77,14 +78,14 @@ impl Assembler {
         self.items.push(Item::Branch { op, k, yes, no });
     }
 
-    /// Jumps to `label` where A is one of `values`, and goes on behind otherwise.
+    /// Jumps to `label` where A is one of `values`, and goes to the next item otherwise.
     pub(super) fn if_any(&mut self, values: impl IntoIterator<Item = u32>, label: Label) {
         for value in values {
             self.branch(Op::JumpEqual, value, label, NEXT);
         }
     }
 
-    /// Goes on behind where A is `value`, and jumps to `label` otherwise.
+    /// Goes to the next item where A is `value`, and jumps to `label` otherwise.
     pub(super) fn unless(&mut self, value: u32, label: Label) {
         self.branch(Op::JumpEqual, value, NEXT, label);
     }
@@ -94,7 +95,7 @@ impl Assembler {
         self.items.push(Item::Goto(label));
     }
 
-    /// Lays the program out.
+    /// Makes the program.
     pub(super) fn finish(self) -> Result<Program, NotPushed> {
         if self.items.len() > MOST_ITEMS {
             return Err(NotPushed::TooLong { instructions: self.items.len() });
@@ -113,9 +114,9 @@ impl Assembler {
     }
 }
 
-/// Jumps that lead to a Goto lead to where that leads.
+/// Makes jumps to a Goto lead to the target of the Goto.
 fn threaded(mut items: Vec<Item>, labels: usize) -> Vec<Item> {
-    // From the end, so that what a Goto's label stands for is known when the Goto comes.
+    // From the end, so that the target of a Goto's label is known at the Goto.
     let mut stands_for: Vec<Label> = (0..labels).map(Label).collect();
     let mut behind = None;
     for item in items.iter_mut().rev() {
@@ -143,7 +144,7 @@ fn threaded(mut items: Vec<Item>, labels: usize) -> Vec<Item> {
 /// The items that can be reached. Jumps go forward, so one pass finds them.
 fn reachable(all: &[Item], labels: usize) -> Vec<Item> {
     let mut jumped_to = vec![false; labels];
-    // Says whether the jump leads to what follows.
+    // Whether the jump leads to the next item.
     let jump = |label: Label, jumped_to: &mut [bool]| {
         if let Some(jumped_to) = jumped_to.get_mut(label.0) {
             *jumped_to = true;
@@ -167,11 +168,11 @@ fn reachable(all: &[Item], labels: usize) -> Vec<Item> {
     items
 }
 
-/// Where everything stands, for one choice of which branches are long.
+/// The places of all items, for one choice of which branches are long.
 struct Places {
     /// For each item, the index of its first instruction.
     starts: Vec<usize>,
-    /// For each label, the item behind it that is no Bind and no Goto.
+    /// For each label, the first item after it that is not a Bind or a Goto.
     targets: Vec<Option<usize>>,
     /// How many instructions there are.
     length: usize,
@@ -179,7 +180,7 @@ struct Places {
 
 impl Places {
     fn new(items: &[Item], long: &[(bool, bool)], labels: usize) -> Self {
-        // From the end, so that what a Goto's label stands for is known when the Goto comes.
+        // From the end, so that the target of a Goto's label is known at the Goto.
         let mut targets: Vec<Option<usize>> = vec![None; labels];
         let mut behind = None;
         let mut omitted = vec![false; items.len()];
@@ -192,7 +193,7 @@ impl Places {
                 }
                 Item::Goto(label) => {
                     let target = targets.get(label.0).copied().flatten();
-                    // A jump to what follows anyway takes no instruction.
+                    // A jump to the next item needs no instruction.
                     omitted[index] = target == behind;
                     behind = target;
                 }
@@ -213,8 +214,8 @@ impl Places {
         Self { starts, targets, length }
     }
 
-    /// The item that a jump from item `from` to `label` leads to; `None` where the label is bound
-    /// to nothing, or before.
+    /// The item that a jump from item `from` to `label` leads to. `None` if the label is not bound,
+    /// or bound to an earlier item.
     fn target(&self, from: usize, label: Label) -> Option<usize> {
         if label == NEXT {
             return Some(from + 1);
@@ -223,12 +224,12 @@ impl Places {
     }
 
     fn start(&self, item: Option<usize>) -> usize {
-        // What leads nowhere leads behind the program, and the finished program is refused.
+        // A jump without a target leads beyond the program, so that the finished program is
+        // refused.
         item.and_then(|item| self.starts.get(item).copied()).unwrap_or(self.length)
     }
 
-    /// Makes those branches long whose targets are too far. Long ones stay long: this comes to an
-    /// end.
+    /// Makes branches long whose targets are too far. Long ones stay long, so that this ends.
     fn lengthen(&self, items: &[Item], long: &mut [(bool, bool)]) -> bool {
         let mut changed = false;
         for (index, item) in items.iter().enumerate() {
@@ -260,7 +261,7 @@ impl Places {
                     let here = list.len();
                     let (yes, no) = (self.target(index, yes), self.target(index, no));
                     let distance = |target| self.start(target).wrapping_sub(here + 1) as u8;
-                    // A long one goes by a jump right behind the branch.
+                    // A long one goes to a jump directly after the branch.
                     let (long_yes, long_no) = long[index];
                     list.push(Instruction {
                         code: op as u16,
@@ -279,8 +280,8 @@ impl Places {
         list
     }
 
-    /// The instruction at `here` that goes to an item: a jump, or the same return where the item is
-    /// one.
+    /// The instruction at `here` that goes to an item: a jump, or a copy of the item if it is a
+    /// return.
     fn jump(&self, items: &[Item], here: usize, target: Option<usize>) -> Instruction {
         match target.and_then(|target| items.get(target)) {
             Some(&Item::Plain(op @ (Op::Return | Op::ReturnA), k)) => Instruction::new(op, k),

@@ -14,24 +14,24 @@ use super::splice::{Base, splice, unless_longer};
 use crate::filter::Program;
 use crate::filter::instruction::{Op, VLAN_TAG_PRESENT};
 
-/// The tests of the innermost packet: all that are there must hold.
+/// The conditions for the innermost packet, which must all hold.
 pub(super) struct Inner<'a> {
     pub(super) link: Link,
     pub(super) ports: &'a Ports,
     pub(super) vnis: &'a [Vni],
     pub(super) ends: &'a [Prefix],
-    /// For the frame in a tunnel.
+    /// The program for a frame in a tunnel.
     pub(super) program: Option<&'a Program>,
-    /// The same for a frame in none.
+    /// The program for a frame in no tunnel.
     pub(super) plain_program: Option<&'a Program>,
 }
 
-/// Where decisions lead.
+/// The labels that decisions go to.
 #[derive(Clone, Copy)]
 struct Ways {
     accept: Label,
     reject: Label,
-    /// What cannot be decided here: the same as `accept`, under the name of its reason.
+    /// For packets that cannot be decided. It is the same as `accept`, and named after the reason.
     undecided: Label,
 }
 
@@ -40,8 +40,8 @@ impl Inner<'_> {
         self.vnis.is_empty() && self.ends.is_empty() && self.program.is_none()
     }
 
-    /// Puts the decision. Each load is preceded by a test that it is inside of the packet: outside
-    /// the packet would be rejected, undecided.
+    /// Puts the decision. Before each load it tests that the load is inside of the packet: one
+    /// outside would reject a packet that is not decided.
     pub(super) fn put(
         &self,
         asm: &mut Assembler,
@@ -66,9 +66,9 @@ impl Inner<'_> {
         asm.bind(is_arp);
         self.put_plain(asm, Network::Arp, &ends, plain, ways);
 
-        // In no tunnel, from or to one of the ends: the frame itself is what the program is for. A
-        // tag that the kernel took out of the frame is back in it in user space, where the program
-        // can decide otherwise.
+        // In no tunnel, from or to one of the ends: the program is for the frame itself. User space
+        // sees a tag that the kernel took out of the frame, so that the program can decide
+        // otherwise there.
         asm.bind(plain);
         if let Some(program) = self.plain_program {
             put_unless_tagged(asm, ways.undecided);
@@ -137,7 +137,7 @@ impl Inner<'_> {
         Ok(())
     }
 
-    /// The UDP datagram at `datagram`, which is no fragment.
+    /// The UDP datagram at `datagram`, which is not a fragment.
     #[expect(
         clippy::too_many_arguments,
         reason = "the last step of a way that two outer headers go"
@@ -179,7 +179,7 @@ impl Inner<'_> {
         self.put_carried(asm, inner, ports, ends, ways)
     }
 
-    /// The Ethernet frame at `frame`, in a tunnel whose header stands right before it.
+    /// The Ethernet frame at `frame`, directly after the header of its tunnel.
     fn put_carried(
         &self,
         asm: &mut Assembler,
@@ -197,7 +197,7 @@ impl Inner<'_> {
         asm.if_any([ether_type::IPV6], is_ipv6);
         asm.branch(Op::JumpEqual, ether_type::ARP, is_arp, ways.undecided);
 
-        // A tunnel in the tunnel is for user space.
+        // User space decides about a tunnel in the tunnel.
         asm.bind(is_ipv4);
         let (datagram, single) = (network + length::IPV4, asm.label());
         unless_longer(asm, datagram, ways.undecided);
@@ -285,8 +285,8 @@ impl Inner<'_> {
         asm.goto(ways.reject);
     }
 
-    /// Goes to `chosen` where the packet at `network` comes from or goes to one of the ends, or
-    /// where it may be any.
+    /// Goes to `chosen` where the packet at `network` is from or to one of the ends, or where any
+    /// end is wanted.
     fn put_ends(
         &self,
         asm: &mut Assembler,
@@ -321,7 +321,7 @@ impl Inner<'_> {
     }
 }
 
-/// What an Ethernet frame carries.
+/// The kind of packet in an Ethernet frame.
 #[derive(Clone, Copy)]
 enum Network {
     Ipv4,

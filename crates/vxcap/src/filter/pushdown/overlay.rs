@@ -52,7 +52,7 @@ impl Overlay {
             || quotes_one()
     }
 
-    /// Whether the packet goes to a tunnel port, or is a fragment of UDP that does not show its
+    /// Whether the packet goes to a tunnel port, or is a fragment of UDP that does not contain its
     /// ports.
     fn is_tunnel(&self, headers: &Headers<'_>) -> bool {
         if headers.protocol() != Some(IpProtocol::UDP) {
@@ -66,13 +66,15 @@ impl Overlay {
         }
     }
 
-    /// Puts the decision. What it loads outside of the packet is not there for `contains` either.
+    /// Puts the decision. Where a load is outside of the packet, `contains` does not see the field
+    /// either.
     pub(super) fn put(&self, asm: &mut Assembler, link: Link, accept: Label, reject: Label) {
         let pods = PrefixSet::new(&self.pods);
         let ports = PortTest::new(&self.ports);
         let (is_ipv4, is_ipv6) = (asm.label(), asm.label());
         put_link(asm, link, [is_ipv4, is_ipv6], accept, reject);
-        // From here on X is the length of the tags: all offsets are those of a frame without.
+        // From here on X is the length of the tags, and all offsets are those of a frame without
+        // tags.
         let network = link.network;
         asm.bind(is_ipv4);
         put_ipv4(asm, network, &pods, &ports, accept, reject);
@@ -81,8 +83,8 @@ impl Overlay {
     }
 }
 
-/// Skips up to two VLAN tags, and makes X their length. The kernel takes the outer one out of the
-/// frame mostly, and then it is not seen here.
+/// Skips up to two VLAN tags, and makes X their length. Usually the kernel has taken the outer tag
+/// out of the frame, so that it is not seen here.
 fn put_link(
     asm: &mut Assembler,
     link: Link,
@@ -95,7 +97,7 @@ fn put_link(
     if link.is_cooked() {
         asm.if_any([ether_type::IPV4], is_ipv4);
         asm.if_any([ether_type::IPV6], is_ipv6);
-        // what else IP can stand behind: tags, labels, and LLC, which has a small number here
+        // IP can also follow tags, labels, and LLC, which has a small number here
         asm.if_any(ether_type::VLAN, accept);
         asm.if_any(ether_type::MPLS, accept);
         asm.branch(Op::JumpGreater, ether_type::LONGEST_802_3, reject, accept);
@@ -117,7 +119,7 @@ fn put_link(
     asm.bind(known);
     asm.if_any([ether_type::IPV4], is_ipv4);
     asm.if_any([ether_type::IPV6], is_ipv6);
-    // behind labels and SNAP IP can stand too
+    // IP can follow labels and SNAP too
     asm.if_any(ether_type::MPLS, accept);
     asm.branch(Op::JumpGreater, ether_type::LONGEST_802_3, reject, NEXT);
     asm.put(Op::LoadWordIndexed, link.network);
@@ -139,7 +141,7 @@ fn put_ipv4(
     let (is_udp, is_icmp) = (asm.label(), asm.label());
     asm.if_any([protocol::UDP], is_udp);
     asm.if_any([protocol::ICMP], is_icmp);
-    // behind the one UDP can stand; the other is no part of IPv4, but decoded all the same
+    // UDP can follow the first; the second is not part of IPv4, but decoded as well
     asm.if_any([protocol::AUTHENTICATION, protocol::ICMPV6], accept);
     asm.goto(reject);
 
@@ -164,8 +166,8 @@ fn put_ipv4(
     asm.goto(reject);
 }
 
-/// UDP behind the IPv4 header at X + `at`: to a tunnel port, or a fragment other than the first.
-/// Goes on behind otherwise.
+/// Tests UDP after the IPv4 header at X + `at`. Accepts a tunnel port and later fragments, and goes
+/// to the next item otherwise.
 fn put_udp_in_ipv4(asm: &mut Assembler, at: u32, ports: &PortTest, accept: Label) {
     asm.put(Op::LoadHalfIndexed, at + ipv4::FRAGMENT);
     asm.branch(Op::JumpSet, ipv4::OFFSET_MASK, accept, NEXT);
@@ -209,7 +211,7 @@ fn put_ipv6(
     put_ipv6_payload(asm, quote, ports, reject, accept, reject);
 }
 
-/// What stands behind the IPv6 header at X + `at`, whose next header A is.
+/// Tests what follows the IPv6 header at X + `at`. A is its next header.
 fn put_ipv6_payload(
     asm: &mut Assembler,
     at: u32,
@@ -223,7 +225,7 @@ fn put_ipv6_payload(
     asm.if_any([protocol::UDP], is_udp);
     asm.if_any([protocol::ICMPV6], is_icmp);
     asm.if_any([protocol::FRAGMENT], is_fragment);
-    // user space walks over other extension headers, and decodes what is no part of IPv6
+    // user space walks over other extension headers, and decodes what is not part of IPv6
     asm.if_any(protocol::EXTENSIONS, accept);
     asm.if_any([protocol::ICMP], accept);
     asm.goto(reject);

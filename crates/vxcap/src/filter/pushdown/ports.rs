@@ -1,4 +1,4 @@
-//! Tunnel ports, as code.
+//! Code that tests tunnel ports and tunnel headers.
 
 use vxlan::{Ports, TunnelKind};
 
@@ -7,10 +7,10 @@ use super::fields::udp;
 use super::prefixes::At;
 use crate::filter::instruction::Op;
 
-/// The tunnel ports, ready to be looked for.
+/// The tunnel ports, prepared for the tests.
 #[derive(Debug)]
 pub(super) struct PortTest {
-    /// Destination ports and what they carry.
+    /// Destination ports and the kinds of their tunnels.
     pub(super) destinations: Vec<(u16, TunnelKind)>,
     /// Ports that count as source ports too.
     sources: Vec<u16>,
@@ -20,12 +20,12 @@ impl PortTest {
     pub(super) fn new(ports: &Ports) -> Self {
         let mut destinations: Vec<(u16, TunnelKind)> = Vec::new();
         for (port, kind) in ports.iter() {
-            // of two entries for a port the first counts
+            // the first of two entries for a port counts
             if destinations.iter().all(|(known, _)| *known != port) {
                 destinations.push((port, kind));
             }
         }
-        // With a destination port that is none of them, what is found is found by the source port.
+        // If no entry has the destination port, an entry that is found is one for the source port.
         let other = (0..=u16::MAX)
             .find(|port| destinations.iter().all(|(known, _)| known != port))
             .unwrap_or_default();
@@ -37,7 +37,8 @@ impl PortTest {
         Self { destinations, sources }
     }
 
-    /// Goes to `yes` where the UDP header at `at` has a tunnel port, and on behind otherwise.
+    /// Goes to `yes` where the UDP header at `at` has a tunnel port, and to the next item
+    /// otherwise.
     pub(super) fn put(&self, asm: &mut Assembler, at: At, yes: Label) {
         if !self.destinations.is_empty() {
             at.load_half(asm, udp::DESTINATION);
@@ -46,8 +47,8 @@ impl PortTest {
         self.put_sources(asm, at, yes);
     }
 
-    /// Goes to `yes` where the UDP header at `at` has this one of the tunnel ports as its source
-    /// port, and that counts; on behind otherwise.
+    /// Goes to `yes` where the UDP header at `at` has this tunnel port as its source port and
+    /// source ports count for it, and to the next item otherwise.
     pub(super) fn put_source(&self, asm: &mut Assembler, at: At, port: u16, yes: Label) {
         if self.sources.contains(&port) {
             at.load_half(asm, udp::SOURCE);
@@ -55,8 +56,8 @@ impl PortTest {
         }
     }
 
-    /// Goes to `yes` where the UDP header at `at` has a tunnel port as its source port, and on
-    /// behind otherwise.
+    /// Goes to `yes` where the UDP header at `at` has a tunnel port as its source port, and to the
+    /// next item otherwise.
     pub(super) fn put_sources(&self, asm: &mut Assembler, at: At, yes: Label) {
         if !self.sources.is_empty() {
             at.load_half(asm, udp::SOURCE);
@@ -65,10 +66,11 @@ impl PortTest {
     }
 }
 
-/// The header word that says all about a tunnel whose inner frame stands right behind the header,
-/// one for each form that it can have.
+/// The first header word of tunnels whose inner frame follows the header directly, in each of its
+/// forms.
 ///
-/// With other bits set it is still a tunnel in part: user space looks at what follows, and decides.
+/// With other bits set it may still be a tunnel: then user space examines what follows, and
+/// decides.
 fn plain_headers(kind: TunnelKind) -> &'static [u32] {
     match kind {
         // I (RFC 7348 section 5)
@@ -82,13 +84,13 @@ fn plain_headers(kind: TunnelKind) -> &'static [u32] {
     }
 }
 
-/// Bits of the header word without which it is no tunnel: VXLAN's I.
+/// Bits of the header word that every tunnel has: VXLAN's I.
 fn needed_bits(kind: TunnelKind) -> Option<u32> {
     matches!(kind, TunnelKind::Vxlan | TunnelKind::Gpe).then_some(0x0800_0000)
 }
 
-/// The tunnel header at `offset` of a port of this kind: goes to `no_tunnel` where it is none, to
-/// `undecided` where it is not plain, and on behind where it is plain.
+/// Tests the header at `offset` after a port of this kind. Goes to `no_tunnel` if it is not a
+/// tunnel header, to `undecided` if it is not a plain one, and to the next item if it is.
 pub(super) fn put_header(
     asm: &mut Assembler,
     kind: TunnelKind,

@@ -1,4 +1,4 @@
-//! Sets of address prefixes, as code.
+//! Code that tests whether an address is in a set of prefixes.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -13,7 +13,7 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// A prefix of `length` bits; `None` for more bits than the address has. Bits behind the prefix
+    /// A prefix of `length` bits. `None` for more bits than the address has. Bits after the prefix
     /// are cleared.
     ///
     /// ```
@@ -37,7 +37,7 @@ impl Prefix {
         Some(Self { address, length })
     }
 
-    /// Whether the address is one of the prefix.
+    /// Whether the prefix contains the address.
     pub fn contains(self, address: IpAddr) -> bool {
         match (self.address, address) {
             (IpAddr::V4(prefix), IpAddr::V4(address)) => {
@@ -65,23 +65,24 @@ fn mask6(length: u8) -> u128 {
     u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0)
 }
 
-/// The most ranges of IPv4 addresses that are looked for: each takes about two instructions for the
-/// source and two for the destination.
+/// The limit of ranges of IPv4 addresses. Each takes about two instructions for the source and two
+/// for the destination.
 const MOST_RANGES: usize = 256;
-/// The most prefixes of IPv6 addresses that are looked for: each takes up to ten instructions for
-/// the source and ten for the destination.
+/// The limit of prefixes of IPv6 addresses. Each takes up to ten instructions for the source and
+/// ten for the destination.
 const MOST_V6: usize = 48;
 
-/// A set of prefixes, ready to be looked for. Holds all addresses of the prefixes; where there are
-/// very many prefixes, also others.
+/// A set of prefixes, prepared for the tests. It contains all addresses of the prefixes. If there
+/// are very many prefixes, it also contains others.
 #[derive(Debug)]
 pub(super) struct PrefixSet {
-    /// Ranges with both ends, in order, none touching another.
+    /// Ranges, each with its first and last address. They are in order, and do not touch each
+    /// other.
     v4: Vec<(u32, u32)>,
     v6: Vec<(u128, u8)>,
 }
 
-/// Where something stands.
+/// The place of a field.
 #[derive(Clone, Copy)]
 pub(super) enum At {
     /// At this offset.
@@ -91,7 +92,7 @@ pub(super) enum At {
 }
 
 impl At {
-    /// A = the 2 bytes at this place and `further` bytes on.
+    /// A = the 2 bytes that are `further` bytes after this place.
     pub(super) fn load_half(self, asm: &mut Assembler, further: u32) {
         match self {
             Self::Fixed(offset) => asm.put(Op::LoadHalf, offset + further),
@@ -122,7 +123,7 @@ impl PrefixSet {
         Self { v4: few_ranges(joined(v4)), v6: few_prefixes(distinct(v6)) }
     }
 
-    /// Goes to `yes` where the IPv4 address at `at` is in the set, and on behind otherwise.
+    /// Goes to `yes` where the IPv4 address at `at` is in the set, and to the next item otherwise.
     pub(super) fn if_v4(&self, asm: &mut Assembler, at: At, yes: Label) {
         if self.v4.is_empty() {
             return;
@@ -133,7 +134,7 @@ impl PrefixSet {
         asm.bind(no);
     }
 
-    /// Goes to `yes` where the IPv6 address at `at` is in the set, and on behind otherwise.
+    /// Goes to `yes` where the IPv6 address at `at` is in the set, and to the next item otherwise.
     pub(super) fn if_v6(&self, asm: &mut Assembler, at: At, yes: Label) {
         for &(address, length) in &self.v6 {
             let no = asm.label();
@@ -154,7 +155,7 @@ impl PrefixSet {
     }
 }
 
-/// Finds the range that A is in by halves.
+/// Finds the range that A is in, by binary search.
 fn in_ranges(asm: &mut Assembler, ranges: &[(u32, u32)], yes: Label, no: Label) {
     match *ranges {
         [] => asm.goto(no),
@@ -220,7 +221,8 @@ fn distinct(mut prefixes: Vec<(u128, u8)>) -> Vec<(u128, u8)> {
     prefixes.sort_unstable();
     let mut distinct: Vec<(u128, u8)> = Vec::with_capacity(prefixes.len());
     for (address, length) in prefixes {
-        // A containing prefix sorts before, and so does none that is contained in it in turn.
+        // A prefix comes after the one that contains it, and only others that it contains are
+        // between.
         let contained = distinct.last().is_some_and(|&(of, bits)| address & mask6(bits) == of);
         if !contained {
             distinct.push((address, length));

@@ -7,14 +7,14 @@ use crate::filter::Program;
 use crate::filter::instruction::{NEGATIVE, Op, SCRATCH_WORDS};
 use crate::filter::run::Step;
 
-/// Where the packet of a program begins, seen from the packet of the program that it is put into.
+/// Where the packet of a program begins, in the packet of the program that it is put into.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Base {
     /// At the same place.
     Same,
-    /// So many bytes later.
+    /// This many bytes later.
     Behind(u32),
-    /// Earlier, with a header that is not there.
+    /// Earlier, with a cooked header that the kernel does not see.
     Before(CookedHeader),
 }
 
@@ -39,18 +39,18 @@ impl Base {
 
     /// The operand of a load from the program's packet at X + `k`.
     ///
-    /// A sum that wraps is outside of the packet for libpcap. In the kernel it can come to lie
-    /// inside; but as the packet is rejected anyhow then, whatever is decided is no loss.
+    /// For libpcap, a sum that wraps is outside of the packet, and rejects it. In the kernel it can
+    /// be inside, and the packet may be accepted. That loses no packet: user space rejects it.
     fn moved_index(self, k: u32) -> Result<u32, NotPushed> {
         match self {
             Self::Same => Ok(k),
             Self::Behind(offset) => Ok(k.wrapping_add(offset)),
-            // X may lead into the header
+            // X may be an offset in the cooked header
             Self::Before(header) => k.checked_sub(header.len).ok_or(NotPushed::CookedHeader),
         }
     }
 
-    /// Makes the packet's length in A that of the program's packet.
+    /// Changes the packet's length in A to that of the program's packet.
     fn put_length(self, asm: &mut Assembler) {
         asm.put(Op::LoadLength, 0);
         match self {
@@ -67,11 +67,11 @@ enum Moved {
     Outside,
 }
 
-/// Puts `program` so that it sees the packet from `base` on, as if nothing else were there: it goes
-/// to `accept` and `reject` where it returned. `base` must be inside of the packet, which the
-/// code before has to make sure of; at the same place nothing is asked.
+/// Puts `program` so that it sees the packet from `base` on, as if nothing else were there. Where
+/// it returned, it goes to `accept` or `reject`. The code before must make sure that `base` is
+/// inside of the packet, unless it is [`Base::Same`].
 ///
-/// A load outside of the packet rejects it wholly, wherever `reject` is.
+/// A load outside of the packet rejects the packet at once, wherever `reject` is.
 pub(super) fn splice(
     asm: &mut Assembler,
     program: &Program,
@@ -127,25 +127,25 @@ pub(super) fn unless_longer(asm: &mut Assembler, bytes: u32, label: Label) {
     asm.branch(Op::JumpGreaterEqual, bytes, NEXT, label);
 }
 
-/// What a program does with the registers and the scratch memory.
+/// How a program uses the registers and the scratch memory.
 struct Registers {
-    /// It reads A or X before it writes them: both are 0 when a program starts, and not in the
-    /// midst of another.
+    /// It reads A or X before it writes them. Both are 0 when a program starts, but not where it is
+    /// put into another one.
     starts_with_zeros: bool,
     /// A word of scratch memory that it does not use.
     free_word: Option<u32>,
 }
 
 impl Registers {
-    /// Looks through a program. Fails where the kernel's arithmetic is not libpcap's, or where the
-    /// kernel would not take it.
+    /// Examines a program. Fails where the kernel's arithmetic differs from libpcap's, or where the
+    /// kernel would not take the program.
     fn of(steps: &[Step]) -> Result<Self, NotPushed> {
         const A: u32 = 1 << SCRATCH_WORDS;
         const X: u32 = A << 1;
         const ALL: u32 = (X << 1) - 1;
 
-        // For each instruction, what is written for certain when it runs: one bit a word of scratch
-        // memory, and two for A and X.
+        // For each instruction, what has certainly been written when it runs: one bit for each word
+        // of scratch memory, and two for A and X.
         let mut written = vec![ALL; steps.len()];
         if let Some(first) = written.first_mut() {
             *first = 0;

@@ -17,13 +17,14 @@ use crate::filter::instruction::{HARDWARE, Op, PACKET_TYPE, PROTOCOL};
 const OUTGOING: u32 = 4;
 /// Hardware with Ethernet headers: `ARPHRD_ETHER` and `ARPHRD_LOOPBACK` of `linux/if_arp.h`.
 const ETHERNET_HARDWARE: [u32; 2] = [1, 772];
-/// Words of scratch memory: where the outer network header stands, where the one that counts
-/// stands, a sum so far, the first address.
+/// Words of scratch memory: the offset of the outer network header, the offset of the header whose
+/// addresses count, a sum so far, the first address.
 const OUTER: u32 = 0;
 const HEADER: u32 = 1;
 const SUM: u32 = 2;
 const FIRST: u32 = 3;
-/// 2 to the 32nd by the golden ratio, odd: spreads what differs in few bits over the upper ones.
+/// 2 to the 32nd divided by the golden ratio, and odd: a product with it spreads a difference of
+/// few bits over the upper bits.
 const GOLDEN: u32 = 0x9e37_79b1;
 
 /// A program for `PACKET_FANOUT_CBPF` of packet(7): its number depends only on two addresses, in
@@ -50,15 +51,15 @@ pub fn by_inner_ends(ports: &Ports) -> Result<Program, NotPushed> {
     asm.finish()
 }
 
-/// Where X is the offset of a header whose addresses count.
+/// The labels to go to when X is the offset of the header whose addresses count.
 struct Ends {
     ipv4: Label,
     ipv6: Label,
     arp: Label,
-    /// The outer header, whose offset was stored.
+    /// For the outer header, whose offset was stored.
     outer_ipv4: Label,
     outer_ipv6: Label,
-    /// No addresses.
+    /// For packets without addresses.
     none: Label,
 }
 
@@ -97,7 +98,8 @@ fn put_outer(asm: &mut Assembler, ports: &PortTest, ends: &Ends) {
     put_tunnel(asm, ports, ends.outer_ipv6, ends);
 }
 
-/// The UDP header at X: goes to what is in the tunnel, or to `plain` where there is none.
+/// Tests the UDP header at X. Goes to the code for the packet in the tunnel, or to `plain` if there
+/// is no tunnel.
 fn put_tunnel(asm: &mut Assembler, ports: &PortTest, plain: Label, ends: &Ends) {
     const HEADER: u32 = length::UDP;
     let kinds = [TunnelKind::Vxlan, TunnelKind::Gpe, TunnelKind::Geneve, TunnelKind::Udp]
@@ -260,8 +262,9 @@ fn put_over_ipv4(asm: &mut Assembler) {
     asm.put(Op::CopyAToX, 0);
 }
 
-/// Returns what two addresses of so many words have in common, in whichever order: the product of
-/// two odd numbers, and of that the bits in the middle, where all others have a part.
+/// Returns a number of two addresses, the same in either order: the product of two odd numbers, one
+/// made of each. Of the product it takes the bits in the middle, which depend on all bits of the
+/// addresses.
 fn put_product(asm: &mut Assembler, addresses: [u32; 2], words: u32) {
     asm.put(Op::StoreX, HEADER);
     for (address, number) in addresses.into_iter().zip(0_u32..) {
