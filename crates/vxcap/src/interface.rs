@@ -80,9 +80,11 @@ impl Interface {
     }
 }
 
-/// The unit of an interface's times, as the byte of `if_tsresol` (draft-ietf-opsawg-pcapng, section
-/// 4.2). With the highest bit clear, the unit is 10<sup>-n</sup> seconds, where n is the byte. With
-/// it set, the unit is 2<sup>-n</sup> seconds, where n is the other seven bits.
+/// The unit of an interface's times.
+///
+/// It is the byte of `if_tsresol` (draft-ietf-opsawg-pcapng, section 4.2). With the highest bit
+/// clear, the unit is 10<sup>-n</sup> seconds, where n is the byte. With it set, the unit is
+/// 2<sup>-n</sup> seconds, where n is the other seven bits.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Resolution(pub u8);
 

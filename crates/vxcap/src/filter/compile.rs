@@ -22,7 +22,7 @@ impl Program {
     ///
     /// ```
     /// use vxcap::filter::Program;
-    /// use vxlan::LinkType;
+    /// use vxcap::LinkType;
     ///
     /// # if libpcap_shim::available().is_err() { return Ok(()); }
     /// let program = Program::compile("arp", LinkType::ETHERNET, 0)?;

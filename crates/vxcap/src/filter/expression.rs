@@ -24,7 +24,7 @@ const OTHERS: [LinkType; 10] = [
 ///
 /// ```
 /// use vxcap::filter::Filter;
-/// use vxlan::LinkType;
+/// use vxcap::LinkType;
 ///
 /// # if libpcap_shim::available().is_err() { return Ok(()); }
 /// let mut filter = Filter::new("arp")?;

@@ -37,8 +37,8 @@
 //!
 //! # Elsewhere
 //!
-//! libpcap captures, which is loaded then. [`Backend::Pcap`] selects it on Linux too. Its frames
-//! have no direction and no checksum state.
+//! libpcap captures. It is loaded by the first capture. [`Backend::Pcap`] selects it on Linux too.
+//! Its frames have no direction and no checksum state.
 
 mod capture;
 mod device;

@@ -99,8 +99,10 @@ pub struct CaptureOptions {
     pub(super) interface: u32,
 }
 
-/// 32 MiB: at 600,000 small frames a second a reader may be away for 0.2 s. libpcap's 2 MiB are 30
-/// ms at half of that rate.
+/// The default size of the buffer between kernel and reader, in bytes: 32 MiB.
+///
+/// At 600,000 small frames a second, a reader may be away for 0.2 s. The 2 MiB of libpcap are full
+/// after 30 ms at half of that rate.
 pub const DEFAULT_BUFFER: usize = 32 << 20;
 
 /// Far below what a person sees as delay; fifty times a second is no load.

@@ -21,7 +21,7 @@ use crate::filter::instruction::{Op, PROTOCOL};
 ///
 /// ```
 /// use vxcap::filter::{Program, pushdown};
-/// use vxlan::LinkType;
+/// use vxcap::LinkType;
 ///
 /// # if libpcap_shim::available().is_err() { return Ok(()); }
 /// let icmp = Program::compile("icmp", LinkType::LINUX_SLL2, 0)?;

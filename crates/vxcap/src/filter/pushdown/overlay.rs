@@ -13,7 +13,9 @@ use super::ports::PortTest;
 use super::prefixes::{At, Prefix, PrefixSet};
 use crate::filter::instruction::Op;
 
-/// Overlay traffic, over IPv4 and IPv6, with VLAN tags or without:
+/// Overlay traffic: the packets of tunnels and pods, over IPv4 and IPv6, with VLAN tags or without.
+///
+/// It consists of:
 ///
 /// - packets to a tunnel port,
 /// - later fragments of UDP, which do not contain their ports,
