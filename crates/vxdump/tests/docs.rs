@@ -29,7 +29,7 @@ fn markdown_files() -> Vec<PathBuf> {
                 if !name.starts_with("target") && name != ".git" && name != "corpus" {
                     add(&path, files);
                 }
-            } else if name.ends_with(".md") {
+            } else if path.extension().is_some_and(|extension| extension == "md") {
                 files.push(path);
             }
         }

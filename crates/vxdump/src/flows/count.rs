@@ -64,9 +64,10 @@ impl Job {
         while selected < self.most {
             if all {
                 // the frames that are in memory, without other work between two of them
-                let given = source.frames_at_hand(|frame| {
+                let given = source.frames_at_hand(|mut frame| {
                     number += 1;
-                    batch.frame(&wanted.cut(frame));
+                    wanted.cut(&mut frame);
+                    batch.frame(&frame);
                     match batch.is_full().then(|| batch.count_and_hand_out(ended)) {
                         Some(Err(failure)) => ControlFlow::Break(failure),
                         Some(Ok(())) | None => ControlFlow::Continue(()),
@@ -77,8 +78,8 @@ impl Job {
                 }
             }
             progress.packet(number, || source.progress());
-            let frame = match source.next_frame_alone() {
-                Ok(Some(frame)) => wanted.cut(frame),
+            let mut frame = match source.next_frame_alone() {
+                Ok(Some(frame)) => frame,
                 Ok(None) => break,
                 Err(error) => {
                     damage.push(error);
@@ -86,6 +87,7 @@ impl Job {
                 }
             };
             number += 1;
+            wanted.cut(&mut frame);
             selected += u64::from(feed(&frame, &mut wanted, &mut batch)?);
             if batch.is_full() {
                 batch.count_and_hand_out(ended)?;
@@ -115,7 +117,10 @@ impl Job {
             part.clear();
             while part.bytes.len() < PART_BYTES && part.frames.len() < PART_FRAMES {
                 match source.next_frame_alone() {
-                    Ok(Some(frame)) => part.push(&snaplen.cut(frame)),
+                    Ok(Some(mut frame)) => {
+                        snaplen.cut(&mut frame);
+                        part.push(&frame);
+                    }
                     Ok(None) => break,
                     Err(error) => damage.push(error),
                 }
@@ -157,11 +162,16 @@ impl Job {
                 damage.lock().unwrap_or_else(PoisonError::into_inner).push(error);
             }
             let mut count = 0;
-            let mut frames = piece.frames().inspect(|_| count += 1);
+            let snaplen = wanted.snaplen;
+            let mut frames = piece.frames().map(|mut frame| {
+                count += 1;
+                snaplen.cut(&mut frame);
+                frame
+            });
             let fed = if wanted.is_any() {
-                frames.try_for_each(|frame| feed(&wanted.cut(frame), wanted, feeder).map(|_| ()))
+                frames.try_for_each(|frame| feed(&frame, wanted, feeder).map(|_| ()))
             } else {
-                frames.for_each(|frame| feeder.frame(&wanted.cut(frame)));
+                frames.for_each(|frame| feeder.frame(&frame));
                 Ok(())
             };
             packets.fetch_add(count, Ordering::Relaxed);

@@ -80,28 +80,12 @@ pub(super) fn run(args: &FlowsCommand, terminal: &mut Terminal) -> Result<(), Fa
     };
     let captured = capture(&mut taps, &mut orders, &mut watch);
 
-    let Flows { mut table, wanted, mut printing, selected, mut report, .. } = watch;
-    table.settle();
-    let counts = table.counts();
-    // the flows that are left are sorted, and the collector may take its time
-    printing.as_they_end = false;
-    if let Some(ipfix) = &mut printing.ipfix {
-        ipfix.patience = LAST;
-    }
-    let rest = captured.and_then(|()| {
-        table.finish().try_for_each(|record| printing.ended(record, &wanted.map))?;
-        printing.print_collected(&counts, &wanted.map)
-    });
-    let Printing { ipfix, printer, .. } = printing;
-    // the output is complete up to a failure, too
-    let rest = rest.and(printer.end());
-    report.statistics(&taps.statistics(), selected);
-    let lost = report.result(&taps);
+    let lost = watch.report.result(&taps);
+    let (rest, counts, ipfix) = watch.finish(captured, &taps.statistics());
     tell_evicted(&counts, terminal);
     tell_cut(&counts, args.input.snaplen, terminal);
     tell_exported(ipfix, terminal);
-    rest?;
-    lost
+    rest.and(lost)
 }
 
 /// When a table is due.
@@ -204,14 +188,42 @@ impl Printing<'_> {
     }
 }
 
+impl Flows<'_> {
+    /// Prints the flows that are left, and tells how the capture went. Gives what went wrong, what
+    /// was counted, and the exporter, which may have to complain.
+    fn finish(
+        self,
+        captured: Result<(), Failure>,
+        statistics: &Statistics,
+    ) -> (Result<(), Failure>, TableCounts, Option<Exporter>) {
+        let Self { mut table, wanted, mut printing, selected, mut report, .. } = self;
+        table.settle();
+        let counts = table.counts();
+        // the flows that are left are sorted, and the collector may take its time
+        printing.as_they_end = false;
+        if let Some(ipfix) = &mut printing.ipfix {
+            ipfix.patience = LAST;
+        }
+        let rest = captured.and_then(|()| {
+            table.finish().try_for_each(|record| printing.ended(record, &wanted.map))?;
+            printing.print_collected(&counts, &wanted.map)
+        });
+        let Printing { ipfix, printer, .. } = printing;
+        // the output is complete up to a failure, too
+        let rest = rest.and(printer.end());
+        report.statistics(statistics, selected);
+        (rest, counts, ipfix)
+    }
+}
+
 impl Watch for Flows<'_> {
     fn wanted(&mut self) -> &mut Wanted {
         &mut self.wanted
     }
 
     #[inline]
-    fn frame(&mut self, DeviceFrame { frame, .. }: DeviceFrame<'_>) -> Result<Next, Failure> {
-        let frame = self.wanted.cut(frame);
+    fn frame(&mut self, DeviceFrame { mut frame, .. }: DeviceFrame<'_>) -> Result<Next, Failure> {
+        self.wanted.cut(&mut frame);
         let Some(packet) = self.wanted.packet(&frame)? else { return Ok(Next::Continue) };
         self.selected += 1;
         self.table.push(&packet, seen(&frame));

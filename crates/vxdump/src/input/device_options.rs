@@ -5,6 +5,7 @@ use vxlan::LinkType;
 
 /// What was asked for.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // flags, each on its own
 pub(crate) struct DeviceOptions {
     /// Names, or numbers of `-D`.
     pub(crate) names: Vec<String>,

@@ -53,6 +53,7 @@ impl Files {
 
     /// Gives all frames to `each`, until it has enough. Damage is collected, and what can be read
     /// on is.
+    #[inline]
     pub(crate) fn read(
         &mut self,
         progress: &Progress,

@@ -17,7 +17,7 @@ use vxlan::{LinkType, Ports};
 
 use super::clock::now;
 use super::device_options::DeviceOptions;
-use super::devices::check_clock;
+use super::devices::{self, check_clock};
 use super::host::operating_system;
 use super::order::Order;
 use super::wanted::Wanted;
@@ -41,6 +41,7 @@ pub(crate) struct Tap {
 }
 
 /// A frame of a device.
+#[derive(Clone, Copy)]
 pub(crate) struct DeviceFrame<'a> {
     pub(crate) frame: Frame<'a>,
     pub(crate) interface: &'a Interface,
@@ -85,6 +86,12 @@ impl Share {
             .map_err(|e| Failure::usage(format_args!("--threads: frames cannot be shared: {e}")))?;
         Ok(Self { program: Arc::new(program), groups: Vec::new() })
     }
+
+    /// How the frames of the device with this number are shared.
+    fn fanout(&self, number: usize) -> Fanout {
+        Fanout::new(FanoutMode::Program(Arc::clone(&self.program)))
+            .group(self.groups.get(number).copied().flatten())
+    }
 }
 
 /// What the frames are for: how soon they are wanted, and how long their reader may be away.
@@ -119,13 +126,12 @@ impl Taps {
     ) -> Result<Self, Failure> {
         let Opening { wanted, ports, text, purpose, mut share } = opening;
         let Wanted { selection, map, .. } = wanted;
-        // the others tell the same
+        // the others would say the same
         let is_first = share.as_ref().is_none_or(|share| share.groups.is_empty());
-        let devices = live::devices(netns.map(Arc::as_ref)).map_err(Failure::error)?;
-        let names = asked.names_among(&devices);
-        let link_type = asked.link_type;
+        let all_devices = live::devices(netns.map(Arc::as_ref)).map_err(Failure::error)?;
+        let names = asked.names_among(&all_devices);
         check_clock(asked.clock.as_deref(), terminal)?;
-        let device = |name: &str| devices.iter().find(|device| device.name == name);
+        let device = |name: &str| all_devices.iter().find(|device| device.name == name);
         let only_overlay: Vec<bool> =
             names.iter().map(|name| asked.only_overlay(device(name))).collect();
         if only_overlay.contains(&true) {
@@ -141,56 +147,32 @@ impl Taps {
             devices: Vec::new(),
         };
         for (number, (name, only_overlay)) in names.iter().zip(only_overlay).enumerate() {
-            let fanout = share.as_ref().map(|share| {
-                Fanout::new(FanoutMode::Program(Arc::clone(&share.program)))
-                    .group(share.groups.get(number).copied().flatten())
-            });
             let mut options = options(asked, name, number as u32, purpose)
                 .netns(netns.cloned())
-                .link_type(link_type)
-                .fanout(fanout);
-            let of_frames = link_type.or(device(name).map(Device::link_type));
+                .link_type(asked.link_type)
+                .fanout(share.as_ref().map(|share| share.fanout(number)));
+            let of_frames = asked.link_type.or(device(name).map(Device::link_type));
             if let Some(of_frames) = of_frames.filter(|of| pushdown::decides_on(*of)) {
                 let what = (name.as_str(), of_frames, only_overlay);
                 let tell = is_first.then_some(&mut *terminal);
                 let program = taps.program(what, selection, map, tell)?;
                 options = options.program(program.map(Arc::new));
             }
-            let mut capture =
-                Capture::open(&options).map_err(|e| crate::input::devices::failure(&e))?;
+            let mut capture = Capture::open(&options).map_err(|e| devices::failure(&e))?;
             // an old libpcap has one cooked header only: the program is for the other
             if of_frames.is_some_and(|of| of != capture.interface().link_type) {
                 capture.set_program(None).map_err(Failure::error)?;
             }
-            if let (Some(share), true) = (&mut share, is_first) {
-                share.groups.push(capture.fanout_group());
-            }
-            let mut interface = capture.interface().clone();
-            interface.filter = text.map(str::to_owned);
-            interface.os = operating_system();
-            let what =
-                if only_overlay { ", overlay traffic only (--all for everything)" } else { "" };
-            let (short, long) = interface.link_type.name().unwrap_or(("?", "not decoded"));
+            let tap = Tap::new(capture, only_overlay, text);
             if is_first {
-                let snaplen = interface.snaplen;
-                let _ = writeln!(
-                    terminal.err,
-                    "listening on {name}, link-type {short} ({long}), snapshot length {snaplen} bytes{what}"
-                );
+                tap.tell_open(name, terminal);
+                if let Some(share) = &mut share {
+                    share.groups.push(tap.capture.fanout_group());
+                }
             }
-            let index = capture.device().index;
-            taps.all.push(Tap {
-                capture,
-                interface,
-                index,
-                only_overlay,
-                gone: false,
-                last: None,
-                silent: false,
-                nothing_before: Timestamp::default(),
-            });
+            taps.all.push(tap);
         }
-        taps.devices = devices;
+        taps.devices = all_devices;
         Ok(taps)
     }
 
@@ -323,6 +305,35 @@ impl Taps {
 }
 
 impl Tap {
+    /// A device that was opened; `text`: the selection, for the interface block of a capture file.
+    fn new(capture: Capture, only_overlay: bool, text: Option<&str>) -> Self {
+        let mut interface = capture.interface().clone();
+        interface.filter = text.map(str::to_owned);
+        interface.os = operating_system();
+        Self {
+            index: capture.device().index,
+            capture,
+            interface,
+            only_overlay,
+            gone: false,
+            last: None,
+            silent: false,
+            nothing_before: Timestamp::default(),
+        }
+    }
+
+    /// Says that the device is open.
+    fn tell_open(&self, name: &str, terminal: &mut Terminal) {
+        let (short, long) = self.interface.link_type.name().unwrap_or(("?", "not decoded"));
+        let what =
+            if self.only_overlay { ", overlay traffic only (--all for everything)" } else { "" };
+        let snaplen = self.interface.snaplen;
+        let _ = writeln!(
+            terminal.err,
+            "listening on {name}, link-type {short} ({long}), snapshot length {snaplen} bytes{what}"
+        );
+    }
+
     /// Whether it is all devices together.
     pub(crate) fn is_any(&self) -> bool {
         self.index == 0

@@ -18,11 +18,10 @@ impl Snaplen {
         Self(given.filter(|&n| n != 0).map_or(usize::MAX, |n| n as usize))
     }
 
-    /// The frame without what is beyond.
+    /// Cuts off what is beyond.
     #[inline]
-    pub(crate) fn cut(self, mut frame: Frame<'_>) -> Frame<'_> {
+    pub(crate) fn cut(self, frame: &mut Frame<'_>) {
         frame.data = frame.data.get(..self.0).unwrap_or(frame.data);
-        frame
     }
 }
 
@@ -31,16 +30,9 @@ pub(crate) struct Wanted {
     pub(crate) decoder: Decoder,
     pub(crate) map: Arc<PodMap>,
     pub(crate) selection: Selection,
-    snaplen: Snaplen,
+    pub(crate) snaplen: Snaplen,
     /// What was decided about first outer fragments, for the later ones.
     fragments: OuterFragments<bool>,
-}
-
-/// A packet that is wanted.
-pub(crate) struct Chosen<'f> {
-    pub(crate) packet: Packet<'f>,
-    /// Length of the innermost frame on the wire, in bytes.
-    pub(crate) inner_len: u32,
 }
 
 impl Wanted {
@@ -65,10 +57,10 @@ impl Wanted {
         self.selection.looks_inside()
     }
 
-    /// The frame, cut to the snapshot length.
+    /// Cuts the frame to the snapshot length.
     #[inline]
-    pub(crate) fn cut<'f>(&self, frame: Frame<'f>) -> Frame<'f> {
-        self.snaplen.cut(frame)
+    pub(crate) fn cut(&self, frame: &mut Frame<'_>) {
+        self.snaplen.cut(frame);
     }
 
     /// Does the frame match EXPRESSION? It is cut already.
@@ -94,22 +86,21 @@ impl Wanted {
         Ok(wanted.then_some(packet))
     }
 
-    /// The decoded packet of a frame that matches EXPRESSION, if it is wanted. Later outer
-    /// fragments carry no tunnel header, so they inherit the decision made for their first
-    /// fragment.
+    /// Is this packet of a frame that matches EXPRESSION wanted? Later outer fragments carry no
+    /// tunnel header, so they inherit the decision made for their first fragment. `inner_len`:
+    /// length of the innermost frame on the wire, in bytes.
     #[inline]
-    pub(crate) fn packet_or_fragment<'f>(
+    pub(crate) fn wants_packet(
         &mut self,
-        frame: &Frame<'f>,
-    ) -> Result<Option<Chosen<'f>>, Failure> {
-        let packet = self.decoder.decode_captured(frame.data, frame.link_type, frame.orig_len);
-        let inner_len = self.decoder.inner_wire_len(&packet, frame.orig_len);
+        frame: &Frame<'_>,
+        packet: &Packet<'_>,
+        inner_len: u32,
+    ) -> Result<bool, Failure> {
         let (decoder, map, interface) = (&self.decoder, &self.map, frame.interface);
-        let wants = || self.selection.wants_packet(&packet, decoder, map, inner_len, interface);
+        let wants = || self.selection.wants_packet(packet, decoder, map, inner_len, interface);
         // interfaces of several files are numbered apart
         let point = frame.interface.into();
-        let wanted = self.fragments.follow(&packet, point, frame.time.nanos(), wants)?;
-        Ok(wanted.then_some(Chosen { packet, inner_len }))
+        Ok(self.fragments.follow(packet, point, frame.time.nanos(), wants)?)
     }
 
     /// Later outer fragments that were decided by themselves, as their first one was not seen.

@@ -9,7 +9,8 @@ use super::args::PacketArgs;
 use super::pipeline::{Arrival, Pipeline};
 use super::save::{self, Ended, Save};
 use super::style::Style;
-use super::{count, print_program, threads};
+use super::threads::{self, Printing};
+use super::{count, print_program};
 use crate::input::capture::{Next, Watch, capture};
 use crate::input::carriages::Carriages;
 use crate::input::clock::now;
@@ -48,7 +49,11 @@ pub(super) fn run(args: &PacketArgs, terminal: &mut Terminal) -> Result<(), Fail
         args.input.live.rights().give_up(Sandbox::default(), terminal)?;
         let style = || style(args, &session.opened.taps, terminal);
         let (head, rests) = (style().head, (0..threads).map(|_| style().rest).collect());
-        return threads::run(args, session, head, rests, terminal);
+        let watched = terminal.out_is_terminal || args.print.line_buffered;
+        let output = Output::new(&mut *terminal.out, watched);
+        let report = Report::new(&mut *terminal.err);
+        let (printed, most) = (args.prints(), args.input.most_packets());
+        return threads::run(session, Printing { head, rests, output, report, printed, most });
     }
     alone(args, session, saved, terminal)
 }

@@ -11,7 +11,7 @@ use super::style::{Numbers, Seen, Style};
 use crate::input::capture::Next;
 use crate::input::carriages::Carriage;
 use crate::input::device_names::DeviceNames;
-use crate::input::wanted::{Chosen, Wanted};
+use crate::input::wanted::Wanted;
 use crate::out::output::Output;
 
 /// What one run works with.
@@ -81,10 +81,14 @@ impl<'w> Pipeline<'w> {
 
     /// Takes a frame.
     #[inline]
-    pub(crate) fn frame(&mut self, frame: Frame<'_>, from: &Arrival<'_>) -> Result<Next, Failure> {
+    pub(crate) fn frame(
+        &mut self,
+        mut frame: Frame<'_>,
+        from: &Arrival<'_>,
+    ) -> Result<Next, Failure> {
         self.number += 1;
         // -s cuts what is decoded and what is written alike
-        let frame = self.wanted.cut(frame);
+        self.wanted.cut(&mut frame);
         if !self.wanted.wants_frame(&frame)? {
             return Ok(Next::Continue);
         }
@@ -97,9 +101,12 @@ impl<'w> Pipeline<'w> {
     }
 
     fn decoded(&mut self, frame: &Frame<'_>, from: &Arrival<'_>) -> Result<Next, Failure> {
-        let Some(Chosen { packet, inner_len }) = self.wanted.packet_or_fragment(frame)? else {
+        let decoder = &self.wanted.decoder;
+        let packet = decoder.decode_captured(frame.data, frame.link_type, frame.orig_len);
+        let inner_len = decoder.inner_wire_len(&packet, frame.orig_len);
+        if !self.wanted.wants_packet(frame, &packet, inner_len)? {
             return Ok(Next::Continue);
-        };
+        }
         let next = self.selected(frame, from)?;
         if self.printed {
             let Wanted { decoder, map, .. } = &self.wanted;

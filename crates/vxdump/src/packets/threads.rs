@@ -12,9 +12,8 @@ use std::time::{Duration, Instant};
 
 use vxcap::Timestamp;
 use vxcap::live::{Error, Statistics};
-use vxcli::{Failure, Terminal};
+use vxcli::Failure;
 
-use super::args::PacketArgs;
 use super::count;
 use super::live::take;
 use super::merge::{Heard, Merge, Message, Next as Line};
@@ -89,28 +88,33 @@ struct Ended {
     unfollowed: u64,
 }
 
+/// How packets are printed by all threads together.
+pub(super) struct Printing<'w> {
+    /// What is printed of each packet first, by the writing thread,
+    pub(super) head: Head,
+    /// and what follows, by each thread.
+    pub(super) rests: Vec<Rest>,
+    pub(super) output: Output<'w>,
+    pub(super) report: Report<'w>,
+    /// Each packet is printed, rather than only counted.
+    pub(super) printed: bool,
+    /// It ends after so many packets.
+    pub(super) most: u64,
+}
+
 /// Captures until it is over, and prints.
-pub(super) fn run(
-    args: &PacketArgs,
-    session: Session,
-    head: Head,
-    rests: Vec<Rest>,
-    terminal: &mut Terminal,
-) -> Result<(), Failure> {
+pub(super) fn run(session: Session, printing: Printing<'_>) -> Result<(), Failure> {
     let Session { opened, others, known, mut orders } = session;
+    let Printing { head, rests, mut output, mut report, printed, most } = printing;
     let shared = Shared {
         over: AtomicBool::new(false),
         asked: AtomicU32::new(0),
         version: AtomicU32::new(0),
         known: Mutex::new(known),
     };
-    let watched = terminal.out_is_terminal || args.print.line_buffered;
-    let mut output = Output::new(&mut *terminal.out, watched);
-    let printed = args.prints();
     if printed {
         head.title(output.buffer());
     }
-    let mut report = Report::new(&mut *terminal.err);
     let parts = others.into_iter().chain([opened]).zip(rests);
     thread::scope(|scope| {
         let mut receivers = Vec::new();
@@ -128,7 +132,7 @@ pub(super) fn run(
             output,
             numbers: Numbers::default(),
             printed,
-            most: args.input.most_packets(),
+            most,
             gone: BTreeSet::new(),
             statistics: Vec::new(),
             threads: workers.len(),
@@ -136,26 +140,37 @@ pub(super) fn run(
         };
         let result = writer.run(&shared, &mut orders, &mut report);
         shared.over.store(true, Ordering::Relaxed);
-        let Writer { merge, mut output, numbers, .. } = writer;
+        let Writer { merge, output, numbers, .. } = writer;
         // who still has something to say finds nobody listening
         drop(merge);
-        let ended: Vec<Ended> = workers.into_iter().map(join).collect();
-
-        let result = result.and_then(|()| {
-            if args.print.count_only {
-                count(&mut output, numbers.selected);
-            }
-            output.flush()
-        });
-        if let Some(warning) = unfollowed_warning(ended.iter().map(|e| e.unfollowed).sum()) {
-            report.tell(warning);
-        }
-        let mut all: Vec<Taps> = ended.into_iter().map(|ended| ended.taps).collect();
-        let statistics = all.iter_mut().map(Taps::statistics).collect::<Vec<_>>();
-        report.statistics(&sum(&statistics), numbers.selected);
-        result?;
-        all.first().map_or(Ok(()), |taps| report.result(taps))
+        let ended = workers.into_iter().map(join).collect();
+        finish(result, ended, output, numbers.selected, printed, report)
     })
+}
+
+/// Writes what waits, and tells how it went.
+fn finish(
+    result: Result<(), Failure>,
+    ended: Vec<Ended>,
+    mut output: Output<'_>,
+    selected: u64,
+    printed: bool,
+    mut report: Report<'_>,
+) -> Result<(), Failure> {
+    let result = result.and_then(|()| {
+        if !printed {
+            count(&mut output, selected);
+        }
+        output.flush()
+    });
+    if let Some(warning) = unfollowed_warning(ended.iter().map(|e| e.unfollowed).sum()) {
+        report.tell(warning);
+    }
+    let mut all: Vec<Taps> = ended.into_iter().map(|ended| ended.taps).collect();
+    let statistics = all.iter_mut().map(Taps::statistics).collect::<Vec<_>>();
+    report.statistics(&sum(&statistics), selected);
+    result?;
+    all.first().map_or(Ok(()), |taps| report.result(taps))
 }
 
 /// A thread's part: captures, and hands its lines on.

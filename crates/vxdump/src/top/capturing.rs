@@ -81,8 +81,8 @@ impl Watch for Capturing {
     }
 
     #[inline]
-    fn frame(&mut self, DeviceFrame { frame, .. }: DeviceFrame<'_>) -> Result<Next, Failure> {
-        let frame = self.wanted.cut(frame);
+    fn frame(&mut self, DeviceFrame { mut frame, .. }: DeviceFrame<'_>) -> Result<Next, Failure> {
+        self.wanted.cut(&mut frame);
         let Some(packet) = self.wanted.packet(&frame)? else { return Ok(Next::Continue) };
         self.selected += 1;
         let batch = &mut self.batch;
