@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use podmap::PodMap;
-use vxcap::Frame;
+use vxcap::{Frame, filter};
 use vxcli::{Failure, Selection};
 use vxlan::{Decoder, OuterFragments, Packet};
 
@@ -65,8 +65,8 @@ impl Wanted {
 
     /// Does the frame match EXPRESSION? It is cut already.
     #[inline]
-    pub(crate) fn wants_frame(&mut self, frame: &Frame<'_>) -> Result<bool, Failure> {
-        Ok(self.selection.wants_frame(frame)?)
+    pub(crate) fn wants_frame(&mut self, frame: &Frame<'_>) -> Result<bool, filter::Error> {
+        self.selection.wants_frame(frame)
     }
 
     /// The decoded packet, if it is wanted. Each outer fragment is decided by what it shows itself:
@@ -95,12 +95,12 @@ impl Wanted {
         frame: &Frame<'_>,
         packet: &Packet<'_>,
         inner_len: u32,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, filter::Error> {
         let (decoder, map, interface) = (&self.decoder, &self.map, frame.interface);
         let wants = || self.selection.wants_packet(packet, decoder, map, inner_len, interface);
         // interfaces of several files are numbered apart
         let point = frame.interface.into();
-        Ok(self.fragments.follow(packet, point, frame.time.nanos(), wants)?)
+        self.fragments.follow(packet, point, frame.time.nanos(), wants)
     }
 
     /// Later outer fragments that were decided by themselves, as their first one was not seen.
