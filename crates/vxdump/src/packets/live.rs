@@ -6,13 +6,12 @@ use vxcap::write::InterfaceCounts;
 use vxcli::{Failure, Terminal};
 
 use super::args::PacketArgs;
-use super::pipeline::{Arrival, Pipeline};
+use super::pipeline::Pipeline;
 use super::save::{self, Ended, Save};
 use super::style::Style;
 use super::threads::{self, Printing};
 use super::{count, print_program};
 use crate::input::capture::{Next, Watch, capture};
-use crate::input::carriages::Carriages;
 use crate::input::clock::now;
 use crate::input::devices;
 use crate::input::following::Known;
@@ -152,7 +151,7 @@ impl Watch for Packets<'_> {
 
     #[inline]
     fn frame(&mut self, captured: DeviceFrame<'_>) -> Result<Next, Failure> {
-        take(captured, &self.known.carriages, &mut self.pipeline)
+        self.pipeline.captured(captured, &self.known.carriages)
     }
 
     fn turn(&mut self, _: &mut Taps, came: bool) -> Result<Next, Failure> {
@@ -174,18 +173,6 @@ impl Watch for Packets<'_> {
     fn lost(&mut self, error: Error) {
         self.report.lost(&error);
     }
-}
-
-/// Hands a device's frame to the pipeline.
-#[inline]
-pub(super) fn take(
-    captured: DeviceFrame<'_>,
-    carriages: &Carriages,
-    pipeline: &mut Pipeline<'_>,
-) -> Result<Next, Failure> {
-    let DeviceFrame { frame, interface, device } = captured;
-    let carriage = carriages.find(device, frame.data);
-    pipeline.frame(frame, &Arrival { interface: Some(interface), file: None, carriage })
 }
 
 /// What each interface tells at the end of a capture file.

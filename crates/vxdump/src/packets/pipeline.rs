@@ -9,8 +9,9 @@ use super::merge::Batch;
 use super::save::Save;
 use super::style::{Numbers, Seen, Style};
 use crate::input::capture::Next;
-use crate::input::carriages::Carriage;
+use crate::input::carriages::{Carriage, Carriages};
 use crate::input::device_names::DeviceNames;
+use crate::input::taps::DeviceFrame;
 use crate::input::wanted::Wanted;
 use crate::out::output::Output;
 
@@ -77,6 +78,17 @@ impl<'w> Pipeline<'w> {
     pub(crate) fn hand_over(&mut self) {
         self.handed = Some(Batch::default());
         self.most = u64::MAX;
+    }
+
+    /// Takes a frame of a device.
+    #[inline]
+    pub(crate) fn captured(
+        &mut self,
+        DeviceFrame { frame, interface, device }: DeviceFrame<'_>,
+        carriages: &Carriages,
+    ) -> Result<Next, Failure> {
+        let carriage = carriages.find(device, frame.data);
+        self.frame(frame, &Arrival { interface: Some(interface), file: None, carriage })
     }
 
     /// Takes a frame.

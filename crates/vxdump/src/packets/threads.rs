@@ -15,7 +15,6 @@ use vxcap::live::{Error, Statistics};
 use vxcli::Failure;
 
 use super::count;
-use super::live::take;
 use super::merge::{Heard, Merge, Message, Next as Line};
 use super::pipeline::{Pipeline, unfollowed_warning};
 use super::style::{Head, Numbers, Rest, Style};
@@ -338,7 +337,7 @@ impl Watch for Worker<'_> {
 
     #[inline]
     fn frame(&mut self, captured: DeviceFrame<'_>) -> Result<Next, Failure> {
-        take(captured, &self.known.carriages, &mut self.pipeline)
+        self.pipeline.captured(captured, &self.known.carriages)
     }
 
     /// Sends the lines, and how far time has come. Nobody listens any more where that fails.
