@@ -33,8 +33,8 @@ fn tunnel_port_help() -> String {
 /// Which files are read, and how.
 #[derive(Args, Debug, Default, Clone)]
 pub struct ReadArgs {
-    /// Read packets from FILE: pcap or pcapng, also compressed (.gz .zst .lz4); `-` is stdin. May be
-    /// repeated: the files are merged in the order of time.
+    /// Read packets from FILE: pcap or pcapng, also compressed (.gz .zst .lz4); `-` is stdin. May
+    /// be repeated: the files are merged in the order of time.
     #[arg(short = 'r', value_name = "FILE")]
     pub read: Vec<PathBuf>,
 

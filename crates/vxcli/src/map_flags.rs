@@ -1,5 +1,5 @@
-//! Rows of the map from the command line: `--pod-cidr`, `--service-cidr`, `--node-cidr`; and what to do
-//! about a map file that is refused.
+//! Rows of the map from the command line: `--pod-cidr`, `--service-cidr`, `--node-cidr`; and what
+//! to do about a map file that is refused.
 
 use podmap::{Builder, Cidr, CidrError, MapError};
 

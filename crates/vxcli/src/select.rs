@@ -51,15 +51,15 @@ impl Selection {
         })
     }
 
-    /// The map is another one now: numbers of nodes and pods are looked up again. A node or pod that is gone matches
-    /// nothing, until it is back.
+    /// The map is another one now: numbers of nodes and pods are looked up again. A node or pod
+    /// that is gone matches nothing, until it is back.
     pub fn map_changed(&mut self, map: &PodMap) {
         self.nodes = self.node_names.iter().filter_map(|name| map.node_named(name)).collect();
         self.pods = self.pod_names.iter().flat_map(|name| map.pods_named(name)).collect();
     }
 
-    /// Compiles the expressions for these link types now: later the process may have no right to load libpcap. One that
-    /// makes no sense for a link type is told when a frame of it comes.
+    /// Compiles the expressions for these link types now: later the process may have no right to
+    /// load libpcap. One that makes no sense for a link type is told when a frame of it comes.
     pub fn prepare(&mut self, link_types: &[LinkType]) {
         for filter in [&mut self.outer, &mut self.inner].into_iter().flatten() {
             for &link_type in link_types {
@@ -80,12 +80,13 @@ impl Selection {
         self.overlay = Some((overlay, interfaces));
     }
 
-    /// The program that decides in the kernel, as far as it can, for a device whose frames begin so; and what it leaves to
-    /// user space. `overlay`: only overlay traffic on this device.
+    /// The program that decides in the kernel, as far as it can, for a device whose frames begin
+    /// so; and what it leaves to user space. `overlay`: only overlay traffic on this device.
     ///
     /// # Errors
     ///
-    /// [`Failure::Usage`] where an expression makes no sense for the link type, or the inner one for Ethernet.
+    /// [`Failure::Usage`] where an expression makes no sense for the link type, or the inner one
+    /// for Ethernet.
     pub fn kernel_program(
         &mut self,
         link_type: LinkType,
@@ -158,7 +159,8 @@ impl Selection {
         }
     }
 
-    /// Does the decoded packet match everything else? `inner_len`: length of its innermost frame on the wire.
+    /// Does the decoded packet match everything else? `inner_len`: length of its innermost frame on
+    /// the wire.
     ///
     /// # Errors
     ///

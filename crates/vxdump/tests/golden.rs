@@ -1,5 +1,5 @@
-//! Golden outputs: each file of testdata/golden holds a command line, and what it printed. `VXDUMP_BLESS=1` writes them
-//! anew.
+//! Golden outputs: each file of testdata/golden holds a command line, and what it printed.
+//! `VXDUMP_BLESS=1` writes them anew.
 
 use std::fs;
 

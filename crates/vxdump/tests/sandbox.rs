@@ -1,4 +1,5 @@
-//! What a process in the sandbox can still do, and what no more. As root, whose rights are the most to lose.
+//! What a process in the sandbox can still do, and what no more. As root, whose rights are the most
+//! to lose.
 #![cfg(target_os = "linux")]
 
 use std::fs::{self, File};

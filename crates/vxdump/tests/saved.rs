@@ -23,7 +23,8 @@ fn vxdump(inputs: &[&Path], output: &Path) -> Output {
     vxtest::output(command.arg("-w").arg(output))
 }
 
-/// A pcapng file with one interface and frames at these times, and whatever blocks `more` writes behind the first one.
+/// A pcapng file with one interface and frames at these times, and whatever blocks `more` writes
+/// behind the first one.
 fn capture(
     name: &str,
     link_type: LinkType,

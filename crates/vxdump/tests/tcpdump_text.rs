@@ -229,7 +229,8 @@ fn lab_out_of_the_tunnels() {
     assert!(packets > 1000, "only {packets} packets");
 }
 
-/// Makes our reasons and tcpdump's `[|tcp]` the same, and drops tcpdump's dumps of what it cannot decode.
+/// Makes our reasons and tcpdump's `[|tcp]` the same, and drops tcpdump's dumps of what it cannot
+/// decode.
 fn normalized(packet: &str) -> String {
     let mut text = String::new();
     for line in packet.lines().filter(|line| !line.starts_with("\t0x")) {
@@ -271,8 +272,8 @@ fn packets_of_tcpdump(path: &Path, arguments: &[&str]) -> BTreeMap<usize, String
     packets
 }
 
-/// What differs from tcpdump on purpose, or is not done: what tcpdump's text or the file's name has in it, how
-/// many packets of the third-party captures there are (in all modes together), and why.
+/// What differs from tcpdump on purpose, or is not done: what tcpdump's text or the file's name has
+/// in it, how many packets of the third-party captures there are (in all modes together), and why.
 const ACCEPTED: [(&str, usize, &str); 40] = [
     ("Geneve, Flags", 1404, "a tunnel: its inner packet is printed instead"),
     ("VXLAN, flags", 1000, "a tunnel"),
@@ -486,7 +487,8 @@ fn rare_frames() {
     let mut cooked = vec![0, 0, 0, 1, 0, 4, 2, 0, 0, 0, 0, 0, 0, 0, 8, 0];
     cooked.extend(udp_in_ip);
     let frames = [
-        // Multipath TCP: a key that begins with zeros, a data sequence signal where none belongs, a new address
+        // Multipath TCP: a key that begins with zeros, a data sequence signal where none belongs, a
+        // new address
         tcp(syn_ack, &[30, 12, 0x00, 0x81, 0, 0xa1, 0, 0, 0, 0, 0, 1]),
         tcp(syn, &[30, 8, 0x20, 0x01, b'a', b'b', b'c', b'd']),
         tcp(ack, &[30, 8, 0x20, 0x01, b'a', b'b', b'c', b'd']),

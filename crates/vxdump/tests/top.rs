@@ -1,4 +1,5 @@
-//! The whole-screen view in a real terminal: tmux, in the lab's network namespaces. Needs root, and tmux.
+//! The whole-screen view in a real terminal: tmux, in the lab's network namespaces. Needs root, and
+//! tmux.
 
 #![cfg(target_os = "linux")]
 
@@ -9,7 +10,8 @@ use vxtest::{Folder, Lab, command, has_tools, output, run, tool, unique, wait_un
 
 /// The built program.
 const VXDUMP: &str = env!("CARGO_BIN_EXE_vxdump");
-/// Tells this test program that it is to panic while it has the screen, and where: in the thread that draws, or another.
+/// Tells this test program that it is to panic while it has the screen, and where: in the thread
+/// that draws, or another.
 const PANIC: &str = "VXDUMP_TEST_TOP_PANIC";
 
 /// A terminal with a shell.
@@ -66,8 +68,8 @@ impl Tmux {
         );
     }
 
-    /// Runs a program between two looks at the terminal's mode; `meanwhile`, while it has the whole screen. Gives its
-    /// status and the screen afterwards.
+    /// Runs a program between two looks at the terminal's mode; `meanwhile`, while it has the whole
+    /// screen. Gives its status and the screen afterwards.
     fn run(&self, command: &str, meanwhile: impl FnOnce()) -> (String, String) {
         let file = |name: &str| self.folder.file(name).display().to_string();
         let (before, after, status) = (file("before"), file("after"), file("status"));
@@ -215,8 +217,8 @@ fn signals_leave_the_terminal_as_it_was() {
     assert_eq!(status, "0");
 }
 
-/// Ctrl-Z gives the shell its terminal, as it was, and `fg` has the whole picture again, as large as the terminal is then; in the
-/// background it waits for the terminal.
+/// Ctrl-Z gives the shell its terminal, as it was, and `fg` has the whole picture again, as large
+/// as the terminal is then; in the background it waits for the terminal.
 #[test]
 fn it_stops_and_goes_on_as_a_shells_job() {
     let Some(tmux) = Tmux::new(80, 24) else { return };

@@ -16,8 +16,8 @@ pub fn testdata(name: &str) -> PathBuf {
     root().join("testdata").join(name)
 }
 
-/// A folder of the reference captures: `lab`, `third-party`, or all with an empty name. `None` where
-/// they are not there; the test is then recorded as skipped.
+/// A folder of the reference captures: `lab`, `third-party`, or all with an empty name. `None`
+/// where they are not there; the test is then recorded as skipped.
 pub fn references(folder: &str) -> Option<PathBuf> {
     let all = env::var_os("VXDUMP_CAPTURES")
         .map_or_else(|| root().join("../shared/captures"), PathBuf::from);

@@ -63,8 +63,8 @@ fn succeeded(command: &mut Command) -> (String, String) {
     (printed.unwrap_or_else(|e| panic!("{command:?} prints no text: {e}")), said)
 }
 
-/// What a Python script prints that needs `module`. `None` where Python does not have the module; the
-/// test is then recorded as skipped.
+/// What a Python script prints that needs `module`. `None` where Python does not have the module;
+/// the test is then recorded as skipped.
 pub fn python(module: &str, script: &str, arguments: &[&str]) -> Option<String> {
     let python = interpreter();
     if !run(&python, ["-c", &format!("import {module}")]).status.success() {

@@ -13,8 +13,8 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Builds it; `flannel-lab --help` lists the options. `None` without root, or what the lab is made
-    /// with; the test is then recorded as skipped.
+    /// Builds it; `flannel-lab --help` lists the options. `None` without root, or what the lab is
+    /// made with; the test is then recorded as skipped.
     ///
     /// # Panics
     ///

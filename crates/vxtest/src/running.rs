@@ -47,8 +47,8 @@ impl Running {
         self.child.try_wait().expect("the process can be asked").is_some()
     }
 
-    /// Writes to its stdin, which must be piped, and closes it. It does so in a thread of its own, as
-    /// the process may read slowly; an error ends that thread, as the process may have ended.
+    /// Writes to its stdin, which must be piped, and closes it. It does so in a thread of its own,
+    /// as the process may read slowly; an error ends that thread, as the process may have ended.
     ///
     /// # Panics
     ///

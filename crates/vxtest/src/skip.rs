@@ -1,8 +1,8 @@
 //! Tests that cannot run here, and say so.
 //!
-//! Each is told on stderr at once, past the test runner, which keeps what a passing test prints. The
-//! skipped tests of one run of cargo are kept in a file under `target/skipped`, from which the last
-//! test target of the workspace and `cargo xtask test` print a summary.
+//! Each is told on stderr at once, past the test runner, which keeps what a passing test prints.
+//! The skipped tests of one run of cargo are kept in a file under `target/skipped`, from which the
+//! last test target of the workspace and `cargo xtask test` print a summary.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};

@@ -72,7 +72,8 @@ fn a_process_that_nobody_waits_for_is_ended() {
     assert!(!run("kill", ["-0", &id]).status.success(), "it still runs");
 }
 
-/// Under nohup, in a shell's background or a service, signals may be ignored: children do not inherit that.
+/// Under nohup, in a shell's background or a service, signals may be ignored: children do not
+/// inherit that.
 #[cfg(target_os = "linux")]
 #[test]
 fn signals_have_their_default_actions() {

@@ -38,7 +38,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     Err(format!("{names} changed; `cargo xtask public-api --bless` records that"))
 }
 
-/// All public items of a library with all its features, without derived and blanket implementations.
+/// All public items of a library with all its features, without derived and blanket
+/// implementations.
 fn listing(tool: &Path, library: &str) -> Result<String, Failure> {
     let mut command = Command::new(tool);
     command.current_dir(root()).args(["public-api", "-sss", "--all-features", "-p", library]);

@@ -91,7 +91,8 @@ fn exported(capture: &Path, arguments: &[&str], file: &Path) -> Vec<Value> {
     flows
 }
 
-/// A port where nobody listens is told of, also where one message holds all flows; what was read is printed.
+/// A port where nobody listens is told of, also where one message holds all flows; what was read is
+/// printed.
 #[test]
 fn nobody_there_is_told() {
     let free = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());

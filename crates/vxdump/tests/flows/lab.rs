@@ -68,7 +68,8 @@ fn flows_are_those_of_the_senders() {
     assert!(http >= 50 && udp >= 100, "{http} {udp}");
 }
 
-/// tshark's conversations of the inner packets: as many, with the packets and bytes of both directions.
+/// tshark's conversations of the inner packets: as many, with the packets and bytes of both
+/// directions.
 #[test]
 fn conversations_are_those_of_tshark() {
     let Some(lab) = references("lab") else { return };
@@ -106,7 +107,8 @@ fn conversations_are_those_of_tshark() {
     }
 }
 
-/// Any number of threads prints the same, to the byte; and so do damaged files, whose damage is told in the same words.
+/// Any number of threads prints the same, to the byte; and so do damaged files, whose damage is
+/// told in the same words.
 #[test]
 fn threads_make_no_difference() {
     let Some(folder) = references("") else { return };
@@ -309,8 +311,9 @@ fn sorted_as_asked() {
     assert!(first.is_sorted_by_key(|flow| flow["first"].to_string()));
 }
 
-/// Connections to a service are as many as the client opened, though kube-proxy makes two flows of each: on a bridge with
-/// `br_netfilter`, which has its requests behind kube-proxy and its answers before, and from captures of both sides.
+/// Connections to a service are as many as the client opened, though kube-proxy makes two flows of
+/// each: on a bridge with `br_netfilter`, which has its requests behind kube-proxy and its answers
+/// before, and from captures of both sides.
 #[test]
 fn connections_to_a_service_count_once() {
     let Some(lab) = references("lab") else { return };
@@ -379,8 +382,9 @@ fn connections_to_a_service_count_once() {
     }
 }
 
-/// A port of a client that is used again and again, and one that is used for a service and straight after for a pod of it: what
-/// counts is told by times and packets, not by the order in which flows end.
+/// A port of a client that is used again and again, and one that is used for a service and straight
+/// after for a pod of it: what counts is told by times and packets, not by the order in which flows
+/// end.
 #[test]
 fn connections_from_one_port_count_once() {
     const START: i64 = 1_800_000_000_000_000;

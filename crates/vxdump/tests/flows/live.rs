@@ -113,9 +113,11 @@ fn json_and_counters() {
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(answer.contains("Content-Type: text/plain; version=0.0.4"), "{answer}");
     let bytes = metric(&answer, "vxdump_bytes_total{src_node=\"?\",dst_node=\"?\",vni=\"\"}");
-    // each `echo` is a datagram of 4 bytes with 42 of headers, and an ICMP error comes back: 5 of each
+    // each `echo` is a datagram of 4 bytes with 42 of headers, and an ICMP error comes back: 5 of
+    // each
     assert_eq!(bytes, 5 * (4 + 42) + 5 * (4 + 42 + 28), "{answer}");
-    // three of the five datagrams' flows are over, or two of them so far; an ICMP error refused each
+    // three of the five datagrams' flows are over, or two of them so far; an ICMP error refused
+    // each
     let rejected =
         metric(&answer, "vxdump_flows_rejected_total{src_node=\"?\",dst_node=\"?\",vni=\"\"}");
     assert!((1..=3).contains(&rejected), "{answer}");
@@ -147,7 +149,8 @@ fn json_and_counters() {
     assert!(said.contains("10 packets captured"), "{said}");
 }
 
-/// A table every second, below its time, with what came meanwhile; the rest at the end; each packet once.
+/// A table every second, below its time, with what came meanwhile; the rest at the end; each packet
+/// once.
 #[test]
 fn tables() {
     if !is_root() {
@@ -180,7 +183,8 @@ fn tables() {
     assert!(said.contains("6 packets captured"), "{said}");
 }
 
-/// A flow that goes on is told again only with what came meanwhile, and only flows in the states that were asked for.
+/// A flow that goes on is told again only with what came meanwhile, and only flows in the states
+/// that were asked for.
 #[test]
 fn what_came_meanwhile() {
     if !is_root() {

@@ -1,5 +1,5 @@
-//! `vxdump flows`, judged by the lab's senders, by tshark, by collectors, and by itself in another format or with
-//! another number of threads.
+//! `vxdump flows`, judged by the lab's senders, by tshark, by collectors, and by itself in another
+//! format or with another number of threads.
 
 mod collector;
 mod lab;
@@ -25,7 +25,8 @@ fn parquet_must_be_built_in() {
     assert!(said.contains("cargo install --path crates/vxdump --features parquet"), "{said}");
 }
 
-/// What cannot be read at any place is read from its start to its end, however many threads there are.
+/// What cannot be read at any place is read from its start to its end, however many threads there
+/// are.
 #[test]
 fn pipes_and_several_threads() {
     use std::io::Write as _;

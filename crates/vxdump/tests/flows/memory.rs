@@ -1,4 +1,5 @@
-//! How much memory the flows of a file may take, all of them shown: the kernel refuses what is beyond.
+//! How much memory the flows of a file may take, all of them shown: the kernel refuses what is
+//! beyond.
 
 use std::fs::File;
 

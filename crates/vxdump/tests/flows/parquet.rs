@@ -32,7 +32,8 @@ fn read(file: &[u8]) -> Option<(String, Vec<Value>)> {
     Some((types.to_owned(), rows.collect()))
 }
 
-/// A row with its fractions in whole millionths of their unit, as readers of JSON round the last digit differently.
+/// A row with its fractions in whole millionths of their unit, as readers of JSON round the last
+/// digit differently.
 fn rounded(mut row: Value) -> Value {
     for key in ["duration", "rtt_ms", "rtt_max_ms"] {
         if let Some(number) = row.get(key).and_then(Value::as_f64) {
@@ -49,7 +50,8 @@ const TYPES: &str = "first timestamp[ns, tz=UTC]!; last timestamp[ns, tz=UTC]!; 
      rev_packets int64!; rev_bytes int64!; state string; tcp_flags string; rev_tcp_flags string; rtt_ms double; \
      retransmits int64; rev_retransmits int64";
 
-/// The rows are those of JSON: flows of both families, without tunnel and with, sums of each kind, and none at all.
+/// The rows are those of JSON: flows of both families, without tunnel and with, sums of each kind,
+/// and none at all.
 #[test]
 fn pyarrow_reads_the_rows_of_json() {
     let captures =
@@ -79,7 +81,8 @@ fn pyarrow_reads_the_rows_of_json() {
     assert!(types.starts_with(TYPES) && rows.is_empty(), "{types}: {rows:?}");
 }
 
-/// What can be read of a damaged file is a whole Parquet file, and the status says that something is missing.
+/// What can be read of a damaged file is a whole Parquet file, and the status says that something
+/// is missing.
 #[test]
 fn of_a_damaged_file() {
     let path = bundled("ping-n1-eth0.cut.pcap");

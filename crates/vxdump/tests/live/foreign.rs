@@ -1,5 +1,6 @@
-//! An overlay of another kind than flannel's: one bridged network over two hosts, learned MAC addresses, an underlay of
-//! IPv6, another port, identifier and other names. What vxdump captures is what tcpdump captures beside it.
+//! An overlay of another kind than flannel's: one bridged network over two hosts, learned MAC
+//! addresses, an underlay of IPv6, another port, identifier and other names. What vxdump captures
+//! is what tcpdump captures beside it.
 
 use vxcap::file::Reader;
 use vxtest::{Folder, command, has_tools, is_root, output, unique};
@@ -96,7 +97,8 @@ fn a_bridged_overlay_is_captured_as_tcpdump_captures_it() {
         running.push((device, ours, theirs, first, second));
     }
     let text = inside(&bridged.netns("a"), VXDUMP, &["-i", "ens3"]);
-    // one packet after the other: their order is the same for whoever looks. ARP, small ones, inner fragments.
+    // one packet after the other: their order is the same for whoever looks. ARP, small ones, inner
+    // fragments.
     let ping = "ip netns exec $P-pa ping -q -i 0.01 -p";
     bridged.shell(&format!(
         "ip -n $P-pa neigh flush dev eth0

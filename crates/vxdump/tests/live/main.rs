@@ -1,5 +1,6 @@
-//! The program on real devices, in the lab's network namespaces: beside tcpdump, with and without selection in the kernel,
-//! ended, killed, on a full disk, and on a device that goes away. Needs root.
+//! The program on real devices, in the lab's network namespaces: beside tcpdump, with and without
+//! selection in the kernel, ended, killed, on a full disk, and on a device that goes away. Needs
+//! root.
 
 #![cfg(target_os = "linux")]
 
@@ -291,7 +292,8 @@ fn a_device_that_vanishes_ends_its_capture_and_not_the_others() {
     assert!(frames_on(&file, "eth0") >= before + 4);
 }
 
-/// How many frames of a device are in a file, in which devices are numbered as their first frames came.
+/// How many frames of a device are in a file, in which devices are numbered as their first frames
+/// came.
 fn frames_on(path: &str, device: &str) -> usize {
     let mut reader = Reader::open(path).unwrap_or_else(|e| panic!("{e}"));
     let mut count = 0;

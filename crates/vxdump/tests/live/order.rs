@@ -10,8 +10,8 @@ use crate::lab::{end, vxdump};
 /// Devices that see the same packets within microseconds, and one that sees little.
 const DEVICES: [&str; 8] = ["-i", "eth0", "-i", "flannel.1", "-i", "cni0", "-i", "lo"];
 
-/// Times and devices in the order in which they came: none goes back, but where the kernel itself gave a device's frames in
-/// another order (two CPUs at once).
+/// Times and devices in the order in which they came: none goes back, but where the kernel itself
+/// gave a device's frames in another order (two CPUs at once).
 pub(crate) fn assert_in_order<'a>(came: impl IntoIterator<Item = (i64, &'a str)>, what: &str) {
     let mut latest = i64::MIN;
     let mut of_devices: HashMap<&str, i64> = HashMap::new();

@@ -16,7 +16,8 @@ fn open_folder(lab: &Lab) -> String {
     folder
 }
 
-/// As tcpdump's, whose user makes the first file too: names that come around again can be written over.
+/// As tcpdump's, whose user makes the first file too: names that come around again can be written
+/// over.
 #[test]
 fn all_files_are_those_of_the_user_of_z() {
     let Some(lab) = Lab::up(&[]) else { return };

@@ -1,4 +1,5 @@
-//! What this project's decoder says of a frame, under the names and in the notation of tshark's fields.
+//! What this project's decoder says of a frame, under the names and in the notation of tshark's
+//! fields.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -13,7 +14,8 @@ pub(crate) struct Decoded {
     pub(crate) fields: Fields,
     /// Why decoding ended early, if it did.
     pub(crate) stop: Option<String>,
-    /// Is a level of the frame a fragment? tshark takes what a first fragment holds for all that there is.
+    /// Is a level of the frame a fragment? tshark takes what a first fragment holds for all that
+    /// there is.
     pub(crate) fragmented: bool,
     /// The states of each kind of checksum, outermost first: `udp.checksum.status` and the like.
     pub(crate) checksums: BTreeMap<&'static str, Vec<Checksum>>,

@@ -1,5 +1,5 @@
-//! What tshark says of a file: a table of fields, from a live run or from a stored one, cut down to the layers that this
-//! project decodes.
+//! What tshark says of a file: a table of fields, from a live run or from a stored one, cut down to
+//! the layers that this project decodes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -98,7 +98,8 @@ impl Row {
         self.values.contains_key(field)
     }
 
-    /// Is it a packet? tshark counts pcapng's custom blocks and the system calls of sysdig's files as frames, too.
+    /// Is it a packet? tshark counts pcapng's custom blocks and the system calls of sysdig's files
+    /// as frames, too.
     pub(crate) fn is_packet(&self) -> bool {
         let first = self.one("frame.protocols").split(':').next().unwrap_or("");
         let no_time = self.one("frame.time_epoch").is_empty();
@@ -140,8 +141,8 @@ impl Row {
         u16::from_str_radix(digits, 16).is_ok_and(|flags| flags & bit != 0)
     }
 
-    /// How often each layer occurs before the first one that this project does not decode: GRE, IP in IP, what an
-    /// ICMP error quotes, and what stands behind a source port of a tunnel.
+    /// How often each layer occurs before the first one that this project does not decode: GRE, IP
+    /// in IP, what an ICMP error quotes, and what stands behind a source port of a tunnel.
     pub(crate) fn layers(&self) -> BTreeMap<&'static str, usize> {
         const THROUGH: &[&str] = &[
             "eth",
@@ -263,12 +264,14 @@ fn answer(file: &Path, command: &mut Command) -> String {
     }
     let output = vxtest::output(command);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    // a second run of the test need not wait for tshark again; where the answer cannot be kept it does
+    // a second run of the test need not wait for tshark again; where the answer cannot be kept it
+    // does
     let _ = std::fs::write(kept, text.as_bytes());
     text
 }
 
-/// Where the answer to a command about a file is kept: a name that changes with the file and the command.
+/// Where the answer to a command about a file is kept: a name that changes with the file and the
+/// command.
 fn kept_in(file: &Path, command: &Command) -> PathBuf {
     let mut hasher = DefaultHasher::new();
     format!("{command:?}").hash(&mut hasher);

@@ -1,7 +1,9 @@
-//! Every frame of the reference captures against the truth: stored tables of tshark's, and tshark run live.
+//! Every frame of the reference captures against the truth: stored tables of tshark's, and tshark
+//! run live.
 //!
-//! Per frame and layer the VNI, VTEPs, MAC addresses, inner addresses, ports, protocols, lengths, TCP fields and checksum
-//! states must be tshark's. `exceptions.txt` names the frames where they are not, with the reason.
+//! Per frame and layer the VNI, VTEPs, MAC addresses, inner addresses, ports, protocols, lengths,
+//! TCP fields and checksum states must be tshark's. `exceptions.txt` names the frames where they
+//! are not, with the reason.
 //!
 //! Without the reference captures, or without tshark, the tests are skipped.
 
@@ -70,7 +72,8 @@ fn compare(frame: &Frame, row: &Row) -> Vec<String> {
         if !row.knows(field) {
             continue;
         }
-        // of a layer that is cut, one side may tell more than the other; what both tell must be the same
+        // of a layer that is cut, one side may tell more than the other; what both tell must be the
+        // same
         let common = mine.len().min(theirs.len());
         let equal = if broken { mine[..common] == theirs[..common] } else { mine == theirs };
         if !equal {
@@ -144,7 +147,8 @@ fn compare_file(
 ) -> String {
     let mut report = String::new();
     for (index, row) in rows.iter().enumerate() {
-        // a stored table has only some of a file's frames, and their numbers; a live one all, and other records besides
+        // a stored table has only some of a file's frames, and their numbers; a live one all, and
+        // other records besides
         let number = if live { index + 1 } else { row.one("frame.number").parse().unwrap_or(0) };
         if exceptions.excuse(file, number) {
             continue;
@@ -210,8 +214,8 @@ fn times(file: &str, frames: &[Frame], rows: &[Row], exceptions: &Exceptions) ->
     report
 }
 
-/// tshark's time in nanoseconds, as far as they reach; a frame without a time has 0. `None` where tshark's own numbers
-/// overflowed, which shows in a sign, or in more than nine digits of fraction.
+/// tshark's time in nanoseconds, as far as they reach; a frame without a time has 0. `None` where
+/// tshark's own numbers overflowed, which shows in a sign, or in more than nine digits of fraction.
 fn nanos(text: &str) -> Option<i64> {
     if text.is_empty() {
         return Some(0);
@@ -258,7 +262,8 @@ fn third_party_captures_agree_with_the_stored_truth() {
     assert!(rows_seen >= 500, "only {rows_seen} rows of truth were found");
 }
 
-/// Clean traffic on virtual links, where no checksum is what it will be: none of them is called bad.
+/// Clean traffic on virtual links, where no checksum is what it will be: none of them is called
+/// bad.
 #[test]
 fn no_checksum_of_clean_traffic_is_bad() {
     let Some(root) = references("") else { return };
@@ -278,8 +283,8 @@ fn no_checksum_of_clean_traffic_is_bad() {
     }
 }
 
-/// Captures whose names say that their checksums are wrong. Those of the loopback device are not: the field holds the
-/// sum of the pseudo header, which tshark calls bad.
+/// Captures whose names say that their checksums are wrong. Those of the loopback device are not:
+/// the field holds the sum of the pseudo header, which tshark calls bad.
 #[test]
 fn wrong_checksums_are_bad() {
     let Some(root) = references("") else { return };

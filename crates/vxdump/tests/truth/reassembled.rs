@@ -50,14 +50,16 @@ fn outer_fragments_carry_what_the_tunnel_device_saw() {
     }
 }
 
-/// Files whose fragments overlap, or leave nothing that tshark and this project must agree on: the reason beside each.
+/// Files whose fragments overlap, or leave nothing that tshark and this project must agree on: the
+/// reason beside each.
 const LAX: [(&str, &str); 3] = [
     ("peafowl__teardrop", "overlapping fragments, which tshark puts together all the same"),
     ("frag-", "IPv6 evasion: overlaps, which RFC 5722 forbids to put together"),
     ("icmp6_mobileprefix_asan", "cut"),
 ];
 
-/// Wherever tshark puts outer fragments together this project does, at the same frame, to as many bytes.
+/// Wherever tshark puts outer fragments together this project does, at the same frame, to as many
+/// bytes.
 #[test]
 fn fragments_become_whole_where_tshark_says() {
     let Some(root) = references("").filter(|_| has_tools(&["tshark"])) else { return };
