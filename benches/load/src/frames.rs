@@ -140,14 +140,16 @@ fn internet_checksum(bytes: &[u8]) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::process::Command;
+    use vxtest::{Folder, command, has_tools, output};
 
     use super::*;
 
     /// tshark, told to check every checksum, is the judge of the frames.
     #[test]
     fn tshark_finds_every_field_and_checksum_right() {
+        if !has_tools(&["tshark"]) {
+            return;
+        }
         for (inner, size, port, checksum) in [
             (InnerProtocol::Udp, 156, 8472, "udp.checksum.status"),
             (InnerProtocol::Udp, 92, 4789, "udp.checksum.status"),
@@ -174,8 +176,9 @@ mod tests {
     }
 
     fn dissect(shape: &Shape, checksum: &str) -> Vec<String> {
-        let path = std::env::temp_dir().join(format!("vxload-{}.pcap", std::process::id()));
-        fs::write(&path, pcap(&all(shape))).expect("a file in the temporary folder");
+        let folder = Folder::new();
+        let path = folder.file("frames.pcap");
+        std::fs::write(&path, pcap(&all(shape))).expect("a file in the temporary folder");
         let fields = [
             "frame.len",
             "vxlan.vni",
@@ -184,18 +187,15 @@ mod tests {
             "udp.srcport",
             "tcp.srcport",
         ];
-        let output = Command::new("tshark")
-            .args(["-n", "-r"])
-            .arg(&path)
-            .args(["-d", &format!("udp.port=={},vxlan", shape.port)])
-            .args(["-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE"])
-            .args(["-o", "tcp.check_checksum:TRUE", "-T", "fields"])
-            .args(
-                fields.iter().chain([&checksum, &"_ws.malformed"]).flat_map(|field| ["-e", *field]),
-            )
-            .output()
-            .expect("tshark, which this test needs: install it");
-        fs::remove_file(&path).expect("the file is still there");
+        let mut tshark = command("tshark");
+        tshark.args(["-n", "-r"]).arg(&path);
+        tshark.args(["-d", &format!("udp.port=={},vxlan", shape.port)]);
+        tshark.args(["-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE"]);
+        tshark.args(["-o", "tcp.check_checksum:TRUE", "-T", "fields"]);
+        for field in fields.into_iter().chain([checksum, "_ws.malformed"]) {
+            tshark.args(["-e", field]);
+        }
+        let output = output(&mut tshark);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
     }

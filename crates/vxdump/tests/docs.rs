@@ -12,7 +12,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use vxtest::{Folder, command, output, root};
+use vxtest::{Folder, command, has_tools, output, root};
 
 /// The last line of an output that is not shown to its end.
 const MORE: &str = "…";
@@ -163,6 +163,9 @@ fn check_examples(path: &Path, bless: bool) -> (usize, Vec<String>) {
 
 #[test]
 fn commands_print_what_is_shown() {
+    if !has_tools(&["script"]) {
+        return;
+    }
     let bless = std::env::var_os("VXDUMP_BLESS").is_some();
     let (mut count, mut wrong) = (0, Vec::new());
     for file in markdown_files() {
@@ -176,6 +179,9 @@ fn commands_print_what_is_shown() {
 
 #[test]
 fn the_picture_shows_what_is_printed() {
+    if !has_tools(&["python3"]) {
+        return;
+    }
     let mut make = command(root().join("docs/picture/make"));
     let output = output(make.arg("--check").env("VXDUMP", env!("CARGO_BIN_EXE_vxdump")));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -29,7 +29,11 @@ const TASKS: &[Task] = &[
     ),
     ("bless", "record golden outputs, examples of the manuals and public interfaces anew", bless),
     ("lab", "flannel's topology in network namespaces: lab up, lab traffic all, lab down", lab),
-    ("bench", "decoding in memory; or bench read, rewrite or flows: beside other programs", bench),
+    (
+        "bench",
+        "decoding in memory; or bench read, rewrite, flows, load: beside other programs",
+        bench,
+    ),
     (
         "instructions",
         "count the instructions of the main jobs, beside the recorded table",
@@ -138,7 +142,8 @@ fn bench(arguments: &[String]) -> Result<(), Failure> {
         "read" | "rewrite" | "flows" => {
             run(command(&format!("benches/{table}.sh")).args(arguments))
         }
-        other => Err(format!("no table {other}: read, rewrite or flows")),
+        "load" => run(command("benches/load/compare.sh").args(arguments)),
+        other => Err(format!("no table {other}: read, rewrite, flows or load")),
     }
 }
 
