@@ -18,6 +18,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use vxcap::Timestamp;
 use vxcap::file::Reader;
 use vxtest::{Lab, Missing, Running, command, has_tools, judge, output, skip, tool};
 
@@ -25,12 +26,24 @@ use lab::{VXDUMP, end, end_later, inside, listing, vxdump};
 
 /// How often each frame is in a file.
 fn frames(path: &str) -> BTreeMap<Vec<u8>, u32> {
+    frames_before(path, Timestamp::from_nanos(i64::MAX))
+}
+
+/// How often each frame that was captured before `end` is in a file.
+fn frames_before(path: &str, end: Timestamp) -> BTreeMap<Vec<u8>, u32> {
     let mut reader = Reader::open(path).unwrap_or_else(|e| panic!("{e}"));
     let mut frames = BTreeMap::new();
     while let Some(frame) = reader.next_frame().unwrap_or_else(|e| panic!("{e}")) {
-        *frames.entry(frame.data.to_vec()).or_default() += 1;
+        if frame.time < end {
+            *frames.entry(frame.data.to_vec()).or_default() += 1;
+        }
     }
     frames
+}
+
+fn now() -> Timestamp {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is set");
+    Timestamp::from_nanos(now.as_nanos() as i64)
 }
 
 #[test]
@@ -52,12 +65,15 @@ fn captures_what_tcpdump_captures() {
         running.push((ours, theirs, vxdump, tcpdump));
     }
     lab.command(&["traffic", "ping", "http", "udp", "dns"]);
+    // some seconds later, hosts ask again for their neighbours: between the ends of two captures
+    let traffic_end = now();
     for (ours, theirs, vxdump, tcpdump) in running {
         let (status, _, said) = end(vxdump, "TERM");
         assert!(status.success(), "{said}");
         assert!(said.contains("0 packets dropped by kernel"), "{said}");
         end_later(tcpdump, "TERM");
-        let (ours_frames, theirs_frames) = (frames(&ours), frames(&theirs));
+        let [ours_frames, theirs_frames] =
+            [&ours, &theirs].map(|file| frames_before(file, traffic_end));
         assert!(ours_frames.len() > 20, "{ours}: {} frames", ours_frames.len());
         assert!(ours_frames == theirs_frames, "{ours}: not what tcpdump captured");
         judge("tshark", ["-r", &ours, "-q", "-z", "io,stat,0"]);
