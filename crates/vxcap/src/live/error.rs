@@ -121,6 +121,25 @@ impl Error {
         Self::NotPermitted { device: device.to_owned(), program }
     }
 
+    /// The device that the error is about, by the name that the caller gave. `None` if it is about
+    /// a network namespace or libpcap as a whole. For [`Error::System`] it may be the name of a
+    /// kernel table.
+    pub fn device(&self) -> Option<&str> {
+        match self {
+            Self::NotPermitted { device, .. }
+            | Self::NoSuchDevice { device }
+            | Self::Down { device }
+            | Self::Removed { device }
+            | Self::Moved { device }
+            | Self::Memory { device, .. }
+            | Self::Program { device, .. }
+            | Self::Unsupported { device, .. }
+            | Self::System { device, .. }
+            | Self::Pcap { device, .. } => Some(device),
+            Self::Netns { .. } | Self::NoLibpcap(_) => None,
+        }
+    }
+
     /// Whether the device went away or down after the capture began. This ends the capture of this
     /// device; captures of others go on.
     pub fn is_loss_of_device(&self) -> bool {
@@ -141,5 +160,18 @@ fn hint(source: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => " (entering it needs CAP_SYS_ADMIN: run as root)",
         io::ErrorKind::InvalidInput => " (it is no network namespace)",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_its_device_if_it_has_one() {
+        let error = Error::Down { device: "eth0: a".to_owned() };
+        assert_eq!(error.device(), Some("eth0: a"));
+        let source = io::Error::from_raw_os_error(ENXIO);
+        assert_eq!(Error::Netns { name: "blue".to_owned(), source }.device(), None);
     }
 }
