@@ -44,6 +44,8 @@ impl From<IpAddr> for NodeRef {
 }
 
 /// What is known of a tunnel endpoint. Records of one endpoint from several sources are merged.
+///
+/// Callers build it, so a new field is a breaking change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VtepRecord {
     /// The node's address in the underlay: the outer address of tunnel packets.

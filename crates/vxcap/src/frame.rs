@@ -43,6 +43,8 @@ impl Timestamp {
 }
 
 /// A captured frame, borrowed from a reader's buffer or a device's ring.
+///
+/// Callers build it, so a new field is a breaking change.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
     /// When it was captured. It is 0 in simple packet blocks of pcapng, which have no time.
@@ -63,6 +65,7 @@ pub struct Frame<'a> {
 
 /// Which way a frame went, as seen from the capturing host.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Direction {
     /// Not known.
     #[default]

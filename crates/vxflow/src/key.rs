@@ -34,6 +34,8 @@ pub enum Ends {
 }
 
 /// A flow's identity, as its opener sees it: source is the end that opened it.
+///
+/// Callers build it, so a new field is a breaking change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowKey {
     /// Network identifier of the innermost tunnel; `None` outside of tunnels, and in tunnels

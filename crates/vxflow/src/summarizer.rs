@@ -18,6 +18,8 @@ const DNS_PORTS: [u16; 3] = [53, 5353, 5355];
 const IN_TUNNEL: u32 = 1 << 31;
 
 /// When and where a packet was captured.
+///
+/// Callers build it, so a new field is a breaking change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// Nanoseconds since the Unix epoch.

@@ -51,7 +51,7 @@ impl<'a> IcmpHeader<'a> {
         u16::from_be_bytes([self.fixed[2], self.fixed[3]])
     }
 
-    /// What stands behind the checksum, as far as it was captured: the 4 bytes of the rest of the
+    /// What follows the checksum, as far as it was captured: the 4 bytes of the rest of the
     /// header, then data.
     #[inline]
     pub const fn body(self) -> &'a [u8] {
@@ -132,7 +132,7 @@ impl<'a> Icmpv6Header<'a> {
         self.0.checksum()
     }
 
-    /// What stands behind the checksum, as far as it was captured.
+    /// What follows the checksum, as far as it was captured.
     #[inline]
     pub const fn body(self) -> &'a [u8] {
         self.0.body

@@ -123,7 +123,7 @@ pub(crate) fn source_route_end(options: &[u8]) -> Option<&[u8]> {
         };
         let (option, rest) = options.split_at_checked(len)?;
         if let [LOOSE | STRICT, len, pointer, addresses @ ..] = option {
-            // the pointer counts from 1 and stands behind the option once the route is used up
+            // the pointer counts from 1 and is past the option once the route is used up
             return (pointer <= len).then(|| addresses.last_chunk::<4>().map(|a| &a[..])).flatten();
         }
         options = rest;

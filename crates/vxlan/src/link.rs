@@ -58,6 +58,7 @@ impl EthernetHeader<'_> {
 
 /// One VLAN tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct VlanTag {
     /// What kind of tag: 802.1Q, 802.1ad, or the older 0x9100.
     pub tag_type: EtherType,

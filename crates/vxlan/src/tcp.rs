@@ -148,7 +148,7 @@ impl<'a> Iterator for TcpOptions<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let (&kind, after) = self.rest.split_first()?;
         if kind <= 1 {
-            // what stands behind the end of the list is padding
+            // what follows the end of the list is padding
             self.rest = if kind == 0 { &[] } else { after };
             return Some(if kind == 0 { TcpOption::EndOfOptions } else { TcpOption::NoOperation });
         }

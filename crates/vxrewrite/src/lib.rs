@@ -16,7 +16,7 @@
 //! let header = [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0];
 //! let file = [&header[..], &[10, 0, 0, 0, 7, 0, 0, 0], &len, &len, frame].concat();
 //!
-//! // the inner frame stands behind 50 bytes of outer headers
+//! // the inner frame follows 50 bytes of outer headers
 //! let pipeline = Pipeline::new().decap(Decap::Innermost);
 //! let (report, out) = pipeline.run(vec![BlockReader::new(file.as_slice())?], Vec::new())?;
 //! assert_eq!(out[..24], header);

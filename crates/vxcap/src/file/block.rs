@@ -19,6 +19,8 @@ const SECRETS_AT: usize = 16;
 /// A part of a capture file: a block of pcapng, or the file header or a packet record of pcap.
 ///
 /// The `raw` bytes of all blocks, in their order, are the file.
+///
+/// Callers build it, so a new field is a breaking change.
 #[derive(Copy, Clone, Debug)]
 pub struct Block<'a> {
     /// The whole block as it is in the file, with its headers and padding.
@@ -67,6 +69,8 @@ pub enum Body<'a> {
 }
 
 /// A packet record of a pcap file.
+///
+/// Callers build it, so a new field is a breaking change.
 #[derive(Copy, Clone, Debug)]
 pub struct PcapRecord<'a> {
     /// The packet.
@@ -77,6 +81,7 @@ pub struct PcapRecord<'a> {
 
 /// A section header block (draft-ietf-opsawg-pcapng, section 4.1).
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SectionHeader {
     /// Major and minor version.
     pub version: (u16, u16),
@@ -86,6 +91,8 @@ pub struct SectionHeader {
 }
 
 /// The fixed part of an interface description block (draft-ietf-opsawg-pcapng, section 4.2).
+///
+/// Callers build it, so a new field is a breaking change.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct InterfaceDescription {
     /// The index of the interface among the reader's interfaces, over all sections.
@@ -97,6 +104,8 @@ pub struct InterfaceDescription {
 }
 
 /// A packet block of pcapng.
+///
+/// Callers build it, so a new field is a breaking change.
 #[derive(Copy, Clone, Debug)]
 pub struct PcapngPacket<'a> {
     /// The packet.
@@ -112,6 +121,7 @@ pub struct PcapngPacket<'a> {
 
 /// The fixed part of an interface statistics block (draft-ietf-opsawg-pcapng, section 4.6).
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InterfaceStatistics {
     /// The number of the interface in its section.
     pub section_interface: u32,
@@ -120,6 +130,8 @@ pub struct InterfaceStatistics {
 }
 
 /// A decryption secrets block (draft-ietf-opsawg-pcapng, section 4.8).
+///
+/// Callers build it, so a new field is a breaking change.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct Secrets<'a> {
     /// What they are: `544c534b` is a TLS key log, `5353484b` an SSH key log, `57474b4c` a
@@ -130,6 +142,8 @@ pub struct Secrets<'a> {
 }
 
 /// A custom block (draft-ietf-opsawg-pcapng, section 4.9).
+///
+/// Callers build it, so a new field is a breaking change.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct Custom<'a> {
     /// IANA's number of the enterprise that defined it.

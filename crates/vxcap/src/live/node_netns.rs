@@ -12,6 +12,7 @@ use super::{Device, DeviceKind, Error, Netns, TableReader};
 /// Whether a network namespace is a pod's, and which one is that of its node. A pod's kernel tables
 /// contain little more than a default route; those of its node contain the cluster.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum NodeNetns {
     /// It is not a pod's.
     Same,

@@ -22,6 +22,7 @@ pub enum Backend {
 
 /// Which frames are captured, by the way they go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Directions {
     /// Received and sent frames.
     #[default]

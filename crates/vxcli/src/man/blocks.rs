@@ -59,7 +59,7 @@ pub(super) fn read(text: &str) -> Vec<Block> {
     blocks
 }
 
-/// A term, and what stands behind it.
+/// A term, and what follows it.
 fn item(line: &str) -> (String, String) {
     let (term, meaning) = line.trim().split_once("  ").unwrap_or((line.trim(), ""));
     (term.to_owned(), meaning.trim().to_owned())

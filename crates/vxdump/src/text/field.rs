@@ -50,7 +50,7 @@ pub(super) fn slice(bytes: &[u8], at: usize, len: usize) -> Result<&[u8], Cut> {
     bytes.get(at..needed).ok_or(Cut { needed, available: bytes.len() })
 }
 
-/// What stands behind `at`; nothing where less is there.
+/// What follows from `at` on; nothing if the bytes end before it.
 #[inline]
 pub(super) fn rest(bytes: &[u8], at: usize) -> &[u8] {
     bytes.get(at..).unwrap_or(&[])

@@ -113,7 +113,7 @@ fn is_message_start(bytes: &[u8]) -> bool {
     matches!(word(rest), Some((&[a, b, c], _)) if [a, b, c].iter().all(u8::is_ascii_digit))
 }
 
-/// The first word and what stands behind it and the blanks.
+/// The first word, and what follows it and the blanks.
 fn word(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let looked_at = field::at_most(bytes, LONGEST_WORD + 1);
     // whole chunks first: their bytes are compared side by side

@@ -142,7 +142,7 @@ impl Row {
     }
 
     /// How often each layer occurs before the first one that this project does not decode: GRE, IP
-    /// in IP, what an ICMP error quotes, and what stands behind a source port of a tunnel.
+    /// in IP, what an ICMP error quotes, and what follows a source port of a tunnel.
     pub(crate) fn layers(&self) -> BTreeMap<&'static str, usize> {
         const THROUGH: &[&str] = &[
             "eth",

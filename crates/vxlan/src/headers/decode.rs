@@ -284,7 +284,7 @@ impl<'a> Headers<'a> {
         let len = 8 + 2 * (u32::from(fixed[4]) + u32::from(fixed[5]));
         let available = self.end - at;
         self.payload = (at + len).min(self.end);
-        // what stands behind an ARP packet is padding
+        // what follows an ARP packet is padding
         self.payload_wire_len = (at + len) - self.payload;
         if available < len {
             return Err(self.cut(Layer::Arp, at, len));
@@ -396,8 +396,7 @@ impl<'a> Headers<'a> {
             self.rest_at(at, wire_end);
             if this == IpProtocol::FRAGMENT {
                 let field = be16(header, 2).unwrap_or(0);
-                // the first one that makes it a fragment counts: what stands behind is in the whole
-                // packet
+                // the first one that makes it a fragment counts: what follows is in the whole packet
                 if self.fragment().is_none() {
                     self.fragment = start;
                 }

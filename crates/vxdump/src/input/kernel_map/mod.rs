@@ -83,8 +83,11 @@ impl KernelMap {
         let (netns, place) = match &found {
             NodeNetns::Same => (netns, Place::Here),
             NodeNetns::Around(node) => (Some(node), Place::InPod),
-            NodeNetns::Hidden(why) => {
-                let why = why.as_ref().map_or("it is not seen from here".into(), Error::to_string);
+            hidden => {
+                let why = match hidden {
+                    NodeNetns::Hidden(Some(error)) => error.to_string(),
+                    _ => "it is not seen from here".to_owned(),
+                };
                 complain(&format_args!(
                     "no names from the kernel: this network namespace looks like a pod's, and its node's is needed ({why}): \
                      capture from the node with --netns, or give names with --map FILE"
