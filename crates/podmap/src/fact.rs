@@ -108,6 +108,8 @@ pub(crate) enum Fact {
 }
 
 /// A port of a service, or of a backend that serves it.
+///
+/// Callers build it, so a new field is a breaking change.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServicePort {
     /// Its name, the same for the service's port and the backend's; empty where a service has one
