@@ -77,7 +77,11 @@ pub fn python(module: &str, script: &str, arguments: &[&str]) -> Option<String> 
 
 fn interpreter() -> PathBuf {
     let installed = || {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/judges/bin/python");
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+            || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),
+            PathBuf::from,
+        );
+        let path = target.join("judges/bin/python");
         if path.exists() { path } else { "python3".into() }
     };
     std::env::var_os("VXDUMP_PYTHON").map_or_else(installed, PathBuf::from)

@@ -1,9 +1,10 @@
 //! The programs that tests compare with.
 
+use std::env;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::{Failure, command, root, run};
+use crate::{Failure, command, run, target};
 
 /// Programs, and the Debian packages that have them.
 const PROGRAMS: &[(&str, &str)] = &[
@@ -38,8 +39,14 @@ pub(crate) fn install(_: &[String]) -> Result<(), Failure> {
         .filter(|(program, _)| is_missing(program))
         .map(|(_, package)| *package)
         .collect();
-    let needs_modules = !has_modules("python3") && !has_modules(python());
-    if needs_modules && !is_success(command("python3").args(["-c", "import ensurepip"])) {
+    let needs_modules = match named_python() {
+        Some(python) => !has_modules(python),
+        None => !has_modules("python3") && !has_modules(python()),
+    };
+    if needs_modules
+        && named_python().is_none()
+        && !is_success(command("python3").args(["-c", "import ensurepip"]))
+    {
         packages.push("python3-venv");
     }
     if !packages.is_empty() {
@@ -61,8 +68,15 @@ pub(crate) fn install(_: &[String]) -> Result<(), Failure> {
         run(installed.stdout(Stdio::null()))?;
     }
     if needs_modules {
-        let folder = root().join("target/judges");
-        run(command("python3").args(["-m", "venv"]).arg(&folder))?;
+        // a Python that the developer names is theirs: nothing is installed into it
+        if let Some(python) = named_python() {
+            let modules = MODULES.join(", ");
+            return Err(format!(
+                "VXDUMP_PYTHON is {}, which lacks some of {modules}",
+                python.display()
+            ));
+        }
+        run(command("python3").args(["-m", "venv"]).arg(target().join("judges")))?;
         let mut pip = Command::new(python());
         run(pip.args(["-m", "pip", "install", "-q", "--retries", "5"]).args(MODULES))?;
     }
@@ -74,9 +88,14 @@ pub(crate) fn install(_: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The Python with the modules; the tests look for it there.
+/// The Python with the modules; the tests (`vxtest::python`) look for it there.
 fn python() -> PathBuf {
-    root().join("target/judges/bin/python")
+    target().join("judges/bin/python")
+}
+
+/// The Python that the tests are told to use.
+fn named_python() -> Option<PathBuf> {
+    env::var_os("VXDUMP_PYTHON").map(PathBuf::from)
 }
 
 fn has_modules(python: impl Into<PathBuf>) -> bool {
