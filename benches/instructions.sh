@@ -4,8 +4,8 @@
 #   benches/instructions.sh [--bless] [JOB...]
 #
 # Runs each job on two captures of 100,000 packets, `small` (in turn) and `random` (order, length, family and direction drawn at
-# random), and compares the counts with benches/instructions.tsv. Ends with status 1 where one differs by more than 1 %.
-# --bless writes the file anew. VXDUMP, VXREWRITE and MAKE_CAPTURE name the programs (default: target/release's, built).
+# random), and compares the counts with benches/instructions.tsv. Ends with status 1 where one differs by more than 1 %, or
+# where the table does not have it. --bless records the counts of these jobs, and leaves the other rows as they are. VXDUMP, VXREWRITE and MAKE_CAPTURE name the programs (default: target/release's, built).
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -40,7 +40,6 @@ command_of() {
 }
 
 status=0
-printf 'capture\tjob\tinstructions\n' > "$work/table"
 for capture in small random; do
     "$MAKE_CAPTURE" "$capture" "$packets" "$work/$capture.pcap"
     for job in "${jobs[@]}"; do
@@ -48,16 +47,26 @@ for capture in small random; do
         env -i PATH="$PATH" TZ=UTC valgrind --tool=callgrind --callgrind-out-file=/dev/null \
             "${words[@]}" > /dev/null 2> "$work/said" || { cat "$work/said" >&2; exit 1; }
         count=$(awk '/Collected/ { print $NF }' "$work/said")
-        printf '%s\t%s\t%s\n' "$capture" "$job" "$count" >> "$work/table"
+        [[ $count =~ ^[0-9]+$ ]] || { cat "$work/said" >&2; echo "instructions.sh: callgrind gave no count" >&2; exit 1; }
+        printf '%s\t%s\t%s\n' "$capture" "$job" "$count" >> "$work/counted"
         before=$(awk -F '\t' -v c="$capture" -v j="$job" '$1 == c && $2 == j { print $3 }' "$table" 2> /dev/null || true)
         change=$(awk -v a="$count" -v b="${before:-0}" 'BEGIN { if (b) printf "%+.2f %%", (a / b - 1) * 100; else print "new" }')
         printf '%-7s %-13s %14s  %s\n' "$capture" "$job" "$count" "$change"
-        if [[ -n $before ]] && awk -v a="$count" -v b="$before" 'BEGIN { exit !(a > b * 1.01 || a < b * 0.99) }'; then
+        # without a recorded count, b is 0: that fails too
+        if awk -v a="$count" -v b="${before:-0}" 'BEGIN { exit !(a > b * 1.01 || a < b * 0.99) }'; then
             status=1
         fi
     done
 done
 if [[ -n $bless ]]; then
+    [[ -e $table ]] || printf 'capture\tjob\tinstructions\n' > "$table"
+    # rows keep their place; new ones come last
+    awk -F '\t' '
+        NR == FNR { count[$1, $2] = $0; order[++rows] = $1 SUBSEP $2; next }
+        ($1, $2) in count { print count[$1, $2]; delete count[$1, $2]; next }
+        { print }
+        END { for (i = 1; i <= rows; i++) if (order[i] in count) print count[order[i]] }
+    ' "$work/counted" "$table" > "$work/table"
     cp "$work/table" "$table"
     exit 0
 fi
