@@ -227,3 +227,46 @@ fn reached<'a>(imports: &'a Imports, module: &'a str) -> HashSet<&'a str> {
     }
     reached
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Modules, code, groups, imports};
+
+    fn modules(files: &[(&str, &str)]) -> Modules {
+        files.iter().map(|(module, text)| ((*module).to_owned(), code(text))).collect()
+    }
+
+    #[test]
+    fn names_in_a_nested_use_are_imports() {
+        let files = [
+            ("a", "use crate::{b::{self, One, inner::Two as Other}, c::Three};"),
+            ("b", ""),
+            ("b::inner", "fn f() { crate::a::g() }"),
+            ("c", ""),
+        ];
+        let imports = imports(&modules(&files));
+        let of_a: Vec<_> = imports["a"].keys().collect();
+        assert_eq!(of_a, ["b", "b::inner", "c"]);
+        assert!(imports["a"]["b"].contains("One"));
+        assert!(imports["a"]["b::inner"].contains("Two"));
+        let groups = groups(&imports);
+        assert_eq!(groups.len(), 1);
+        assert!(groups[0].iter().eq(["a", "b::inner"]));
+    }
+
+    #[test]
+    fn what_a_file_passes_on_counts_for_where_it_comes_from() {
+        let files =
+            [("", "pub use deep::Name;"), ("deep", ""), ("other", "use crate::Name;\nstruct S;")];
+        let imports = imports(&modules(&files));
+        let of_other: Vec<_> = imports["other"].keys().collect();
+        assert_eq!(of_other, ["deep"]);
+    }
+
+    #[test]
+    fn tests_and_comments_do_not_count() {
+        let text = "// use crate::b::One;\nfn f() {}\n\n#[cfg(test)]\nmod tests {\n    use crate::b::Two;\n}\n";
+        let imports = imports(&modules(&[("a", text), ("b", "")]));
+        assert!(imports["a"].is_empty());
+    }
+}

@@ -7,7 +7,7 @@ mod dependencies;
 mod judges;
 mod packages;
 mod public_api;
-mod tests;
+mod test_run;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -20,14 +20,19 @@ type Failure = String;
 type Task = (&'static str, &'static str, fn(&[String]) -> Result<(), Failure>);
 
 const TASKS: &[Task] = &[
-    ("test", "run all tests, and list at the end what was skipped and why", tests::run),
-    ("skips", "list every test that the last run skipped", tests::skips),
+    ("test", "run all tests, and list at the end what was skipped and why", test_run::run),
+    ("skips", "list every test that the last run skipped", test_run::skips),
     (
         "judges",
         "install the programs that tests compare with (Debian packages, Python)",
         judges::install,
     ),
-    ("bless", "record golden outputs, examples of the manuals and public interfaces anew", bless),
+    (
+        "bless",
+        "record golden outputs, examples of the manuals, public interfaces and the picture anew",
+        bless,
+    ),
+    ("picture", "record the README's picture anew; or picture --check", picture),
     ("lab", "flannel's topology in network namespaces: lab up, lab traffic all, lab down", lab),
     (
         "bench",
@@ -127,7 +132,15 @@ fn bless(_: &[String]) -> Result<(), Failure> {
     let mut tests = command("cargo");
     tests.args(["test", "-p", "vxdump", "--test", "golden", "--test", "docs"]);
     run(tests.env("VXDUMP_BLESS", "1"))?;
-    public_api::run(&["--bless".to_owned()])
+    public_api::run(&["--bless".to_owned()])?;
+    picture(&[])
+}
+
+/// The picture shows what the program of this source prints, so that is built first.
+fn picture(arguments: &[String]) -> Result<(), Failure> {
+    run(command("cargo").args(["build", "--quiet", "-p", "vxdump"]))?;
+    let program = root().join(target()).join("debug/vxdump");
+    run(command("docs/picture/make").args(arguments).env("VXDUMP", program))
 }
 
 fn lab(arguments: &[String]) -> Result<(), Failure> {

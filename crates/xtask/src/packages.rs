@@ -8,6 +8,8 @@ use crate::{Failure, command, output, run};
 pub(crate) struct Package {
     pub(crate) name: String,
     pub(crate) is_published: bool,
+    /// Whether it has a library.
+    pub(crate) is_library: bool,
     /// Its own features, `default` among them where there is one.
     pub(crate) features: Vec<String>,
     /// The oldest Rust that it says it builds with.
@@ -21,10 +23,12 @@ pub(crate) fn all() -> Result<Vec<Package>, Failure> {
     let packages = metadata["packages"].as_array().ok_or("cargo metadata has no packages")?;
     let package = |package: &Value| {
         let features = package["features"].as_object();
+        let targets = package["targets"].as_array();
         Package {
             name: package["name"].as_str().unwrap_or_default().to_owned(),
             // an empty list of registries is `publish = false`
             is_published: package["publish"].is_null(),
+            is_library: targets.into_iter().flatten().any(|target| target["kind"][0] == "lib"),
             features: features.into_iter().flat_map(|features| features.keys().cloned()).collect(),
             rust_version: package["rust_version"].as_str().unwrap_or_default().to_owned(),
         }

@@ -10,7 +10,8 @@ use crate::{Failure, command};
 /// `cargo test` of the whole workspace, then what was skipped, and last how many tests passed.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let mut command = command("cargo");
-    command.args(["test", "--workspace", "--all-features"]).args(arguments);
+    // a target that fails does not end the run: the counts are those of all targets
+    command.args(["test", "--workspace", "--all-features", "--no-fail-fast"]).args(arguments);
     command.env("XTASK_TEST", "yes").stdout(Stdio::piped());
     let error = |e: io::Error| format!("cargo test: {e}");
     let mut tests = command.spawn().map_err(error)?;
