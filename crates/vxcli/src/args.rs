@@ -23,8 +23,8 @@ fn tunnel_port_help() -> String {
         Ports::DEFAULT.iter().map(|(port, kind)| format!("{port}={kind}")).collect();
     format!(
         "UDP port P carries tunnels of this KIND: {} (raw IP, as flannel's udp backend sends it). \
-         Replaces the default ports {}. May be repeated. The port may be the destination or the \
-         source of a packet",
+         Replaces the default ports {}. May be repeated. A port given here also counts as a \
+         source port",
         kinds.join(", "),
         defaults.join(", ")
     )

@@ -11,7 +11,7 @@ use vxlan::{Decoder, Headers, LinkType, Packet, Ports, Vni};
 use crate::args::SelectArgs;
 use crate::failure::Failure;
 
-/// Selects packets: different conditions must all hold, of a condition that is repeated one.
+/// Selects packets. All options must match; of an option that is repeated, one value must match.
 #[derive(Debug, Default)]
 pub struct Selection {
     outer: Option<Filter>,

@@ -45,7 +45,7 @@ The second part is its two ends, the sender first:
   node:NAME           the node itself
   vtep:NAME           the node's own address in the pod network, as on flannel.1
   external            an address that the map does not know
-  ?                   nothing is known: there is no map, or the address may be a service's
+  ?                   nothing is known: there is no map, or the kernel does not know this private address
 
 The third part is how the packet was carried: the VNI, and the addresses of the two nodes. A packet in no \
 tunnel has no third part. Of a tunnel in a tunnel, the outer one comes first.

@@ -11,6 +11,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use vxtest::{Folder, command, has_tools, output, root};
 
@@ -92,19 +93,20 @@ fn run(folder: &Folder, commands: &[&str]) -> (String, bool) {
     (lines.collect::<Vec<_>>().join("\n"), output.status.success())
 }
 
-/// The folder of both programs. vxrewrite is built where only this package's tests are.
-fn programs() -> PathBuf {
-    let vxdump = Path::new(env!("CARGO_BIN_EXE_vxdump"));
-    let folder = vxdump.parent().expect("a folder").to_path_buf();
-    if !folder.join("vxrewrite").exists() {
+/// The folder of both programs. vxrewrite is built first: a test of this package alone does not
+/// build it, and would run an old one.
+fn programs() -> &'static Path {
+    static FOLDER: OnceLock<&Path> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_BIN_EXE_vxdump")).parent().expect("a folder");
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "-q", "-p", "vxrewrite"]).current_dir(root());
         if folder.ends_with("release") {
             cargo.arg("--release");
         }
         assert!(cargo.status().is_ok_and(|status| status.success()), "vxrewrite is built");
-    }
-    folder
+        folder
+    })
 }
 
 /// What is wrong with the examples of a file; if `bless`, the file is written anew instead.

@@ -50,10 +50,10 @@ pub(crate) struct ShowArgs {
     #[arg(long, value_enum)]
     pub(crate) sort: Option<Sort>,
 
-    /// Only flows in these states, also in sums; exports get all flows. The states are Zeek's, for
-    /// TCP and UDP. All other flows, pings too, are OTH, answered or not. Where --by service pairs
-    /// two halves of a connection, the state is the connection's. To put flows without an answer
-    /// first, pings too, use --sort failed.
+    /// Show, and add up, only flows in these states. --ipfix and --prometheus still get all. The
+    /// states are Zeek's, for TCP and UDP. All other flows, pings too, are OTH, answered or not.
+    /// Where --by service pairs two halves of a connection, the state is the connection's. To put
+    /// flows without an answer first, pings too, use --sort failed.
     #[arg(long, value_enum, value_delimiter = ',', ignore_case = true, value_name = "STATE,…")]
     pub(crate) state: Vec<State>,
 
@@ -104,8 +104,8 @@ pub(crate) struct LimitArgs {
     /// Count each packet once, although it was captured on several devices, inside a tunnel and
     /// outside. Where a file does not name interfaces, fragments and packets without an IP
     /// identification cannot be told apart. kube-proxy replaces a service's address with a pod's,
-    /// so the packets before and behind it are two flows; --by service counts one of them. For all
-    /// other views, capture on one side only: on the pod's device, eth0 or flannel.1.
+    /// so the packets before and after it are two flows; --by service counts one of them. For all
+    /// other views, capture either in the pod or on eth0 or flannel.1, not both.
     #[arg(long)]
     pub(crate) once: bool,
 

@@ -32,7 +32,7 @@ impl ValueEnum for State {
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let help = match self.0 {
             ConnState::S0 => "No answer: only a SYN, or datagrams, of the opener",
-            ConnState::S1 => "Established, and goes on",
+            ConnState::S1 => "Established; its end was not seen",
             ConnState::SF => "Established, and ended normally; for UDP, datagrams of both ends",
             ConnState::Rej => "Rejected: a reset answered the SYN",
             ConnState::S2 => "The opener has closed, the other end has not",
@@ -43,7 +43,8 @@ impl ValueEnum for State {
             ConnState::Rstrh => "A SYN-ACK, then a reset by its sender; the SYN was not seen",
             ConnState::Sh => "A SYN without an answer, then a FIN by the opener",
             ConnState::Shr => {
-                "A SYN-ACK, then a FIN by its sender, or only answers; the opener was not seen"
+                "A SYN-ACK, then a FIN by its sender, or only answers; the opener's packets were not \
+                 seen"
             }
             ConnState::Oth => "Begun before the capture, or a protocol without connections",
             _ => return None,

@@ -142,7 +142,7 @@ pub(crate) struct LiveArgs {
     #[arg(long)]
     pub(crate) all: bool,
 
-    /// Size of the capture buffer in KiB (default: 32768).
+    /// Size of the capture buffer in KiB (default: 32768, with -w 16384).
     #[arg(short = 'B', long = "buffer-size", value_name = "KIB", value_parser = clap::value_parser!(u32).range(1..=2_097_151))]
     pub(crate) buffer: Option<u32>,
 

@@ -11,9 +11,9 @@ use super::signals::Signals;
 use super::taps::{DeviceFrame, Taps};
 use super::wanted::Wanted;
 
-/// Orders are looked at this often while nothing comes.
+/// The pause between two looks at the orders while no frame comes.
 pub(crate) const WAIT: Duration = Duration::from_millis(100);
-/// And after this many frames while many come.
+/// Frames between two looks while many come.
 const BATCH: u32 = 4096;
 
 /// What comes after a frame or a turn.

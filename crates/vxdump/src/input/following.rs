@@ -26,8 +26,8 @@ pub(crate) struct Following {
 }
 
 impl Following {
-    /// Reads the sources. The kernel is asked unless `--map none` says otherwise; where only files
-    /// were named it still is, for its word counts less than theirs.
+    /// Reads the sources. The kernel is asked too, unless `--map none` is given: where files and
+    /// the kernel contradict each other, the files are right.
     pub(crate) fn open(
         args: &MapArgs,
         netns: Option<&Netns>,

@@ -20,16 +20,17 @@ const CLOCK_WAS_SET: Duration = Duration::from_secs(1);
 /// Whose frame comes next.
 #[derive(Debug, Default)]
 pub(crate) struct Order {
-    /// Whose turn it is, and until when: the others have nothing from before.
+    /// The number of the device whose frames come next.
     turn: usize,
+    /// The other devices have no frame before this time.
     until: Option<Timestamp>,
-    /// When those that have nothing were asked last, by the clock and otherwise; `None`: what is
-    /// new since may be earlier.
+    /// The time of day when the devices without a frame were asked last.
     clock: Timestamp,
+    /// The same time by a clock that is never set; `None` where they have to be asked again.
     asked: Option<Instant>,
-    /// Frames wait for those that have nothing.
+    /// Frames wait, because a device without one may still have an earlier one.
     is_waiting: bool,
-    /// Nothing comes any more that is not there now.
+    /// The capture was stopped: no more frames will arrive.
     is_draining: bool,
 }
 
@@ -115,7 +116,7 @@ impl Order {
         taps.iter_mut().for_each(Tap::ask_again);
     }
 
-    /// Nothing comes any more that is not there now: nobody waits.
+    /// No more frames will arrive: no frame waits for another device.
     pub(crate) fn drain(&mut self, taps: &mut [Tap]) {
         self.is_draining = true;
         self.has_waited(taps);

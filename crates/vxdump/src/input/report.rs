@@ -8,7 +8,7 @@ use vxcli::Failure;
 
 use super::taps::Taps;
 
-/// Tells on stderr, behind the program's name.
+/// Writes messages to stderr, after the program's name.
 pub(crate) struct Report<'e> {
     err: &'e mut dyn Write,
     /// Devices that went away.

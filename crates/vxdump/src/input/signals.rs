@@ -7,7 +7,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
 use vxcli::{Failure, is_ignored};
 
-/// What signals have said.
+/// Whether signals have asked for the end of the capture, or for a report.
 pub(crate) struct Signals {
     stop: Arc<AtomicBool>,
     report: Arc<AtomicBool>,

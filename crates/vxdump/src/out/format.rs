@@ -5,7 +5,7 @@ use clap::ValueEnum;
 /// How to print.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// Lines as tcpdump's, with names and carriage.
+    /// Lines of text.
     Text,
     /// One JSON object a line.
     Json,

@@ -26,7 +26,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) inner_len: u32,
 }
 
-/// How many there were, a packet included.
+/// The counts up to a packet, and with it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Numbers {
     /// Frames that were seen.
@@ -64,7 +64,8 @@ impl Style {
     }
 }
 
-/// What stands first of a packet, its time and its number: these depend on the packets before.
+/// Writes the start of a line or object: the time, which may depend on earlier packets, and the
+/// number.
 pub(crate) enum Head {
     Text {
         clock: Box<Clock>,

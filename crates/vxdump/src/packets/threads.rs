@@ -37,7 +37,7 @@ struct Shared {
     over: AtomicBool,
     /// How often statistics were asked for.
     asked: AtomicU32,
-    /// Which of what is known is the latest.
+    /// Counts the versions of `known`: it grows with each change.
     version: AtomicU32,
     known: Mutex<Known>,
 }
@@ -210,7 +210,7 @@ fn sum(all: &[Statistics]) -> Statistics {
     })
 }
 
-/// The end of all that is written.
+/// Writes the output of all threads to stdout.
 struct Writer<'w> {
     merge: Merge<News>,
     head: Head,

@@ -39,11 +39,11 @@ pub(crate) struct TopCommand {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "View")]
 pub(crate) struct ShowArgs {
-    /// What to show first: pairs of pods or nodes, clients and services, or networks.
+    /// The pairs to show at the start; keys change them. Networks are shown one a row.
     #[arg(long, value_enum, default_value_t = Group::Pods)]
     pub(crate) by: Group,
 
-    /// The column to sort by first.
+    /// The column to sort by at the start; keys change it.
     #[arg(long, value_enum, default_value_t = Order::Bytes)]
     pub(crate) sort: Order,
 

@@ -95,7 +95,7 @@ pub(crate) struct ActionArgs {
     pub(crate) decap: Option<Levels>,
 
     /// Give tunnels the destination port P. With 4789, Wireshark decodes VXLAN without being told.
-    /// Checksums are mended.
+    /// Checksums that were right stay right.
     #[arg(long, value_name = "P", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) to_port: Option<u16>,
 
@@ -105,15 +105,15 @@ pub(crate) struct ActionArgs {
     pub(crate) annotate: bool,
 
     /// Replace IP and MAC addresses in all headers at every level, with the key in KEYFILE (32
-    /// bytes, or 64 hexadecimal digits). Prefixes are preserved (the `pfx` mode of `IPcrypt`),
-    /// checksums are mended. Payloads of TCP and UDP stay, with the addresses in DNS, DHCP or HTTP:
-    /// --headers-only cuts them off. Packets whose contents could not be inspected are counted and
-    /// reported.
+    /// bytes, or 64 hexadecimal digits). Prefixes are preserved (the `pfx` mode of `IPcrypt`).
+    /// Checksums that were right stay right. Payloads of TCP and UDP stay, with the addresses in
+    /// DNS, DHCP or HTTP: --headers-only cuts them off. Packets whose contents could not be
+    /// inspected are counted and reported.
     #[arg(long, value_name = "KEYFILE", conflicts_with = "annotate")]
     pub(crate) anonymize: Option<PathBuf>,
 
-    /// Write one file for each VNI, sending node or inner flow. The files are named OUT with this
-    /// key before its ending.
+    /// Write one file for each VNI, sending node or inner flow. With OUT `a.pcap`, the files are
+    /// `a-KEY.pcap`.
     #[arg(long, value_name = "KEY", value_enum)]
     pub(crate) split: Option<SplitBy>,
 
