@@ -1,23 +1,20 @@
-//! Why capturing from a device fails, and what helps.
+//! Why capturing from a device fails.
 
 use std::io;
-use std::path::PathBuf;
 
 /// Why a device cannot be captured from, or not any longer; or why the kernel's tables cannot be
 /// read.
+///
+/// The texts say the cause. What the user can do about it is for the program to say, which knows
+/// its own options.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The process does not have `CAP_NET_RAW` (packet(7)), or the right that libpcap needs.
-    #[error(
-        "{device}: no permission to capture on it: run as root (sudo), or give the program the right once: \
-         sudo setcap cap_net_raw+ep {}", program.display()
-    )]
+    #[error("{device}: no permission to capture on it")]
     NotPermitted {
         /// The device.
         device: String,
-        /// The running program.
-        program: PathBuf,
     },
     /// There is no such device.
     #[error("{device}: there is no such network device")]
@@ -26,7 +23,7 @@ pub enum Error {
         device: String,
     },
     /// The device is down, or went down. All frames before that have been given.
-    #[error("{device}: the device is down; `ip link set {device} up` brings it up")]
+    #[error("{device}: the device is down")]
     Down {
         /// The device.
         device: String,
@@ -43,8 +40,9 @@ pub enum Error {
         /// The device.
         device: String,
     },
-    /// A network namespace cannot be found or entered.
-    #[error("network namespace {name}: {source}{}", hint(source))]
+    /// A network namespace cannot be found or entered. Entering one needs `CAP_SYS_ADMIN`
+    /// (setns(2)), and [`io::ErrorKind::InvalidInput`] means that the file is no network namespace.
+    #[error("network namespace {name}: {source}")]
     Netns {
         /// The namespace, as the caller named it.
         name: String,
@@ -107,18 +105,13 @@ impl Error {
     pub(super) fn system(device: &str, doing: &'static str, source: io::Error) -> Self {
         let device = device.to_owned();
         match source.kind() {
-            io::ErrorKind::PermissionDenied => Self::not_permitted(&device),
+            io::ErrorKind::PermissionDenied => Self::NotPermitted { device },
             _ if source.raw_os_error() == Some(ENETDOWN) => Self::Down { device },
             _ if matches!(source.raw_os_error(), Some(ENODEV | ENXIO)) => {
                 Self::NoSuchDevice { device }
             }
             _ => Self::System { device, doing, source },
         }
-    }
-
-    pub(super) fn not_permitted(device: &str) -> Self {
-        let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("PROGRAM"));
-        Self::NotPermitted { device: device.to_owned(), program }
     }
 
     /// The device that the error is about, by the name that the caller gave. `None` if it is about
@@ -153,15 +146,6 @@ const ENXIO: i32 = 6;
 const ENODEV: i32 = 19;
 /// errno(3): network is down.
 const ENETDOWN: i32 = if cfg!(target_os = "linux") { 100 } else { 50 };
-
-fn hint(source: &io::Error) -> &'static str {
-    match source.kind() {
-        io::ErrorKind::NotFound => " (a name of `ip netns`, a path, or pid:N of a process inside)",
-        io::ErrorKind::PermissionDenied => " (entering it needs CAP_SYS_ADMIN: run as root)",
-        io::ErrorKind::InvalidInput => " (it is no network namespace)",
-        _ => "",
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -191,7 +191,7 @@ fn failure(device: &str, error: pcap::Error) -> Error {
     let device = device.to_owned();
     let says = |words: &str| message.contains(words);
     if says("permission") || says("Operation not permitted") {
-        Error::not_permitted(&device)
+        Error::NotPermitted { device }
     } else if says("disappeared") {
         Error::Removed { device }
     } else if says("went down") || says("is not up") {

@@ -317,7 +317,7 @@ fn what_cannot_be_opened_says_why() {
     let refused = |device: &str| Capture::open(&in_netns(&cable.here, device)).unwrap_err();
     assert!(matches!(refused("nowhere"), Error::NoSuchDevice { .. }));
     assert!(matches!(refused("d0"), Error::Down { .. }));
-    assert!(refused("d0").to_string().contains("ip link set d0 up"));
+    assert!(refused("d0").to_string().ends_with("d0: the device is down"));
     let huge = in_netns(&cable.here, "c0").buffer(1 << 40);
     assert!(matches!(Capture::open(&huge).unwrap_err(), Error::Memory { .. }));
 }

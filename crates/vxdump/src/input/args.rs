@@ -114,7 +114,11 @@ impl LiveArgs {
     ///
     /// [`Failure::Usage`] where there is none of that name, or it may not be entered.
     pub(crate) fn netns(&self) -> Result<Option<Netns>, Failure> {
-        self.netns.as_deref().map(Netns::open).transpose().map_err(Failure::usage)
+        self.netns
+            .as_deref()
+            .map(Netns::open)
+            .transpose()
+            .map_err(|e| Failure::usage(devices::explained(&e)))
     }
 
     /// What is given up once everything is open.

@@ -1,7 +1,10 @@
 //! What there is to capture on, and what can be chosen there: the options that list, and those that
 //! choose from the lists.
 
+use std::env;
 use std::fmt::Write as _;
+use std::io;
+use std::path::PathBuf;
 
 use vxcap::live::{self, Netns};
 use vxcli::{Failure, Terminal};
@@ -17,7 +20,7 @@ const CLOCKS: [&str; 6] =
 
 /// `-D`: the devices, each with its number, kind, and for a VXLAN device VNI and port.
 pub(crate) fn list(netns: Option<&Netns>, terminal: &mut Terminal) -> Result<(), Failure> {
-    let devices = live::devices(netns).map_err(Failure::error)?;
+    let devices = live::devices(netns).map_err(|error| failure(&error))?;
     let mut text = String::new();
     for (number, device) in devices.iter().enumerate() {
         let state = match (device.up, device.running) {
@@ -30,17 +33,41 @@ pub(crate) fn list(netns: Option<&Netns>, terminal: &mut Terminal) -> Result<(),
     print(&text, terminal)
 }
 
-/// Why a device cannot be captured on, with the option that helps.
+/// Why a device cannot be captured on, with what helps.
 pub(crate) fn failure(error: &live::Error) -> Failure {
     match error {
-        live::Error::NoSuchDevice { .. } => {
-            Failure::usage(format_args!("{error}; -D lists those that are there"))
+        live::Error::NoSuchDevice { .. } | live::Error::Unsupported { .. } => {
+            Failure::usage(explained(error))
         }
-        live::Error::Unsupported { .. } => Failure::usage(error),
-        live::Error::Memory { .. } => {
-            Failure::error(format_args!("{error}; ask for a smaller one with -B"))
+        _ => Failure::error(explained(error)),
+    }
+}
+
+/// An error with what the user can do about it.
+pub(crate) fn explained(error: &live::Error) -> String {
+    match error {
+        live::Error::NotPermitted { .. } => {
+            let program = env::current_exe().unwrap_or_else(|_| PathBuf::from("PROGRAM"));
+            format!(
+                "{error}: run as root (sudo), or give the program the right once: \
+                 sudo setcap cap_net_raw+ep {}",
+                program.display()
+            )
         }
-        _ => Failure::error(error),
+        live::Error::NoSuchDevice { .. } => format!("{error}; -D lists those that are there"),
+        live::Error::Down { device } => format!("{error}; `ip link set {device} up` brings it up"),
+        live::Error::Memory { .. } => format!("{error}; ask for a smaller one with -B"),
+        live::Error::Netns { source, .. } => format!("{error}{}", netns_advice(source)),
+        _ => error.to_string(),
+    }
+}
+
+fn netns_advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::NotFound => " (a name of `ip netns`, a path, or pid:N of a process inside)",
+        io::ErrorKind::PermissionDenied => " (entering it needs CAP_SYS_ADMIN: run as root)",
+        io::ErrorKind::InvalidInput => " (it is no network namespace)",
+        _ => "",
     }
 }
 
@@ -51,7 +78,7 @@ pub(crate) fn list_choices(
     link_types: bool,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
-    let devices = live::devices(netns).map_err(Failure::error)?;
+    let devices = live::devices(netns).map_err(|error| failure(&error))?;
     let mut text = String::new();
     for name in options.names_among(&devices) {
         let Some(device) = devices.iter().find(|device| device.name == name) else {
@@ -121,5 +148,21 @@ mod tests {
         let error = live::Error::Memory { device: "eth0".to_owned(), bytes: 1 << 30 };
         let told = failure(&error).to_string();
         assert!(told.ends_with("1048576 KiB; ask for a smaller one with -B"), "{told}");
+        let told = explained(&live::Error::NotPermitted { device: "eth0".to_owned() });
+        let start = "eth0: no permission to capture on it: run as root (sudo), or give the program \
+                     the right once: sudo setcap cap_net_raw+ep /";
+        assert!(told.starts_with(start), "{told}");
+        let told = explained(&live::Error::Down { device: "eth0".to_owned() });
+        assert_eq!(told, "eth0: the device is down; `ip link set eth0 up` brings it up");
+    }
+
+    #[test]
+    fn a_namespace_that_is_not_there_is_refused_with_what_can_be_named() {
+        let told = explained(&Netns::open("no-such-namespace").unwrap_err());
+        assert!(told.starts_with("network namespace no-such-namespace: "), "{told}");
+        assert!(
+            told.ends_with(" (a name of `ip netns`, a path, or pid:N of a process inside)"),
+            "{told}"
+        );
     }
 }

@@ -9,6 +9,7 @@ use vxcli::{Failure, Terminal, setup};
 use vxlan::{Ports, TunnelKind};
 
 use super::carriages::Carriages;
+use super::devices;
 use super::kernel_map::KernelMap;
 
 /// What is known of the cluster, at one time.
@@ -42,7 +43,10 @@ impl Following {
             match opened {
                 Ok(kernel) => Some(kernel),
                 Err(error) => {
-                    terminal.tell(format_args!("warning: no names from the kernel: {error}"));
+                    terminal.tell(format_args!(
+                        "warning: no names from the kernel: {}",
+                        devices::explained(&error)
+                    ));
                     None
                 }
             }

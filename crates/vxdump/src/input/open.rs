@@ -13,6 +13,7 @@ use super::args::InputArgs;
 use super::capture::ProcessOrders;
 use super::device_names::DeviceNames;
 use super::device_options::DeviceOptions;
+use super::devices;
 use super::following::{Following, Known};
 use super::signals::Signals;
 use super::taps::{Opening, Purpose, Share, Tap, Taps, overlay};
@@ -63,13 +64,11 @@ impl Plan {
 
     /// The program that the kernel would run for the first device that was asked for.
     pub(crate) fn program(mut self) -> Result<Program, Failure> {
-        let all = live::devices(self.netns.as_deref()).map_err(Failure::error)?;
+        let all = live::devices(self.netns.as_deref()).map_err(|e| devices::failure(&e))?;
         let names = self.devices.names_among(&all);
         let first = names.first().and_then(|name| all.iter().find(|device| device.name == *name));
         if let (Some(name), None) = (names.first(), first) {
-            return Err(super::devices::failure(&live::Error::NoSuchDevice {
-                device: name.clone(),
-            }));
+            return Err(devices::failure(&live::Error::NoSuchDevice { device: name.clone() }));
         }
         let chosen = self.devices.link_type.or(first.map(Device::link_type));
         let link_type = chosen.filter(|of| pushdown::decides_on(*of)).unwrap_or(LinkType::ETHERNET);

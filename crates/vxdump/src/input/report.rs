@@ -6,6 +6,7 @@ use std::io::Write;
 use vxcap::live::{Error, Statistics};
 use vxcli::Failure;
 
+use super::devices;
 use super::taps::Taps;
 
 /// Writes messages to stderr, after the program's name.
@@ -26,7 +27,7 @@ impl<'e> Report<'e> {
 
     /// A device went away.
     pub(crate) fn lost(&mut self, error: &Error) {
-        self.tell(error);
+        self.tell(devices::explained(error));
         self.lost += 1;
     }
 

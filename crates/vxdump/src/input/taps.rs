@@ -128,7 +128,8 @@ impl Taps {
         let Wanted { selection, map, .. } = wanted;
         // the other threads open the same devices
         let is_first = share.as_ref().is_none_or(|share| share.groups.is_empty());
-        let all_devices = live::devices(netns.map(Arc::as_ref)).map_err(Failure::error)?;
+        let all_devices =
+            live::devices(netns.map(Arc::as_ref)).map_err(|e| devices::failure(&e))?;
         let names = asked.names_among(&all_devices);
         check_clock(asked.clock.as_deref(), terminal)?;
         let device = |name: &str| all_devices.iter().find(|device| device.name == name);
@@ -161,7 +162,7 @@ impl Taps {
             let mut capture = Capture::open(&options).map_err(|e| devices::failure(&e))?;
             // an old libpcap captures with another cooked header than the program expects
             if of_frames.is_some_and(|of| of != capture.interface().link_type) {
-                capture.set_program(None).map_err(Failure::error)?;
+                capture.set_program(None).map_err(|e| Failure::error(devices::explained(&e)))?;
             }
             let tap = Tap::new(capture, only_overlay, text);
             if is_first {
@@ -212,7 +213,9 @@ impl Taps {
                 let pushed =
                     selection.kernel_program(link_type, &self.ports, map, tap.only_overlay)?;
                 let program = pushed.program.with_snaplen(self.snaplen);
-                tap.capture.set_program(Some(Arc::new(program))).map_err(Failure::error)?;
+                tap.capture
+                    .set_program(Some(Arc::new(program)))
+                    .map_err(|e| Failure::error(devices::explained(&e)))?;
             }
         }
         Ok(())
@@ -241,7 +244,8 @@ impl Taps {
         let alone = self.all.len() == 1;
         // one that has a frame already, which waits for the others, would end the wait at once
         let awaited = self.all.iter().filter(|tap| !tap.gone && (alone || tap.silent));
-        Capture::wait_for_any(awaited.map(|tap| &tap.capture), timeout).map_err(Failure::error)?;
+        Capture::wait_for_any(awaited.map(|tap| &tap.capture), timeout)
+            .map_err(|e| Failure::error(devices::explained(&e)))?;
         self.order.has_waited(&mut self.all);
         Ok(())
     }
@@ -272,7 +276,7 @@ impl Taps {
     pub(crate) fn stop(&mut self) -> Result<(), Failure> {
         let mut longest = Duration::ZERO;
         for tap in self.all.iter_mut().filter(|tap| !tap.gone) {
-            match tap.capture.stop().map_err(Failure::error)? {
+            match tap.capture.stop().map_err(|e| Failure::error(devices::explained(&e)))? {
                 Some(wait) => longest = longest.max(wait),
                 None => tap.gone = true,
             }

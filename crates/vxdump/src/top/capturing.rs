@@ -11,6 +11,7 @@ use vxflow::{Summarizer, Summary};
 use super::counting::Message;
 use crate::flows::seen;
 use crate::input::capture::{Next, Watch};
+use crate::input::devices;
 use crate::input::following::Known;
 use crate::input::taps::{DeviceFrame, Taps};
 use crate::input::wanted::Wanted;
@@ -111,7 +112,7 @@ impl Watch for Capturing {
     }
 
     fn lost(&mut self, error: Error) {
-        let _ = self.sender.send(Message::Gone(error.to_string()));
+        let _ = self.sender.send(Message::Gone(devices::explained(&error)));
         self.gone.push(error);
     }
 }

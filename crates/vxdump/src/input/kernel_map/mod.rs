@@ -23,6 +23,8 @@ use vxcap::live::{Error, Netns, NodeNetns, TableReader, TableWatch, Tables};
 use facts::Facts;
 use subnet_env::SubnetEnv;
 
+use super::devices;
+
 pub use subnet_env::FOLDER as SUBNET_ENV_FOLDER;
 pub use tunnel::{Endpoint, Tunnel};
 
@@ -85,7 +87,7 @@ impl KernelMap {
             NodeNetns::Around(node) => (Some(node), Place::InPod),
             hidden => {
                 let why = match hidden {
-                    NodeNetns::Hidden(Some(error)) => error.to_string(),
+                    NodeNetns::Hidden(Some(error)) => devices::explained(error),
                     _ => "it is not seen from here".to_owned(),
                 };
                 complain(&format_args!(
