@@ -237,6 +237,17 @@ impl<E> State<E> {
         if self.at_end && ahead == 0 { Task::Stop } else { Task::Wait }
     }
 
+    /// Keeps a decoded part until it is sorted, and the first error in the order of the file.
+    fn put_decoded(&mut self, number: u64, part: Part, decoded: Result<(), E>) {
+        if let Err(error) = decoded {
+            self.at_end = true;
+            if self.error.as_ref().is_none_or(|(first, _)| number < *first) {
+                self.error = Some((number, error));
+            }
+        }
+        self.decoded.insert(number, part);
+    }
+
     /// The next part in the order of the file, if it has fragments; parts without go on at once.
     fn part_to_sort(&mut self) -> Option<Part> {
         loop {
@@ -309,31 +320,7 @@ impl<R, D, N, E> Work<R, D, N, E> {
                     let spare = state.spare.pop();
                     drop(state);
                     feeder.part = spare.unwrap_or_else(|| Part::new(shards));
-                    let read = {
-                        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-                        (*read)(&mut taken)
-                    };
-                    state = self.state();
-                    state.reading = false;
-                    state.at_end |= !matches!(read, Ok(true));
-                    let decoded = match read {
-                        Ok(true) => {
-                            self.news.notify_all();
-                            drop(state);
-                            let decoded = (self.decode)(&mut taken, &mut feeder);
-                            state = self.state();
-                            decoded
-                        }
-                        Ok(false) => Ok(()),
-                        Err(error) => Err(error),
-                    };
-                    if let Err(error) = decoded {
-                        state.at_end = true;
-                        if state.error.as_ref().is_none_or(|(first, _)| number < *first) {
-                            state.error = Some((number, error));
-                        }
-                    }
-                    state.decoded.insert(number, core::mem::take(&mut feeder.part));
+                    state = self.read(number, &mut taken, &mut feeder);
                 }
                 Task::Wait => {
                     state = self.news.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -349,6 +336,35 @@ impl<R, D, N, E> Work<R, D, N, E> {
             }
             self.news.notify_all();
         }
+    }
+
+    /// Reads and decodes the part of this number. While it is decoded, another thread
+    /// may read the next one.
+    fn read<P>(&self, number: u64, taken: &mut P, feeder: &mut Feeder) -> MutexGuard<'_, State<E>>
+    where
+        R: FnMut(&mut P) -> Result<bool, E>,
+        D: Fn(&mut P, &mut Feeder) -> Result<(), E>,
+    {
+        let read = {
+            let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+            (*read)(taken)
+        };
+        let mut state = self.state();
+        state.reading = false;
+        state.at_end |= !matches!(read, Ok(true));
+        let decoded = match read {
+            Ok(true) => {
+                self.news.notify_all();
+                drop(state);
+                let decoded = (self.decode)(taken, feeder);
+                state = self.state();
+                decoded
+            }
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        state.put_decoded(number, core::mem::take(&mut feeder.part), decoded);
+        state
     }
 
     /// Lets a table count its part.

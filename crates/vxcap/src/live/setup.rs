@@ -38,13 +38,13 @@ pub(super) fn open(
     let socket = sys::packet_socket(kind).map_err(failed("open a packet socket"))?;
     let fd = socket.as_fd();
 
+    // 24 at most
+    let headroom = (cooked + VLAN_TAG_LEN) as u16;
     let number = |name, value: c_int, doing| {
         sys::set_option(fd, SOL_PACKET, name, &value).map_err(failed(doing))
     };
     let version = libc::tpacket_versions::TPACKET_V3 as c_int;
     number(libc::PACKET_VERSION, version, "set up a ring of version 3 (Linux 3.2 has it)")?;
-    // 24 at most
-    let headroom = (cooked + VLAN_TAG_LEN) as u16;
     number(libc::PACKET_RESERVE, headroom.into(), "set up the room before frames")?;
     if options.directions == Directions::In {
         // a kernel before 4.20 does not know it: then the reader skips sent frames
@@ -60,31 +60,7 @@ pub(super) fn open(
             _ => failed("set up the ring")(error),
         },
     )?;
-
-    // Everything before `bind` happens while nothing can arrive: no frame that the program does not
-    // want is ever in the ring.
-    let (program, _) = kernel_program(link_type, options);
-    let attach = |instructions: &[_]| {
-        sys::attach_filter(fd, instructions).map_err(|source| Error::Program {
-            device: device.name.clone(),
-            instructions: instructions.len(),
-            source,
-        })
-    };
-    match &options.fanout {
-        // between bind and joining the group, the socket would get all frames
-        Some(_) => attach(&[REJECT_ALL])?,
-        None => attach(program.instructions())?,
-    }
-    sys::bind_to_device(fd, device.index).map_err(failed("bind to the device"))?;
-    if let Some(fanout) = &options.fanout {
-        number(libc::PACKET_FANOUT, fanout_word(fanout), "join the fanout group")?;
-        if let FanoutMode::Program(program) = &fanout.mode {
-            sys::set_program(fd, SOL_PACKET, libc::PACKET_FANOUT_DATA, program.instructions())
-                .map_err(failed("give the fanout group its program"))?;
-        }
-        attach(program.instructions())?;
-    }
+    begin(fd, device, link_type, options)?;
     if options.promiscuous && device.index != 0 {
         let request = libc::packet_mreq {
             mr_ifindex: device.index.cast_signed(),
@@ -96,6 +72,42 @@ pub(super) fn open(
             .map_err(failed("make the device promiscuous"))?;
     }
     Ok((socket, blocks))
+}
+
+/// Lets the socket, whose ring is set up, receive the frames that the program wants.
+///
+/// The program is attached before the socket is bound, while nothing can arrive: no frame that the
+/// program does not want is ever in the ring.
+fn begin(
+    fd: BorrowedFd<'_>,
+    device: &Device,
+    link_type: LinkType,
+    options: &CaptureOptions,
+) -> Result<(), Error> {
+    let failed = |doing| move |source| Error::system(&device.name, doing, source);
+    let (program, _) = kernel_program(link_type, options);
+    let attach = |instructions: &[_]| {
+        sys::attach_filter(fd, instructions).map_err(|source| Error::Program {
+            device: device.name.clone(),
+            instructions: instructions.len(),
+            source,
+        })
+    };
+    let bind = || sys::bind_to_device(fd, device.index).map_err(failed("bind to the device"));
+    let Some(fanout) = &options.fanout else {
+        attach(program.instructions())?;
+        return bind();
+    };
+    // between bind and joining the group, the socket would get all frames
+    attach(&[REJECT_ALL])?;
+    bind()?;
+    sys::set_option(fd, SOL_PACKET, libc::PACKET_FANOUT, &fanout_word(fanout))
+        .map_err(failed("join the fanout group"))?;
+    if let FanoutMode::Program(program) = &fanout.mode {
+        sys::set_program(fd, SOL_PACKET, libc::PACKET_FANOUT_DATA, program.instructions())
+            .map_err(failed("give the fanout group its program"))?;
+    }
+    attach(program.instructions())
 }
 
 /// The program that the kernel runs, and which frames are left to user space.
