@@ -1,4 +1,5 @@
-# Measures commands beside each other in one run. Sourced by the scripts of this folder, whose first comment is their help.
+# Measures commands beside each other in one run. Sourced by the scripts of this folder, whose first
+# comment is their help.
 #
 # Sets: root, target, work (a folder in a tmpfs, taken away at the end); packets, runs.
 
@@ -35,7 +36,8 @@ begin() {
 
 build() { cargo build --quiet --release --manifest-path "$root/Cargo.toml" -p "$1"; }
 
-# program VARIABLE PACKAGE: what the variable names is measured, or else that of target/release, which is built.
+# program VARIABLE PACKAGE: what the variable names is measured, or else that of target/release,
+# which is built.
 program() {
     local -n named=$1
     if [[ -z ${named:-} ]]; then
@@ -59,8 +61,8 @@ once() {
     echo $((${end/./} - ${start/./})) "$(awk '{ printf "%d %d", ($1 + $2) * 1e6, $3 }' "$work/time")"
 }
 
-# Runs commands in turn, `name|most runs|command` each, and keeps the best times and the largest memory by name. What is not
-# installed is passed over.
+# Runs commands in turn, `name|most runs|command` each, and keeps the best times and the largest
+# memory by name. What is not installed is passed over.
 compare() {
     best=() cpus=() memory=()
     local run entry name most line micros cpu kib

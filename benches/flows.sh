@@ -4,14 +4,15 @@
 #   benches/flows.sh [--packets N] [--runs N] [--folder DIR]
 #
 # Makes captures in a tmpfs (default /dev/shm) and prints
-#  - for three mixes of make-capture, `small` and `short` (N packets, default 2,000,000: 0.8 GB) and `tiny` (2.5 times as
-#    many: 0.65 GB): the best times of each program over so many runs (default 5; tcpdump 1) in turn, and how many times as
-#    long as vxdump with one thread it takes;
-#  - the memory for a flow, of 2.5 N flows in as many packets: of the first 20, of all in each format, and of all where nearly
-#    all end on the way;
-#  - the memory and the time of 5 N flows at a limit of N / 2, beside the bound and the time of a fifth of them.
-# VXDUMP names the program (default: that of target/release, which is built). tcpdump and nfpcapd are passed over where they
-# are not installed.
+#  - for three mixes of make-capture, `small` and `short` (N packets, default 2,000,000: 0.8 GB) and
+#    `tiny` (2.5 times as many: 0.65 GB): the best times of each program over so many runs (default
+#    5; tcpdump 1) in turn, and how many times as long as vxdump with one thread it takes;
+#  - the memory for a flow, of 2.5 N flows in as many packets: of the first 20, of all in each
+#    format, and of all where nearly all end on the way;
+#  - the memory and the time of 5 N flows at a limit of N / 2, beside the bound and the time of a
+#    fifth of them.
+# VXDUMP names the program (default: that of target/release, which is built). tcpdump and nfpcapd
+# are passed over where they are not installed.
 source "$(dirname -- "${BASH_SOURCE[0]}")/beside.sh"
 
 begin "$@"

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Instructions that the programs' main jobs take, counted by callgrind: noise of the machine does not move them.
+# Instructions that the programs' main jobs take, counted by callgrind: noise of the machine does
+# not move them.
 #
 #   benches/instructions.sh [--bless] [JOB...]
 #
-# Runs each job on two captures of 100,000 packets, `small` (in turn) and `random` (order, length, family and direction drawn at
-# random), and compares the counts with benches/instructions.tsv. Ends with status 1 where one differs by more than 1 %, or
-# where the table does not have it. --bless records the counts of these jobs, and leaves the other rows as they are. VXDUMP, VXREWRITE and MAKE_CAPTURE name the programs (default: target/release's, built).
+# Runs each job on two captures of 100,000 packets, `small` (in turn) and `random` (order, length,
+# family and direction drawn at random), and compares the counts with benches/instructions.tsv. Ends
+# with status 1 where one differs by more than 1 %, or where the table does not have it. --bless
+# records the counts of these jobs, and leaves the other rows as they are. VXDUMP, VXREWRITE and
+# MAKE_CAPTURE name the programs (default: target/release's, built).
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)

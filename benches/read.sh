@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Reading a capture: vxdump's text beside tcpdump's, its JSON beside tshark's fields, and its memory.
+# Reading a capture: vxdump's text beside tcpdump's, its JSON beside tshark's fields, and its
+# memory.
 #
 #   benches/read.sh [--packets N] [--runs N] [--folder DIR]
 #
-# Makes a capture of N packets (default 2,000,000: 0.8 GB) in a tmpfs (default /dev/shm), runs each command so many times
-# (default 5; tcpdump 2, tshark once) in turn, all with their output to /dev/null, and prints the best times, how many times as
-# long as vxdump each takes, and the largest memory; then vxdump's memory for a quarter of the file. VXDUMP names the program
-# (default: that of target/release, which is built).
+# Makes a capture of N packets (default 2,000,000: 0.8 GB) in a tmpfs (default /dev/shm), runs each
+# command so many times (default 5; tcpdump 2, tshark once) in turn, all with their output to
+# /dev/null, and prints the best times, how many times as long as vxdump each takes, and the largest
+# memory; then vxdump's memory for a quarter of the file. VXDUMP names the program (default: that of
+# target/release, which is built).
 source "$(dirname -- "${BASH_SOURCE[0]}")/beside.sh"
 
 begin "$@"

@@ -3,10 +3,11 @@
 #
 #   benches/rewrite.sh [--packets N] [--runs N] [--folder DIR]
 #
-# Makes a capture of N packets (default 2,000,000: 0.8 GB) in a tmpfs (default /dev/shm), runs each command so many times
-# (default 5) in turn, each writing a file there, and prints the best times, how many times as long as cp each takes, and the
-# largest memory; then vxrewrite's memory for a quarter of the file. VXREWRITE names the program (default: that of
-# target/release, which is built). editcap and tcprewrite are passed over where they are not installed.
+# Makes a capture of N packets (default 2,000,000: 0.8 GB) in a tmpfs (default /dev/shm), runs each
+# command so many times (default 5) in turn, each writing a file there, and prints the best times,
+# how many times as long as cp each takes, and the largest memory; then vxrewrite's memory for a
+# quarter of the file. VXREWRITE names the program (default: that of target/release, which is
+# built). editcap and tcprewrite are passed over where they are not installed.
 source "$(dirname -- "${BASH_SOURCE[0]}")/beside.sh"
 
 begin "$@"

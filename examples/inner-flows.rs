@@ -1,6 +1,9 @@
 //! Prints who talks to whom inside the tunnels of a capture file, with the names of a map.
 //!
-//! `cargo run -p vxdump-examples --example inner-flows -- testdata/captures/mesh-n1-eth0.pcap testdata/maps/cluster.yaml`
+//! ```sh
+//! cargo run -p vxdump-examples --example inner-flows -- \
+//!     testdata/captures/mesh-n1-eth0.pcap testdata/maps/cluster.yaml
+//! ```
 
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -1,7 +1,8 @@
 //! Writes seeds for the fuzz targets, made of capture files: `seed CORPUS FILE...`.
 //!
-//! `CORPUS/decode` gets frames, `CORPUS/reassemble` the fragments of each file in their order, `CORPUS/read` and
-//! `CORPUS/program` the beginnings of the files themselves, `CORPUS/map` the map files that are named among them.
+//! `CORPUS/decode` gets frames, `CORPUS/reassemble` the fragments of each file in their order,
+//! `CORPUS/read` and `CORPUS/program` the beginnings of the files themselves, `CORPUS/map` the map
+//! files that are named among them.
 
 use std::collections::BTreeSet;
 use std::error::Error;

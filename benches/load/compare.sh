@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Live capture under load: one generator against one capturer on a veth pair, in namespaces of its own.
+# Live capture under load: one generator against one capturer on a veth pair, in namespaces of its
+# own.
 #
 #   benches/load/compare.sh [--seconds S] [--rates "100000 300000 600000 top"] [--only REGEX]
 #                           [--capture-cpu N] [--rounds N] [--tools FILE] [--raw FILE]
 #
-# Prints a table; a cell says: thousand frames a second that arrived at the device / share of them that the
-# tool did not capture / CPU seconds of the tool. As root; without root in a user namespace, where tcpdump does
-# not start. VXDUMP and VXLOAD name the programs (default: those of target/release; vxload is built).
+# Prints a table; a cell says: thousand frames a second that arrived at the device / share of them
+# that the tool did not capture / CPU seconds of the tool. As root; without root in a user
+# namespace, where tcpdump does not start. VXDUMP and VXLOAD name the programs (default: those of
+# target/release; vxload is built).
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
@@ -60,7 +62,8 @@ trap clean EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# The generator's frames are to nobody's MAC, and IPv6 is off: nothing but its frames is on the wire.
+# The generator's frames are to nobody's MAC, and IPv6 is off: nothing but its frames is on the
+# wire.
 ip netns add "$generating"
 ip netns add "$capturing"
 for netns in "$generating" "$capturing"; do
@@ -102,7 +105,8 @@ measure() {
         mv "$folder/cpu.new" "$folder/cpu"
     ) 2>/dev/null &
     local shell=$!
-    # Ready once its packet socket is there (/proc/net/packet has a heading), with its filter a little later.
+    # Ready once its packet socket is there (/proc/net/packet has a heading), with its filter a
+    # little later.
     until [[ -s $folder/pid ]] &&
         (($(nsenter --net="/run/netns/$capturing" -- cat /proc/net/packet | wc -l) > 1)); do
         if ((++tries > 100)) || [[ -s $folder/cpu ]]; then

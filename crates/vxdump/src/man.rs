@@ -36,6 +36,15 @@ The first part is the innermost packet, exactly as `tcpdump`(8) prints it with `
 A packet that cannot be decoded to its end says why in brackets: \
 `[truncated: TCP needs 20 bytes, 12 captured]`.
 
+A live capture of several devices also has the device's name in front of the packet. With `-i any` the \
+direction follows it; in a file of such a capture, `?` stands in place of the device:
+
+  In   the packet was received by this host
+  Out  it was sent by this host
+  B    it was received as a broadcast
+  M    it was received as a multicast
+  P    it was seen on the device, but is addressed to another host's MAC address
+
 The second part is its two ends, the sender first:
 
   NAMESPACE/POD@NODE  this pod, on this node

@@ -79,7 +79,7 @@
 //!
 //!   | for each | bytes at most |
 //!   |---|---|
-//!   | flow of IPv4, of IPv6 | 290, 350 |
+//!   | open flow, about 300: of IPv4, of IPv6 | 290, 350 |
 //!   | flow over an IPv6 underlay | 48 more |
 //!   | flow whose TCP health is not perfect | 48 more |
 //!   | flow with several DNS or echo requests outstanding | 360 more |

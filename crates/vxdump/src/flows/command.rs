@@ -87,9 +87,10 @@ impl ShowArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Flows")]
 pub(crate) struct LimitArgs {
-    /// The most flows in memory at a time, about 300 bytes each. Beyond it, the flow that was quiet
-    /// longest is evicted, and may appear as several rows. --by service keeps up to as many
-    /// half-connections for pairing, 160 bytes each; beyond that they are counted separately.
+    /// The most flows at a time. A flow takes about 300 bytes in memory while it is open. Beyond N,
+    /// the flow that was quiet longest is evicted, and may appear as several rows. --by service
+    /// keeps up to as many half-connections for pairing, 160 bytes each; beyond that they are
+    /// counted separately.
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_flows: u32,
 

@@ -57,8 +57,8 @@ impl PacketArgs {
 #[command(next_help_heading = "Output")]
 #[allow(clippy::struct_excessive_bools)] // tcpdump's flags
 pub(crate) struct PrintArgs {
-    /// Print each packet as a line as tcpdump's with names and tunnels, a JSON object, or a CSV
-    /// row.
+    /// Print each packet as a line in tcpdump's form with names and tunnels, as a JSON object, or
+    /// as a CSV row.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
 

@@ -30,7 +30,14 @@ Actions are carried out in this order, whatever their order on the command line:
   --snaplen, --headers-only
                   cut
 
-`--split` goes by the packet as it was captured.";
+`--split` goes by the packet as it was captured.
+
+`--decap` gives each VNI an interface of its own, named `vni 1`, or `eth0 vni 1` where the input names its \
+interface. Packets in no tunnel keep their link type, so OUT may have several: Wireshark reads such a file, \
+and tcpdump does not.
+
+The copies that `--dedup` keeps come from different devices, so `vxdump flows` needs `--once` for such a \
+file.";
 
 const KEPT: &str = "\
 Without an action, OUT is identical to the input. With actions, everything that they do not name is kept: \
