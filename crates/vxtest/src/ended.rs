@@ -77,11 +77,9 @@ pub fn python(module: &str, script: &str, arguments: &[&str]) -> Option<String> 
 
 fn interpreter() -> PathBuf {
     let installed = || {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-            || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),
-            PathBuf::from,
-        );
-        let path = target.join("judges/bin/python");
+        let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let path = root.join(target).join("judges/bin/python");
         if path.exists() { path } else { "python3".into() }
     };
     std::env::var_os("VXDUMP_PYTHON").map_or_else(installed, PathBuf::from)

@@ -98,7 +98,7 @@ fn root() -> PathBuf {
 
 /// The folder that cargo builds in.
 fn target() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+    root().join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
 /// A program of this machine, or of the workspace by its path; it runs at the root.
@@ -139,7 +139,7 @@ fn bless(_: &[String]) -> Result<(), Failure> {
 /// The picture shows what the program of this source prints, so that is built first.
 fn picture(arguments: &[String]) -> Result<(), Failure> {
     run(command("cargo").args(["build", "--quiet", "-p", "vxdump"]))?;
-    let program = root().join(target()).join("debug/vxdump");
+    let program = target().join("debug/vxdump");
     run(command("docs/picture/make").args(arguments).env("VXDUMP", program))
 }
 
