@@ -128,9 +128,14 @@ fn compare_with_and_without_pushdown(device: &str, selections: &[&[&str]]) {
         running.push((pushed, not, first, second));
     }
     lab.command(&["traffic", "ping", "http", "udp", "dns", "underlay"]);
+    // all at once: hosts ask for their neighbours from time to time
+    for (_, _, first, second) in &mut running {
+        first.signal("INT");
+        second.signal("INT");
+    }
     for ((pushed, not, first, second), selection) in running.into_iter().zip(selections) {
         let [fewer, all] = [first, second].map(|capture| {
-            let (status, _, said) = end(capture, "INT");
+            let (status, _, said) = capture.ended();
             assert!(status.success() && said.contains("0 packets dropped by kernel"), "{said}");
             let received = said.lines().find(|line| line.ends_with("received by filter"));
             let number = received.and_then(|line| line.split(' ').next()?.parse::<u64>().ok());

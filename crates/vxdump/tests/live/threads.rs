@@ -27,12 +27,13 @@ fn several_threads_print_what_one_prints_in_the_order_of_time() {
     assert_eq!(numbers.len(), 10, "{few}");
     assert!(numbers.iter().zip(1..).all(|(text, n)| **text == format!("{n:5}  ")), "{few}");
 
-    let [one, three, json, json_three, count] =
-        [one, three, json, json_three, count].map(|running| {
-            let (status, out, said) = end(running, "INT");
-            assert!(status.success() && said.contains("0 packets dropped by kernel"), "{said}");
-            out
-        });
+    let mut captures = [one, three, json, json_three, count];
+    captures.iter_mut().for_each(|capture| capture.signal("INT"));
+    let [one, three, json, json_three, count] = captures.map(|running| {
+        let (status, out, said) = running.ended();
+        assert!(status.success() && said.contains("0 packets dropped by kernel"), "{said}");
+        out
+    });
     assert_in_order(three.lines().map(time_and_device), "three threads");
     assert_eq!(count, format!("{} packets\n", one.lines().count()));
     // each capture stamps packets itself, some microseconds apart
