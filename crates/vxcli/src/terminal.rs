@@ -70,6 +70,19 @@ impl Terminal {
         self.out.write_all(bytes).and_then(|()| self.out.flush()).map_err(|e| Failure::writing(&e))
     }
 
+    /// Tells what was damaged in the input, but for the last, which is the run's failure.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Error`] where anything was damaged.
+    pub fn tell_damage<E: std::fmt::Display>(&mut self, mut damage: Vec<E>) -> Result<(), Failure> {
+        let Some(last) = damage.pop() else { return Ok(()) };
+        for error in damage {
+            self.tell(error);
+        }
+        Err(Failure::error(last))
+    }
+
     /// The exit status of a run that ended so. What went wrong is told.
     pub fn finish(&mut self, result: Result<(), Failure>) -> u8 {
         let Err(failure) = result else { return 0 };

@@ -104,25 +104,28 @@ pub(crate) fn capture<W: Watch>(
             (false, Next::Continue) => taps.wait(W::PATIENCE)?,
         }
     }
-    taps.stop()?;
+    // a device that cannot be stopped does not keep the others from being drained
+    let stopped = taps.stop();
     while round(taps, watch)? == (true, Next::Continue) {}
-    Ok(())
+    stopped
 }
 
 /// Takes the frames that are there, at most a batch. Returns whether there were any.
 fn round<W: Watch>(taps: &mut Taps, watch: &mut W) -> Result<(bool, Next), Failure> {
-    let mut came = false;
+    let (mut came, mut next) = (false, Next::Continue);
     for _ in 0..BATCH {
         match taps.next_frame() {
             Ok(Some(frame)) => {
                 came = true;
-                if watch.frame(frame)? == Next::Enough {
-                    return Ok((true, Next::Enough));
+                next = watch.frame(frame)?;
+                if next == Next::Enough {
+                    break;
                 }
             }
             Ok(None) => break,
             Err(error) => watch.lost(error),
         }
     }
-    Ok((came, watch.turn(taps, came)?))
+    let turn = watch.turn(taps, came)?;
+    Ok((came, if next == Next::Enough { next } else { turn }))
 }

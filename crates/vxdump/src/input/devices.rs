@@ -11,8 +11,6 @@ use vxcli::{Failure, Terminal};
 use vxlan::LinkType;
 
 use super::device_options::DeviceOptions;
-use crate::out::output::Output;
-use crate::out::put;
 
 /// libpcap's names of clocks (pcap-tstamp(7)). Of these we have the first.
 const CLOCKS: [&str; 6] =
@@ -30,7 +28,7 @@ pub(crate) fn list(netns: Option<&Netns>, terminal: &mut Terminal) -> Result<(),
         };
         let _ = writeln!(text, "{}.{} ({}) [{state}]", number + 1, device.name, device.kind);
     }
-    print(&text, terminal)
+    terminal.print(text.as_bytes())
 }
 
 /// Why a device cannot be captured on, with what helps.
@@ -94,7 +92,7 @@ pub(crate) fn list_choices(
             text.push_str("  host (Host)\n");
         }
     }
-    print(&text, terminal)
+    terminal.print(text.as_bytes())
 }
 
 /// `-y`: the link type of this name, whose case does not count.
@@ -124,12 +122,6 @@ pub(crate) fn check_clock(clock: Option<&str>, terminal: &mut Terminal) -> Resul
             CLOCKS.join(", ")
         ))),
     }
-}
-
-fn print(text: &str, terminal: &mut Terminal) -> Result<(), Failure> {
-    let mut output = Output::new(&mut *terminal.out, false);
-    put::text(output.buffer(), text);
-    output.flush()
 }
 
 #[cfg(test)]

@@ -81,12 +81,7 @@ impl Files {
     ///
     /// [`Failure::Error`] where anything was.
     pub(crate) fn end(self, terminal: &mut Terminal) -> Result<(), Failure> {
-        let mut damage = self.damage;
-        let Some(last) = damage.pop() else { return Ok(()) };
-        for error in damage {
-            terminal.tell(error);
-        }
-        Err(Failure::error(last))
+        terminal.tell_damage(self.damage)
     }
 }
 

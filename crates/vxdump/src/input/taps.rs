@@ -32,6 +32,8 @@ pub(crate) struct Tap {
     only_overlay: bool,
     /// The device went away, and is asked for no more frames.
     gone: bool,
+    /// The latest counts of its frames that could be read.
+    statistics: Statistics,
     /// The final counts of a device that went away, once they were read.
     last: Option<Statistics>,
     /// The device had no frame when it was asked last.
@@ -275,16 +277,20 @@ impl Taps {
     /// from libpcap, which cannot be told to, there are none any more.
     pub(crate) fn stop(&mut self) -> Result<(), Failure> {
         let mut longest = Duration::ZERO;
+        let mut result = Ok(());
         for tap in self.all.iter_mut().filter(|tap| !tap.gone) {
-            match tap.capture.stop().map_err(|e| Failure::error(devices::explained(&e)))? {
-                Some(wait) => longest = longest.max(wait),
-                None => tap.gone = true,
+            match tap.capture.stop() {
+                Ok(Some(wait)) => longest = longest.max(wait),
+                Ok(None) => tap.gone = true,
+                Err(error) => {
+                    result = result.and(Err(Failure::error(devices::explained(&error))));
+                }
             }
         }
         std::thread::sleep(longest);
         self.is_stopped = true;
         self.order.drain(&mut self.all);
-        Ok(())
+        result
     }
 
     /// Is there any device left?
@@ -320,6 +326,7 @@ impl Tap {
             interface,
             only_overlay,
             gone: false,
+            statistics: Statistics::default(),
             last: None,
             silent: false,
             nothing_before: Timestamp::default(),
@@ -403,14 +410,16 @@ impl Tap {
         !self.gone && self.capture.is_mostly_full()
     }
 
-    /// What became of its frames.
+    /// What became of its frames, as far as that could be learnt.
     pub(crate) fn statistics(&mut self) -> Statistics {
         if let Some(last) = self.last {
             return last;
         }
-        let now = self.capture.statistics().unwrap_or_default();
-        self.last = self.gone.then_some(now);
-        now
+        if let Ok(now) = self.capture.statistics() {
+            self.statistics = now;
+        }
+        self.last = self.gone.then_some(self.statistics);
+        self.statistics
     }
 }
 

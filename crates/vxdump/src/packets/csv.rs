@@ -1,10 +1,10 @@
 //! A packet as a row of comma-separated values (RFC 4180).
 
 use podmap::PodMap;
-use vxcap::{Frame, Timestamp};
-use vxlan::{Decoder, MacAddr, Packet};
+use vxcap::Timestamp;
+use vxlan::{Decoder, MacAddr};
 
-use super::json::{self, Origin};
+use super::seen::{Seen, length};
 use crate::out::csv::field;
 use crate::out::put;
 use crate::out::time_utc::Utc;
@@ -58,14 +58,8 @@ pub(crate) fn write_head(utc: &mut Utc, out: &mut Vec<u8>, time: Timestamp, numb
 }
 
 /// Appends the rest of the row and a newline.
-pub(crate) fn write_rest(
-    out: &mut Vec<u8>,
-    frame: &Frame<'_>,
-    origin: &Origin<'_>,
-    packet: &Packet<'_>,
-    decoder: &Decoder,
-    map: &PodMap,
-) {
+pub(crate) fn write_rest(out: &mut Vec<u8>, seen: &Seen<'_>, decoder: &Decoder, map: &PodMap) {
+    let Seen { frame, origin, packet, .. } = *seen;
     next(out, Some(u64::from(frame.orig_len)), put::decimal);
     next(out, Some(frame.data.len() as u64), put::decimal);
     next(out, origin.interface, field);
@@ -96,7 +90,7 @@ pub(crate) fn write_rest(
     next(out, tcp.map(vxlan::TcpHeader::flags), put::tcp_flags);
     next(out, tcp.map(|t| t.sequence().into()), put::decimal);
     next(out, tcp.map(|t| t.acknowledgement().into()), put::decimal);
-    next(out, json::length(inner).map(u64::from), put::decimal);
+    next(out, length(inner).map(u64::from), put::decimal);
     let ends = vxcli::ends(map, inner);
     next(out, ends.map(|e| e.0.label()), field);
     next(out, ends.map(|e| e.1.label()), field);

@@ -6,26 +6,16 @@
 use std::net::IpAddr;
 
 use podmap::PodMap;
-use vxcap::{Frame, Timestamp};
+use vxcap::Timestamp;
 use vxlan::{
     Decoder, Encapsulation, EtherType, Headers, IpProtocol, MacAddr, Packet, Protocol, VlanTags,
 };
 
 use super::faults;
-use crate::input::carriages::Carriage;
+use super::seen::{Seen, length};
 use crate::out::json::{key_of, member, owner, string};
 use crate::out::put;
 use crate::out::time_utc::Utc;
-
-/// Where a packet comes from.
-pub(crate) struct Origin<'a> {
-    /// The interface's name, where the input tells.
-    pub(crate) interface: Option<&'a str>,
-    /// The file's name, where several are read.
-    pub(crate) file: Option<&'a str>,
-    /// How a frame on a VXLAN device will be, or was, carried.
-    pub(crate) carriage: Option<Carriage>,
-}
 
 /// Appends the object's beginning: when the packet came, and its number in the input, from 1.
 pub(crate) fn write_head(utc: &mut Utc, out: &mut Vec<u8>, time: Timestamp, number: u64) {
@@ -36,14 +26,8 @@ pub(crate) fn write_head(utc: &mut Utc, out: &mut Vec<u8>, time: Timestamp, numb
 }
 
 /// Appends the rest of the object and a newline.
-pub(crate) fn write_rest(
-    out: &mut Vec<u8>,
-    frame: &Frame<'_>,
-    origin: &Origin<'_>,
-    packet: &Packet<'_>,
-    decoder: &Decoder,
-    map: &PodMap,
-) {
+pub(crate) fn write_rest(out: &mut Vec<u8>, seen: &Seen<'_>, decoder: &Decoder, map: &PodMap) {
+    let Seen { frame, origin, packet, .. } = *seen;
     put::text(out, ",\"len\":");
     put::decimal(out, frame.orig_len.into());
     put::text(out, ",\"caplen\":");
@@ -244,22 +228,6 @@ fn transport(out: &mut Vec<u8>, headers: &Headers<'_>, protocol: IpProtocol) {
         put::text(out, headers.checksum().name());
         out.push(b'"');
     }
-}
-
-/// What tcpdump calls the length: payload of TCP and UDP, the whole message or packet of all else.
-pub(crate) fn length(headers: &Headers<'_>) -> Option<u32> {
-    if let Some(arp) = headers.arp() {
-        return Some(arp.packet_len() as u32);
-    }
-    let protocol = headers.protocol()?;
-    let has_payload = headers.tcp().is_some() || headers.udp().is_some();
-    if let Some(tcp) = headers.tcp() {
-        // not what the decoder found to be payload: of a cut header the options would be counted
-        // too
-        return Some(headers.transport_wire_len().saturating_sub(tcp.header_len() as u32));
-    }
-    let whole = !has_payload || !matches!(protocol, IpProtocol::TCP | IpProtocol::UDP);
-    Some(if whole { headers.transport_wire_len() } else { headers.payload_wire_len() })
 }
 
 fn icmp(out: &mut Vec<u8>, icmp_type: u8, code: u8, echo: Option<(u16, u16)>) {

@@ -1,5 +1,7 @@
 //! Packets of devices, by one thread, until a signal or a number ends it.
 
+use std::sync::Arc;
+
 use vxcap::Timestamp;
 use vxcap::live::{Error, Statistics};
 use vxcap::write::InterfaceCounts;
@@ -12,6 +14,7 @@ use super::style::Style;
 use super::threads::{self, Printing};
 use super::{count, print_program};
 use crate::input::capture::{Next, Watch, capture};
+use crate::input::carriages::Carriages;
 use crate::input::clock::now;
 use crate::input::devices;
 use crate::input::following::Known;
@@ -75,25 +78,24 @@ fn alone(
     pipeline.devices = device_names;
     let begin = now();
     let report = Report::new(&mut *terminal.err);
-    let mut watch = Packets { pipeline, known, report };
+    let mut watch = Packets { pipeline, carriages: known.carriages, report };
     let result = capture(&mut taps, &mut orders, &mut watch);
 
     // whatever ended it: what was captured is written, and what was lost is told
     let Packets { mut pipeline, mut report, .. } = watch;
-    let result = result.and_then(|()| pipeline.output.flush());
+    if args.print.count_only {
+        count(&mut pipeline.output, pipeline.selected);
+    }
+    let flushed = pipeline.output.flush();
     let saved = match pipeline.save.take() {
         Some(save) => save.finish(&ended(&mut taps.all, begin)),
         None => Ok(()),
     };
-    if args.print.count_only {
-        count(&mut pipeline.output, pipeline.selected);
-        pipeline.output.flush()?;
-    }
     if let Some(warning) = pipeline.warning() {
         report.tell(warning);
     }
     report.statistics(&taps.statistics(), pipeline.selected);
-    result.and(saved)?;
+    result.and(flushed).and(saved)?;
     report.result(&taps)
 }
 
@@ -140,7 +142,7 @@ fn style(args: &PacketArgs, taps: &Taps, terminal: &Terminal) -> Style {
 /// Prints and saves packets.
 struct Packets<'p> {
     pipeline: Pipeline<'p>,
-    known: Known,
+    carriages: Arc<Carriages>,
     report: Report<'p>,
 }
 
@@ -151,7 +153,7 @@ impl Watch for Packets<'_> {
 
     #[inline]
     fn frame(&mut self, captured: DeviceFrame<'_>) -> Result<Next, Failure> {
-        self.pipeline.captured(captured, &self.known.carriages)
+        self.pipeline.captured(captured, &self.carriages)
     }
 
     fn turn(&mut self, _: &mut Taps, came: bool) -> Result<Next, Failure> {
@@ -163,7 +165,7 @@ impl Watch for Packets<'_> {
     }
 
     fn map_changed(&mut self, known: &Known) {
-        self.known = known.clone();
+        self.carriages = Arc::clone(&known.carriages);
     }
 
     fn report(&mut self, statistics: &Statistics) {

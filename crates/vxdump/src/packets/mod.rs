@@ -9,6 +9,7 @@ mod merge;
 mod names;
 mod pipeline;
 mod save;
+mod seen;
 mod style;
 mod threads;
 
@@ -106,7 +107,7 @@ fn list_link_types(files: &mut Files, terminal: &mut Terminal) -> Result<(), Fai
             None => writeln!(text, "  {} (not decoded)", link_type.0),
         };
     }
-    print(&text, terminal)
+    terminal.print(text.as_bytes())
 }
 
 /// `-d`: the compiled EXPRESSION for the link type of the input's first frame.
@@ -128,11 +129,6 @@ fn print_program(program: &Program, how: u8, terminal: &mut Terminal) -> Result<
         2 => program.c_array().to_string(),
         _ => program.decimal().to_string(),
     };
-    print(text.trim_end_matches('\n'), terminal).and_then(|()| print("\n", terminal))
-}
-
-fn print(text: &str, terminal: &mut Terminal) -> Result<(), Failure> {
-    let mut output = Output::new(&mut *terminal.out, false);
-    put::text(output.buffer(), text);
-    output.flush()
+    let text = format!("{}\n", text.trim_end_matches('\n'));
+    terminal.print(text.as_bytes())
 }

@@ -4,10 +4,10 @@ use vxcap::{Frame, Interface};
 use vxcli::Failure;
 use vxlan::{Tunnel, Vni};
 
-use super::json::Origin;
 use super::merge::Batch;
 use super::save::Save;
-use super::style::{Numbers, Seen, Style};
+use super::seen::{Origin, Seen};
+use super::style::{Numbers, Style};
 use crate::input::capture::Next;
 use crate::input::carriages::{Carriage, Carriages};
 use crate::input::device_names::DeviceNames;

@@ -1,12 +1,13 @@
 //! How a packet is printed: a line, a JSON object or a row, as the command line says.
 
 use podmap::PodMap;
-use vxcap::{Frame, Timestamp};
-use vxlan::{Decoder, Packet};
+use vxcap::Timestamp;
+use vxlan::Decoder;
 
 use super::csv;
-use super::json::{self, Origin};
+use super::json;
 use super::names::{Colors, Names};
+use super::seen::Seen;
 use crate::out::format::Format;
 use crate::out::put;
 use crate::out::time_utc::Utc;
@@ -14,17 +15,6 @@ use crate::text::device_and_direction;
 use crate::text::hex;
 use crate::text::time::{Clock, Mode, Precision};
 use crate::text::{Options, Printer};
-
-/// A packet to be printed.
-pub(crate) struct Seen<'a> {
-    pub(crate) frame: &'a Frame<'a>,
-    pub(crate) origin: &'a Origin<'a>,
-    pub(crate) packet: &'a Packet<'a>,
-    /// of the innermost tunnel
-    pub(crate) vni: Option<u32>,
-    /// length of the innermost frame on the wire
-    pub(crate) inner_len: u32,
-}
 
 /// The counts up to a packet, and with it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -155,11 +145,10 @@ impl Rest {
         decoder: &Decoder,
         map: &PodMap,
     ) {
-        let Seen { frame, origin, packet, .. } = *seen;
         match self {
             Self::Text(text) => text.write(out, seen, decoder, map),
-            Self::Json => json::write_rest(out, frame, origin, packet, decoder, map),
-            Self::Csv => csv::write_rest(out, frame, origin, packet, decoder, map),
+            Self::Json => json::write_rest(out, seen, decoder, map),
+            Self::Csv => csv::write_rest(out, seen, decoder, map),
         }
     }
 }

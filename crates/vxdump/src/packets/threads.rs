@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use super::merge::{Heard, Merge, Message, Next as Line};
 use super::pipeline::{Pipeline, unfollowed_warning};
 use super::style::{Head, Numbers, Rest, Style};
 use crate::input::capture::{Next, Orders, ProcessOrders, WAIT, Watch, capture};
+use crate::input::carriages::Carriages;
 use crate::input::following::Known;
 use crate::input::open::{Opened, Session};
 use crate::input::report::Report;
@@ -133,8 +134,7 @@ pub(super) fn run(session: Session, printing: Printing<'_>) -> Result<(), Failur
             printed,
             most,
             gone: BTreeSet::new(),
-            statistics: Vec::new(),
-            threads: workers.len(),
+            answers: vec![None; workers.len()],
             looked: Instant::now(),
         };
         let result = writer.run(&shared, &mut orders, &mut report);
@@ -156,12 +156,10 @@ fn finish(
     printed: bool,
     mut report: Report<'_>,
 ) -> Result<(), Failure> {
-    let result = result.and_then(|()| {
-        if !printed {
-            count(&mut output, selected);
-        }
-        output.flush()
-    });
+    if !printed {
+        count(&mut output, selected);
+    }
+    let result = result.and(output.flush());
     if let Some(warning) = unfollowed_warning(ended.iter().map(|e| e.unfollowed).sum()) {
         report.tell(warning);
     }
@@ -186,7 +184,8 @@ fn work(
     let mut pipeline = Pipeline::new(wanted, style, None, output, printed, u64::MAX);
     pipeline.devices = device_names;
     pipeline.hand_over();
-    let mut watch = Worker { pipeline, known: shared.known(), sender, news: Vec::new() };
+    let mut watch =
+        Worker { pipeline, carriages: shared.known().carriages, sender, news: Vec::new() };
     let mut orders = SharedOrders { shared, version: 0, answered: 0 };
     if let Err(failure) = capture(&mut taps, &mut orders, &mut watch) {
         let _ = watch.sender.send(Message::News(News::Failed(failure)));
@@ -220,9 +219,8 @@ struct Writer<'w> {
     most: u64,
     /// Devices that went away, as the first thread has told it.
     gone: BTreeSet<String>,
-    /// What threads have answered.
-    statistics: Vec<Statistics>,
-    threads: usize,
+    /// What each thread answered since statistics were printed.
+    answers: Vec<Option<Statistics>>,
     /// When signals and the map were looked at.
     looked: Instant,
 }
@@ -254,7 +252,7 @@ impl Writer<'_> {
                         heard => heard,
                     };
                     if let Heard::News(news) = heard {
-                        self.news(news, report)?;
+                        self.news(number, news, report)?;
                     }
                 }
             }
@@ -296,22 +294,25 @@ impl Writer<'_> {
         }
     }
 
-    fn news(&mut self, news: News, report: &mut Report<'_>) -> Result<(), Failure> {
+    fn news(&mut self, number: usize, news: News, report: &mut Report<'_>) -> Result<(), Failure> {
         match news {
             News::Failed(failure) => return Err(failure),
             News::Gone(error) => {
                 // of each device once, though each thread finds it gone
-                let text = error.to_string();
-                let device = text.split(": ").next().unwrap_or(&text).to_owned();
-                if self.gone.insert(device) {
+                let device = error.device().map(str::to_owned);
+                if self.gone.insert(device.unwrap_or_else(|| error.to_string())) {
                     report.lost(&error);
                 }
             }
             News::Statistics(statistics) => {
-                self.statistics.push(statistics);
-                if self.statistics.len() == self.threads {
-                    report.statistics(&sum(&self.statistics), self.numbers.selected);
-                    self.statistics.clear();
+                if let Some(answer) = self.answers.get_mut(number) {
+                    *answer = Some(statistics);
+                }
+                // of a thread that answers twice meanwhile the latest answer counts
+                let all: Option<Vec<Statistics>> = self.answers.iter().copied().collect();
+                if let Some(all) = all {
+                    report.statistics(&sum(&all), self.numbers.selected);
+                    self.answers.fill(None);
                 }
             }
         }
@@ -322,7 +323,7 @@ impl Writer<'_> {
 /// Prints one thread's packets for the writing thread.
 struct Worker<'w> {
     pipeline: Pipeline<'w>,
-    known: Known,
+    carriages: Arc<Carriages>,
     sender: SyncSender<Message<News>>,
     /// What is sent with the next turn.
     news: Vec<News>,
@@ -337,7 +338,7 @@ impl Watch for Worker<'_> {
 
     #[inline]
     fn frame(&mut self, captured: DeviceFrame<'_>) -> Result<Next, Failure> {
-        self.pipeline.captured(captured, &self.known.carriages)
+        self.pipeline.captured(captured, &self.carriages)
     }
 
     /// Sends the lines, and how far time has come. Nobody listens any more where that fails.
@@ -355,7 +356,7 @@ impl Watch for Worker<'_> {
     }
 
     fn map_changed(&mut self, known: &Known) {
-        self.known = known.clone();
+        self.carriages = Arc::clone(&known.carriages);
     }
 
     fn report(&mut self, statistics: &Statistics) {

@@ -78,18 +78,19 @@ pub(crate) fn run(args: &TopCommand, terminal: &mut Terminal) -> Result<(), Fail
         flag::register(signal, Arc::clone(&over))
             .map_err(|e| Failure::error(format_args!("cannot wait for signals: {e}")))?;
     }
-    let (selected, gone) = watch(args, wanted, &mut taps, &mut orders, &over, (screen, state))?;
+    let (captured, selected, gone) =
+        watch(args, wanted, &mut taps, &mut orders, &over, (screen, state));
 
     let mut report = Report::new(&mut *terminal.err);
     for error in &gone {
         report.lost(error);
     }
     report.statistics(&taps.statistics(), selected);
-    report.result(&taps)
+    captured.and(report.result(&taps))
 }
 
-/// Captures, counts and draws, until one of these ends. `over` ends all. Returns how many packets
-/// were selected, and why devices went away.
+/// Captures, counts and draws, until one of these ends. `over` ends all. Returns what went
+/// wrong, how many packets were selected, and why devices went away.
 fn watch(
     args: &TopCommand,
     wanted: Wanted,
@@ -97,7 +98,7 @@ fn watch(
     orders: &mut ProcessOrders,
     over: &Arc<AtomicBool>,
     (screen, state): (Screen, State),
-) -> Result<(u64, Vec<live::Error>), Failure> {
+) -> (Result<(), Failure>, u64, Vec<live::Error>) {
     let config = Config::default()
         .max_flows(args.show.max_flows as usize)
         // a packet counts once, on however many devices it was captured
@@ -132,19 +133,21 @@ fn watch(
     // the counting thread ends when its channel closes
     let Capturing { selected, gone, sender, .. } = capturing;
     drop(sender);
-    match end.recv_timeout(PATIENCE) {
-        Ok(Ok(())) => {}
-        Ok(Err(e)) => {
-            return Err(Failure::error(format_args!("cannot draw on the terminal: {e}")));
-        }
+    let drawn = match end.recv_timeout(PATIENCE) {
+        Ok(drawn) => drawn,
         // it panicked
         Err(RecvTimeoutError::Disconnected) => {
             drawer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok(())
         }
-        Err(RecvTimeoutError::Timeout) => screen::abandon(),
-    }
+        Err(RecvTimeoutError::Timeout) => {
+            screen::abandon();
+            Ok(())
+        }
+    };
+    let drawn = drawn.map_err(|e| Failure::error(format_args!("cannot draw on the terminal: {e}")));
     counter.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    captured.map(|()| (selected, gone))
+    (drawn.and(captured), selected, gone)
 }
 
 /// Checks what can be checked before anything is opened.

@@ -184,12 +184,7 @@ fn tell(report: Report, args: &ActionArgs, terminal: &mut Terminal) -> Result<()
     if report.unseen.packets() > 0 {
         terminal.tell(format_args!("warning: {}", report.unseen));
     }
-    let mut damage = report.damage;
-    let last = damage.pop();
-    for error in damage {
-        terminal.tell(error);
-    }
-    last.map_or(Ok(()), |error| Err(Failure::error(error)))
+    terminal.tell_damage(report.damage)
 }
 
 /// The format of OUT: by -F, else by its ending, else that of the first input.
