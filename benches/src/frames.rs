@@ -176,7 +176,7 @@ const fn scatter(n: u32) -> u32 {
 }
 
 /// A number that `n` draws (Steele, Lea and Flood, "Fast splittable pseudorandom number
-/// generators", SplitMix64).
+/// generators", `SplitMix64`).
 const fn random(n: u32) -> u64 {
     let mut z = (n as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
