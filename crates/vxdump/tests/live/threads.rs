@@ -28,7 +28,9 @@ fn several_threads_print_what_one_prints_in_the_order_of_time() {
     assert!(numbers.iter().zip(1..).all(|(text, n)| **text == format!("{n:5}  ")), "{few}");
 
     let mut captures = [one, three, json, json_three, count];
-    captures.iter_mut().for_each(|capture| capture.signal("INT"));
+    for capture in &mut captures {
+        capture.signal("INT");
+    }
     let [one, three, json, json_three, count] = captures.map(|running| {
         let (status, out, said) = running.ended();
         assert!(status.success() && said.contains("0 packets dropped by kernel"), "{said}");
