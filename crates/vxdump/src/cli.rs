@@ -71,11 +71,25 @@ pub(crate) enum Command {
     Top(Box<TopCommand>),
 }
 
+impl Cli {
+    /// The words of EXPRESSION, where they count.
+    fn expression(&self) -> Option<&[String]> {
+        let input = match &self.command {
+            None => &self.packets.input,
+            Some(Command::Flows(command)) => &command.input,
+            Some(Command::Top(command)) => &command.input,
+            Some(Command::Map(_)) => return None,
+        };
+        let counts = !self.list_interfaces && input.expression_file.is_none();
+        counts.then_some(&input.select.expression)
+    }
+}
+
 /// Parses a command line, the program's name first.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let cli = Cli::try_parse_from(args)?;
     // `vxdump -r FILE flows` would select packets of a host of that name
-    if let (None, [word]) = (&cli.command, &cli.packets.input.select.expression[..]) {
+    if let Some([word]) = cli.expression() {
         let mut command = Cli::command();
         if command.find_subcommand(word).is_some() {
             let message = format!("`{word}` is a command and comes first: vxdump {word} -r FILE …");

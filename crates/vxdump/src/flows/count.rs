@@ -183,7 +183,7 @@ impl Job {
     }
 
     /// One selection for each thread. Expressions are compiled here.
-    fn each_wanted(&self, files: &Files) -> Result<Vec<Wanted>, Failure> {
+    fn each_wanted(&self, files: &mut Files) -> Result<Vec<Wanted>, Failure> {
         (0..self.threads.get()).map(|_| files.wanted()).collect()
     }
 

@@ -22,6 +22,8 @@ pub(crate) struct Files {
     pub(crate) decoder: Decoder,
     pub(crate) map: Arc<PodMap>,
     select: SelectArgs,
+    /// Made before the files are opened: a selection that makes no sense is told first.
+    first: Option<Selection>,
     pub(crate) snaplen: Snaplen,
     /// What is wrong with the files, as far as they were read.
     pub(crate) damage: Vec<Error>,
@@ -41,13 +43,17 @@ impl Files {
         let decoder = setup::decoder(&input.files.tunnel)?;
         let map = Arc::new(Following::once(&input.map, terminal)?);
         let (select, snaplen) = (input.selection()?, Snaplen::new(input.snaplen));
+        let first = Selection::new(&select, &map)?;
         let source = Source::open(&input.files.read)?;
-        Ok(Self { source, decoder, map, select, snaplen, damage: Vec::new() })
+        Ok(Self { first: Some(first), source, decoder, map, select, snaplen, damage: Vec::new() })
     }
 
     /// What decides on frames; for each thread another.
-    pub(crate) fn wanted(&self) -> Result<Wanted, Failure> {
-        let selection = Selection::new(&self.select, &self.map)?;
+    pub(crate) fn wanted(&mut self) -> Result<Wanted, Failure> {
+        let selection = match self.first.take() {
+            Some(first) => first,
+            None => Selection::new(&self.select, &self.map)?,
+        };
         Ok(Wanted::new(self.decoder.clone(), Arc::clone(&self.map), selection, self.snaplen))
     }
 

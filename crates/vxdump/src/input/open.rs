@@ -117,6 +117,8 @@ impl Plan {
         terminal: &mut Terminal,
     ) -> Result<Session, Failure> {
         let text = self.text();
+        // from the first device on, a signal ends the capture in order
+        let signals = Signals::listen()?;
         let Self { netns, devices, following, known, ports, select, snaplen, wanted: first } = self;
         let others = (1..threads).map(|_| wanted(&select, &ports, &known, snaplen));
         let others = others.collect::<Result<Vec<_>, _>>()?;
@@ -139,7 +141,6 @@ impl Plan {
         };
         let opened = open(first)?;
         let others = others.into_iter().map(open).collect::<Result<_, _>>()?;
-        let signals = Signals::listen()?;
         Ok(Session { opened, others, known, orders: ProcessOrders { signals, following } })
     }
 }
