@@ -24,3 +24,17 @@ fn a_packet_sent_just_before_the_end_is_captured() {
         }
     }
 }
+
+/// The rings of the other threads are not open yet then.
+#[test]
+fn a_signal_right_after_the_first_word_ends_it_in_order() {
+    let Some(lab) = Lab::up(&[]) else { return };
+    for signal in ["INT", "TERM", "HUP"] {
+        let words = ["-i", "eth0", "--map", "none", "--threads", "8", "udp port 4444"];
+        let mut running = inside(&lab.netns("n1p1"), VXDUMP, &words);
+        running.signal(signal);
+        let (status, _, said) = running.ended();
+        assert!(status.success(), "{signal}: {said}");
+        assert!(said.contains("0 packets captured"), "{signal}: {said}");
+    }
+}
