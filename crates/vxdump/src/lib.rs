@@ -3,14 +3,18 @@
 
 #![forbid(unsafe_code)]
 
+// The public modules are for this crate's tests, which run them on devices, terminals and captures.
 mod cli;
 mod flows;
+#[doc(hidden)]
 pub mod input;
 mod man;
 mod map;
 mod out;
 mod packets;
+#[doc(hidden)]
 pub mod text;
+#[doc(hidden)]
 pub mod top;
 
 use std::ffi::OsString;

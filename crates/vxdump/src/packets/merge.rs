@@ -64,7 +64,7 @@ pub(crate) struct Merge<N> {
 }
 
 /// What comes next.
-pub(crate) enum Next {
+pub(crate) enum Step {
     /// This thread has the next lines, up to this time.
     Lines(usize, Timestamp),
     /// Nothing is known without word from this thread.
@@ -96,7 +96,7 @@ impl<N> Merge<N> {
     }
 
     /// Whose lines are next.
-    pub(crate) fn next(&self) -> Next {
+    pub(crate) fn next(&self) -> Step {
         let mut first: Option<(Timestamp, usize)> = None;
         let mut until = Timestamp::from_nanos(i64::MAX);
         for (number, source) in self.sources.iter().enumerate().filter(|(_, s)| !s.is_over) {
@@ -110,9 +110,9 @@ impl<N> Merge<N> {
             }
         }
         match first {
-            None => Next::Over,
-            Some((_, number)) if self.has_line(number) => Next::Lines(number, until),
-            Some((_, number)) => Next::Word(number),
+            None => Step::Over,
+            Some((_, number)) if self.has_line(number) => Step::Lines(number, until),
+            Some((_, number)) => Step::Word(number),
         }
     }
 
@@ -185,14 +185,14 @@ mod tests {
         let mut text = String::new();
         loop {
             match merge.next() {
-                Next::Over => return (text, None),
-                Next::Lines(number, until) => {
+                Step::Over => return (text, None),
+                Step::Lines(number, until) => {
                     while let Some((_, line, seen)) = merge.line(number, until) {
                         assert_eq!(seen, 2);
                         text.push_str(std::str::from_utf8(line).unwrap());
                     }
                 }
-                Next::Word(number) => {
+                Step::Word(number) => {
                     if merge.hear(number, false) == Heard::Nothing {
                         return (text, Some(number));
                     }

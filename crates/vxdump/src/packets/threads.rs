@@ -15,7 +15,7 @@ use vxcap::live::{Error, Statistics};
 use vxcli::Failure;
 
 use super::count;
-use super::merge::{Heard, Merge, Message, Next as Line};
+use super::merge::{Heard, Merge, Message, Step};
 use super::pipeline::{Pipeline, unfollowed_warning};
 use super::style::{Head, Numbers, Rest, Style};
 use crate::input::capture::{Next, Orders, ProcessOrders, WAIT, Watch, capture};
@@ -235,13 +235,13 @@ impl Writer<'_> {
     ) -> Result<(), Failure> {
         loop {
             match self.merge.next() {
-                Line::Over => return Ok(()),
-                Line::Lines(number, until) => {
+                Step::Over => return Ok(()),
+                Step::Lines(number, until) => {
                     if self.lines(number, until)? {
                         return Ok(());
                     }
                 }
-                Line::Word(number) => {
+                Step::Word(number) => {
                     self.look(shared, orders);
                     let heard = match self.merge.hear(number, false) {
                         Heard::Nothing => {
