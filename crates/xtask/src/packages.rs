@@ -1,12 +1,16 @@
 //! The packages of the workspace that are published.
 
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
 use serde_json::Value;
 
-use crate::{Failure, command, output, run};
+use crate::{Failure, command, output, run, target};
 
 /// A package of the workspace.
 pub(crate) struct Package {
     pub(crate) name: String,
+    version: String,
     pub(crate) is_published: bool,
     /// Whether it has a library.
     pub(crate) is_library: bool,
@@ -26,6 +30,7 @@ pub(crate) fn all() -> Result<Vec<Package>, Failure> {
         let targets = package["targets"].as_array();
         Package {
             name: package["name"].as_str().unwrap_or_default().to_owned(),
+            version: package["version"].as_str().unwrap_or_default().to_owned(),
             // an empty list of registries is `publish = false`
             is_published: package["publish"].is_null(),
             is_library: targets.into_iter().flatten().any(|target| target["kind"][0] == "lib"),
@@ -38,12 +43,37 @@ pub(crate) fn all() -> Result<Vec<Package>, Failure> {
 
 /// Makes the packages and builds what is in them, each against the others.
 pub(crate) fn package(arguments: &[String]) -> Result<(), Failure> {
+    let (published, others): (Vec<_>, Vec<_>) =
+        all()?.into_iter().partition(|package| package.is_published);
+    let target = target().join("packages");
+    forget_packages(&published, &target)?;
     let mut cargo = command("cargo");
-    cargo.args(["package", "--workspace"]).args(arguments);
-    for package in all()?.iter().filter(|package| !package.is_published) {
+    cargo.args(["package", "--workspace", "--target-dir"]).arg(&target).args(arguments);
+    for package in others {
         cargo.args(["--exclude", &package.name]);
     }
     run(&mut cargo)
+}
+
+/// Removes what earlier runs made. Cargo takes the packages of a registry for unchanging, also of the
+/// one that it makes for this: it would build against those of the last run with the same version.
+fn forget_packages(published: &[Package], target: &Path) -> Result<(), Failure> {
+    let default = env::home_dir().map(|home| home.join(".cargo"));
+    let cargo = env::var_os("CARGO_HOME").map(PathBuf::from).or(default).ok_or("no CARGO_HOME")?;
+    let mut folders = vec![target.to_owned()];
+    for registry in fs::read_dir(cargo.join("registry/src")).into_iter().flatten().flatten() {
+        // those of a folder have no name before their hash
+        if registry.file_name().to_string_lossy().starts_with('-') {
+            let unpacked = |package: &Package| {
+                registry.path().join(format!("{}-{}", package.name, package.version))
+            };
+            folders.extend(published.iter().map(unpacked));
+        }
+    }
+    for folder in folders.iter().filter(|folder| folder.exists()) {
+        fs::remove_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    }
+    Ok(())
 }
 
 /// Lints every published package without features, and with each one alone.
